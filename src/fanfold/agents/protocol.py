@@ -1,0 +1,113 @@
+"""What an agent is given, what it gives back, and the one method that it has."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from fanfold.errors import FanfoldError
+
+
+class AgentError(FanfoldError):
+    """The agent ended without an answer: it crashed, was killed, or refused."""
+
+
+class Diagnostic(Protocol):
+    """The part of a finding that an agent works from."""
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def line(self) -> int: ...
+    @property
+    def column(self) -> int: ...
+    @property
+    def checker(self) -> str: ...
+    @property
+    def rule(self) -> str: ...
+    @property
+    def message(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What verification says of a workspace as it stands.
+
+    `fixed` and `left` count the findings of the task; `added` are findings that the base doesn't have. `ok` means
+    that the change may land: something was fixed, nothing was added, and no rule was broken. `reasons` say why not.
+    """
+
+    ok: bool
+    reasons: tuple[str, ...] = ()
+    fixed: int = 0
+    left: int = 0
+    added: tuple[Diagnostic, ...] = ()
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One attempt at one file.
+
+    Args:
+        root: the workspace; the agent runs here and may change `path` only.
+        path: the file to work on, relative to `root`.
+        findings: what to fix, all of them in `path`.
+        prompt: the task in words, complete with code and rules' explanations.
+        attempt: 1 for the first.
+        feedback: what verification said of the attempt before, "" for the first.
+        commands: how each checker is called, by its name, without paths.
+        select: rules that the user asked for, as prefixes; empty = all that the project has.
+        ignore: rules that the user left out, as prefixes.
+        formats: whether the project keeps this file formatted.
+        annotate: whether type annotations are to be added.
+        scratch: a private directory outside the tree.
+        verify: judges the workspace as it stands now; may be called any number of times.
+    """
+
+    root: Path
+    path: str
+    findings: tuple[Diagnostic, ...]
+    prompt: str
+    scratch: Path
+    verify: Callable[[], Awaitable[Verdict]]
+    attempt: int = 1
+    feedback: str = ""
+    commands: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    formats: bool = False
+    annotate: bool = False
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an agent says it did; nothing of it is believed, verification decides.
+
+    `refused` lists the fixes that the agent itself took back, each with the reason.
+    """
+
+    summary: str = ""
+    refused: tuple[str, ...] = ()
+    transcript: str = ""
+
+
+class Agent(Protocol):
+    """Works on one file in a workspace of its own.
+
+    `deterministic` agents are not tried again: a second attempt would do the same.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def deterministic(self) -> bool: ...
+
+    async def work(self, assignment: Assignment) -> Report:
+        """Change the workspace so that the findings go away.
+
+        Raises:
+            AgentError: no answer; what the workspace holds by then is dropped.
+        """
+        ...

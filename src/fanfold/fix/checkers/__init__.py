@@ -1,0 +1,1 @@
+"""Checkers: one Protocol, one module each, found through the entry points `fanfold.checkers`."""
