@@ -1,0 +1,235 @@
+"""What a run came to, as data: what landed, what didn't and why, what is left, and how long it took."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from fanfold.fix.finding import Finding
+
+TaskStatus = Literal[
+    "fixed",
+    "partial",
+    "unchanged",
+    "refused",
+    "failed",
+    "timed out",
+    "conflict",
+    "taken out",
+    "skipped",
+    "cancelled",
+    "planned",
+]
+TestsStatus = Literal["passed", "failed", "could not run", "not run", "no suite found"]
+
+LANDED: frozenset[TaskStatus] = frozenset({"fixed", "partial"})
+
+EXIT_FIXED = 0
+EXIT_WORK_REMAINS = 1
+EXIT_INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class CheckerLine:
+    """One checker: what it counted before and after; `findings_after` is None where that is not known.
+
+    `error` holds the checker's own words where it could not check, before or after.
+    """
+
+    name: str
+    version: str | None
+    findings_before: int
+    findings_after: int | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskLine:
+    """One file: how far its task came.
+
+    Args:
+        status: "fixed" and "partial" have landed; "planned" is what a dry run would work on.
+        findings: how many the task had; `fixed` + `left` = `findings` once it was tried.
+        attempts: how many were made.
+        elapsed_s: seconds from the task's start to its end, waiting for a workspace and verification included.
+        agent_s: seconds of that in the agent.
+        commit: the id of the commit on the result branch, None = nothing landed.
+        reasons: why it did not (wholly) succeed.
+        refused: fixes that were taken back, each with its reason.
+        diff: the change as a patch, undecodable bytes kept as surrogates; only where diffs were asked for.
+    """
+
+    path: str
+    status: TaskStatus
+    findings: int
+    fixed: int = 0
+    left: int = 0
+    attempts: int = 0
+    elapsed_s: float = 0.0
+    agent_s: float = 0.0
+    commit: str | None = None
+    reasons: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    diff: str | None = None
+
+
+@dataclass(frozen=True)
+class RuleCount:
+    """How many findings a rule has on the base and on the result; `after` None = not known."""
+
+    checker: str
+    rule: str
+    before: int
+    after: int | None = None
+
+
+@dataclass(frozen=True)
+class FileCount:
+    """How many findings a file has on the base and on the result; `after` None = not known."""
+
+    path: str
+    before: int
+    after: int | None = None
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Findings that nobody worked on: `count` of them in `path`, and why."""
+
+    path: str
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestsLine:
+    """What the test suite said of the result.
+
+    Args:
+        mode: when the suite was to run: "each", "final" or "none".
+        command: how it was called, None where there is no suite.
+        base_failures: cases that fail on the base already.
+        regressions: cases that passed on the base and do not on the result.
+        taken_out: paths whose changes were taken out because of the suite.
+        runs: how often the suite ran, the base and the bisection included.
+        elapsed_s: seconds over all runs.
+        error: why it could not run, in the suite's own words.
+    """
+
+    __test__ = False
+
+    mode: str
+    status: TestsStatus = "not run"
+    command: str | None = None
+    base_failures: int = 0
+    regressions: tuple[str, ...] = ()
+    taken_out: tuple[str, ...] = ()
+    runs: int = 0
+    elapsed_s: float = 0.0
+    error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """All that a run has to tell, in item order.
+
+    Args:
+        run_id: names the run; the result branch carries it.
+        version: Fanfold's own.
+        repository: the name of the repository's root directory.
+        base: the commit that the run started from.
+        branch: the result branch, None where nothing landed.
+        tip: the commit that `branch` points to.
+        applied: the user's branch was moved to `tip`.
+        interrupted: the run was stopped; what is here had landed before.
+        dry_run: nothing was to be changed.
+        checkers: the checkers that ran, in their order.
+        tasks: one line per file, in item order.
+        rules, files: counts of the selected findings before and after, after = measured on `tip`.
+        new_findings: findings on `tip` that the base doesn't have; empty unless something is wrong.
+        remaining: findings on `tip`, of those that were selected.
+        left_out: findings that the selection left out.
+        uncommitted: findings in text that isn't committed; nobody worked on them.
+        wall_s: seconds that the whole run took, measured.
+        notes: what else the user should know, a sentence each.
+    """
+
+    run_id: str
+    version: str
+    repository: str
+    base: str
+    agent: str
+    tests: TestsLine
+    wall_s: float
+    branch: str | None = None
+    tip: str | None = None
+    applied: bool = False
+    interrupted: bool = False
+    dry_run: bool = False
+    runtime: str = "native"
+    checkers: tuple[CheckerLine, ...] = ()
+    tasks: tuple[TaskLine, ...] = ()
+    rules: tuple[RuleCount, ...] = ()
+    files: tuple[FileCount, ...] = ()
+    new_findings: tuple[Finding, ...] = ()
+    remaining: tuple[Finding, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    uncommitted: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def findings_before(self) -> int:
+        """Selected findings on the base."""
+        return sum(rule.before for rule in self.rules)
+
+    @property
+    def findings_after(self) -> int | None:
+        """Selected findings on the result; None where a rule's count is not known."""
+        counts = [rule.after for rule in self.rules]
+        known = [count for count in counts if count is not None]
+        return sum(known) if len(known) == len(counts) else None
+
+    @property
+    def landed(self) -> tuple[TaskLine, ...]:
+        """The tasks whose change is on the result branch."""
+        return tuple(task for task in self.tasks if task.status in LANDED)
+
+    @property
+    def agent_s(self) -> float:
+        """Seconds in agents, summed over all tasks."""
+        return sum(task.agent_s for task in self.tasks)
+
+    @property
+    def tasks_s(self) -> float:
+        """Seconds from start to end, summed over all tasks: one after another would take this."""
+        return sum(task.elapsed_s for task in self.tasks)
+
+    @property
+    def average_s(self) -> float | None:
+        """Mean seconds of a task that was tried; None where none was."""
+        tried = [task.elapsed_s for task in self.tasks if task.attempts]
+        return sum(tried) / len(tried) if tried else None
+
+    @property
+    def speedup(self) -> float | None:
+        """`tasks_s` over `wall_s`, both measured; None where no task was tried."""
+        return self.tasks_s / self.wall_s if self.wall_s > 0 and self.tasks_s > 0 else None
+
+    @property
+    def unchecked(self) -> tuple[str, ...]:
+        """What could not be checked, a sentence each; never taken for clean."""
+        checkers = [f"{line.name}: {line.error}" for line in self.checkers if line.error is not None]
+        if self.tests.status == "could not run":
+            checkers.append(f"tests: {self.tests.error or 'the suite could not run'}")
+        if self.landed and self.findings_after is None:
+            checkers.append("the result: its findings were not counted")
+        return tuple(checkers)
+
+    @property
+    def exit_code(self) -> int:
+        """0 = nothing selected is left, 1 = work remains or something could not be checked, 130 = interrupted."""
+        if self.interrupted:
+            return EXIT_INTERRUPTED
+        remains = any(task.status != "fixed" or task.left for task in self.tasks)
+        red = self.tests.status == "failed" or bool(self.new_findings)
+        return EXIT_WORK_REMAINS if remains or red or self.unchecked else EXIT_FIXED
