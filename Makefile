@@ -1,0 +1,40 @@
+# Works with nothing but Python 3.11 or newer, git and make; `make help` says what there is.
+
+PYTHON_IN = .venv/bin/python
+STAMP = .venv/.fanfold-pyproject.toml
+# Two at least: tests wait for programs as much as they compute.
+WORKERS ?= auto
+PYTEST_ARGS ?=
+BENCHMARKS = $(filter-out benchmarks/packages.py benchmarks/demo.py,$(wildcard benchmarks/*.py))
+
+.DEFAULT_GOAL = help
+.PHONY: help demo test soak lint bench clean
+
+help: ## Show this help
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: $(STAMP) ## Fix a real package from PyPI, verified with its own tests
+	@$(PYTHON_IN) benchmarks/demo.py
+
+test: $(STAMP) ## Run the whole test suite
+	@$(PYTHON_IN) -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+
+soak: $(STAMP) ## Run the long versions of the randomised tests
+	@$(PYTHON_IN) -m pytest -n $(WORKERS) -m "soak or hypothesis" --hypothesis-profile=soak $(PYTEST_ARGS)
+
+lint: $(STAMP) ## Check style, types and the import contract
+	@$(PYTHON_IN) -m ruff check .
+	@$(PYTHON_IN) -m ruff format --check .
+	@$(PYTHON_IN) -m mypy
+	@.venv/bin/lint-imports --no-logo
+
+bench: $(STAMP) ## Measure what README and docs claim; takes minutes
+	@set -e; for benchmark in $(BENCHMARKS); do echo "== $$benchmark"; $(PYTHON_IN) $$benchmark; done
+
+clean: ## Remove the environment, the demo and caches
+	rm -rf .venv .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist
+	rm -rf benchmarks/.cache benchmarks/results
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP): pyproject.toml .ci/environment
+	@sh .ci/environment
