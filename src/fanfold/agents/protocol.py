@@ -35,7 +35,8 @@ class Diagnostic(Protocol):
 class Verdict:
     """What verification says of a workspace as it stands.
 
-    `fixed` and `left` count the findings of the task; `added` are findings that the base doesn't have. `ok` means
+    `fixed` and `left` count the findings of the task; `gone` are all findings of the base that are no more, `added`
+    those that the base doesn't have. `ok` means
     that the change may land: something was fixed, nothing was added, and no rule was broken. `reasons` say why not.
     """
 
@@ -44,6 +45,7 @@ class Verdict:
     fixed: int = 0
     left: int = 0
     added: tuple[Diagnostic, ...] = ()
+    gone: tuple[Diagnostic, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,179 @@
+"""One branch: an agent works on one file in a workspace of its own until what it made is verified."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fanfold.agents.protocol import Agent, AgentError, Assignment, Report, Verdict
+from fanfold.engine import DeadlineExceeded
+from fanfold.fix.prompt import build_prompt
+from fanfold.fix.split import Task
+from fanfold.fix.verify import Verifier
+from fanfold.git import Change, Workspace, WorkspacePool
+
+TestChange = Callable[[Workspace], Awaitable[tuple[str, ...]]]
+
+
+@dataclass(frozen=True)
+class Attempted:
+    """What became of one task in its workspace.
+
+    `change` is set only if it was verified. `agent_s` is the time that the agent itself took, all attempts together.
+    """
+
+    task: Task
+    change: Change | None
+    verdict: Verdict
+    attempts: int
+    agent_s: float
+    refused: tuple[str, ...] = ()
+
+
+@dataclass
+class Bench:
+    """What every attempt needs and none owns: where to work, who works, and how the work is judged.
+
+    Args:
+        pool: hands out workspaces.
+        agent: does the work.
+        verifier: judges it against the baseline.
+        max_attempts: tries of an agent that may do better next time.
+        deadline_s: seconds for one try.
+        cache: the checkers' caches of the base, copied into a workspace that has none.
+        commands: how each checker is called, by its name.
+        test: runs the suite on a verified change and says what broke; None = not here.
+        formats: whether the project keeps its files formatted.
+    """
+
+    pool: WorkspacePool
+    agent: Agent
+    verifier: Verifier
+    max_attempts: int
+    deadline_s: float
+    cache: Path
+    scratch: Path
+    commands: Mapping[str, tuple[str, ...]]
+    explanations: Mapping[str, str] = field(default_factory=dict)
+    conventions: str = ""
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    annotate: bool = False
+    formats: Callable[[Workspace, str], Awaitable[bool]] | None = None
+    test: TestChange | None = None
+
+
+async def attempt(bench: Bench, task: Task) -> Attempted:
+    """Let the agent try until its change is verified whole, or it has no tries left; the best one counts.
+
+    Raises:
+        AgentError, DeadlineExceeded: every try ended without anything to judge.
+    """
+    async with bench.pool.lease(bench.verifier.baseline.commit) as workspace:
+        await asyncio.to_thread(_seed, bench.cache, workspace.cache)
+        return await _try_until_verified(bench, task, workspace)
+
+
+async def _try_until_verified(bench: Bench, task: Task, workspace: Workspace) -> Attempted:
+    tries = 1 if bench.agent.deterministic else bench.max_attempts
+    best: Attempted | None = None
+    failure: AgentError | DeadlineExceeded | None = None
+    feedback, agent_s = "", 0.0
+    for number in range(1, tries + 1):
+        if number > 1:
+            await workspace.reset()
+        started = time.monotonic()
+        try:
+            report = await _work(bench, task, workspace, number, feedback)
+        except (AgentError, DeadlineExceeded) as error:
+            failure, feedback = error, str(error)
+            agent_s += time.monotonic() - started
+            continue
+        agent_s += time.monotonic() - started
+        change, verdict = await _examine(bench, workspace, task)
+        best = _better(best, Attempted(task, change if verdict.ok else None, verdict, number, agent_s, report.refused))
+        if verdict.ok and not verdict.left:
+            break
+        feedback = _feedback(verdict)
+    if best is None:
+        assert failure is not None
+        raise failure
+    return best
+
+
+async def _work(bench: Bench, task: Task, workspace: Workspace, number: int, feedback: str) -> Report:
+    assignment = Assignment(
+        root=workspace.root,
+        path=task.path,
+        findings=task.findings,
+        prompt=await _prompt(bench, task, workspace, feedback),
+        scratch=_scratch(workspace),
+        verify=lambda: bench.verifier.verify(workspace, task),
+        attempt=number,
+        feedback=feedback,
+        commands=bench.commands,
+        select=bench.select,
+        ignore=bench.ignore,
+        formats=bench.formats is not None and await bench.formats(workspace, task.path),
+        annotate=bench.annotate,
+    )
+    try:
+        async with asyncio.timeout(bench.deadline_s):
+            return await bench.agent.work(assignment)
+    except TimeoutError:
+        raise DeadlineExceeded(
+            f"agent {bench.agent.name} did not finish within {bench.deadline_s:g} s",
+            hint="give it more time with --deadline",
+        ) from None
+
+
+async def _prompt(bench: Bench, task: Task, workspace: Workspace, feedback: str) -> str:
+    if bench.agent.deterministic:
+        return ""
+    code = (workspace.root / task.path).read_text("utf-8", "replace")
+    return build_prompt(task, code, bench.explanations, bench.conventions, feedback)
+
+
+async def _examine(bench: Bench, workspace: Workspace, task: Task) -> tuple[Change, Verdict]:
+    change, verdict = await bench.verifier.examine(workspace, task)
+    if not verdict.ok or bench.test is None:
+        return change, verdict
+    broken = await bench.test(workspace)
+    if not broken:
+        return change, verdict
+    return change, Verdict(ok=False, reasons=broken, fixed=verdict.fixed, left=verdict.left)
+
+
+def _better(best: Attempted | None, latest: Attempted) -> Attempted:
+    """The one that fixes more; a change that may land beats any that may not."""
+    if best is None:
+        return latest
+    rank = (latest.verdict.ok, latest.verdict.fixed) >= (best.verdict.ok, best.verdict.fixed)
+    chosen = latest if rank else best
+    return Attempted(
+        chosen.task, chosen.change, chosen.verdict, latest.attempts, latest.agent_s, best.refused + latest.refused
+    )
+
+
+def _feedback(verdict: Verdict) -> str:
+    if verdict.ok:
+        return f"{verdict.fixed} findings were fixed, {verdict.left} are left; what was done so far is not in the file."
+    return "\n".join(verdict.reasons) or "nothing was changed"
+
+
+def _scratch(workspace: Workspace) -> Path:
+    scratch = workspace.cache / "scratch"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    return scratch
+
+
+def _seed(source: Path, target: Path) -> None:
+    """A type checker that starts from the base's cache answers in a third of the time."""
+    for cache in source.iterdir() if source.is_dir() else ():
+        if not (target / cache.name).exists() and cache.is_dir():
+            shutil.copytree(cache, target / cache.name)

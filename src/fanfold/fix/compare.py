@@ -1,0 +1,143 @@
+"""Tell old findings from new ones after a change, however the lines have moved.
+
+A finding on a line that the change left alone must be the same finding at the line's new place, one to one. Inside
+changed hunks lines have no identity, so the findings there are counted per checker and rule. What is left over on
+both sides is the same finding where its extent, carried through the diff, still overlaps: an unsorted import block
+whose first line went away is still that block.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from fanfold.fix.finding import Finding
+from fanfold.git import FileDiff, Hunk
+
+Key = tuple[str, str, int]
+IN_HUNK = -1
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`added` are findings that the base doesn't have, `gone` are those of the base that are no more."""
+
+    added: tuple[Finding, ...]
+    gone: tuple[Finding, ...]
+
+
+def compare(base: Iterable[Finding], now: Iterable[Finding], diffs: Mapping[str, FileDiff]) -> Comparison:
+    """Match the findings of two trees, file by file.
+
+    Args:
+        base: all findings of the files compared, before the change.
+        now: all findings of the same files, after it.
+        diffs: what changed, by path; a path that isn't there is unchanged.
+    Returns:
+        What was added and what is gone, each in the order of its place.
+    """
+    before, after = _by_path(base), _by_path(now)
+    added: list[Finding] = []
+    gone: list[Finding] = []
+    for path in sorted(before.keys() | after.keys()):
+        diff = diffs.get(path)
+        new, old = _compare_file(before[path], after[path], _Lines(diff.hunks if diff else ()))
+        added += new
+        gone += old
+    return Comparison(tuple(sorted(added)), tuple(sorted(gone)))
+
+
+def _by_path(findings: Iterable[Finding]) -> defaultdict[str, list[Finding]]:
+    grouped: defaultdict[str, list[Finding]] = defaultdict(list)
+    for finding in findings:
+        grouped[finding.path].append(finding)
+    return grouped
+
+
+def _compare_file(base: Sequence[Finding], now: Sequence[Finding], lines: _Lines) -> tuple[list[Finding], list[Finding]]:
+    old_keys = [_key(finding, lines.after(finding.line)) for finding in base]
+    new_keys = [_key(finding, finding.line if not lines.is_new(finding.line) else None) for finding in now]
+    gone = _beyond(base, old_keys, Counter(new_keys))
+    added = _beyond(now, new_keys, Counter(old_keys))
+    return _without_overlaps(added, gone, lines)
+
+
+def _key(finding: Finding, line: int | None) -> Key:
+    return finding.checker, finding.rule, IN_HUNK if line is None else line
+
+
+def _beyond(findings: Sequence[Finding], keys: Sequence[Key], allowed: Counter[Key]) -> list[Finding]:
+    """The findings whose keys occur more often than `allowed`; the last ones of each key."""
+    left = allowed.copy()
+    beyond = []
+    for finding, key in zip(findings, keys, strict=True):
+        if left[key] > 0:
+            left[key] -= 1
+        else:
+            beyond.append(finding)
+    return beyond
+
+
+def _without_overlaps(
+    added: list[Finding], gone: list[Finding], lines: _Lines
+) -> tuple[list[Finding], list[Finding]]:
+    really_added = []
+    left = list(gone)
+    for finding in added:
+        twin = next((old for old in left if _same_place(old, finding, lines)), None)
+        if twin is None:
+            really_added.append(finding)
+        else:
+            left.remove(twin)
+    return really_added, left
+
+
+def _same_place(old: Finding, new: Finding, lines: _Lines) -> bool:
+    if (old.checker, old.rule) != (new.checker, new.rule):
+        return False
+    first, last = lines.extent(old.line, old.end_line or old.line)
+    return first <= (new.end_line or new.line) and new.line <= last
+
+
+class _Lines:
+    """Carries line numbers of the old text over to the new one."""
+
+    def __init__(self, hunks: Sequence[Hunk]) -> None:
+        self._hunks = hunks
+
+    def after(self, line: int) -> int | None:
+        """Where an old line stands now; None where the change touched it."""
+        shift = 0
+        for hunk in self._hunks:
+            if line < _first(hunk):
+                break
+            if line < hunk.old_start + hunk.old_count:
+                return None
+            shift += hunk.new_count - hunk.old_count
+        return line + shift
+
+    def is_new(self, line: int) -> bool:
+        """Whether a line of the new text was written by the change."""
+        return any(hunk.new_start <= line < hunk.new_start + hunk.new_count for hunk in self._hunks)
+
+    def extent(self, first: int, last: int) -> tuple[int, int]:
+        """The lines of the new text that old lines `first` to `last` became, touched hunks whole.
+
+        What stood on the first line may speak of the whole file, so it still reaches up to the first line.
+        """
+        start, end = self.after(first), self.after(last)
+        if start is None:
+            start = self._hunk_of(first).new_start
+        if end is None:
+            hunk = self._hunk_of(last)
+            end = hunk.new_start + max(hunk.new_count - 1, 0)
+        return (1 if first == 1 else start), max(start, end)
+
+    def _hunk_of(self, line: int) -> Hunk:
+        return next(hunk for hunk in self._hunks if _first(hunk) <= line < hunk.old_start + hunk.old_count)
+
+
+def _first(hunk: Hunk) -> int:
+    """The first old line that a hunk replaces; git numbers an insertion by the line before it."""
+    return hunk.old_start if hunk.old_count else hunk.old_start + 1

@@ -1,0 +1,176 @@
+"""What a change may not do, whatever the checkers say of it.
+
+Each gate takes a file's text before and after and returns the reasons for refusal, none where it may pass.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+Gate = Callable[[str, bytes, bytes], tuple[str, ...]]
+
+CONFIGURATION = frozenset(
+    {
+        "pyproject.toml", "setup.cfg", "tox.ini", "pytest.ini", "mypy.ini", ".mypy.ini", "ruff.toml", ".ruff.toml",
+        ".flake8", ".pylintrc", "pylintrc", "pyrightconfig.json", "pyrefly.toml", "ty.toml", ".coveragerc", ".bandit",
+        ".pre-commit-config.yaml", "fanfold.toml", ".gitattributes", ".gitignore", ".editorconfig", "noxfile.py",
+    }
+)  # fmt: skip
+
+SUPPRESSIONS = re.compile(
+    r"""
+    (?P<kind>
+        (?:ruff|flake8)\s*:\s*noqa | noqa | type\s*:\s*ignore | mypy\s*:\s* | pyright\s*:\s* | pyre-(?:ignore|fixme)
+        | ty\s*:\s*ignore | pyrefly\s*:\s*ignore | pylint\s*:\s*(?:disable|skip-file)[\w-]* | nosec | nosonar
+        | pragma\s*:\s*no\s*(?:cover|branch) | isort\s*:\s*(?:skip_file|skip|off) | fmt\s*:\s*(?:off|skip)
+        | ruff\s*:\s*(?:disable|ignore|isort)[\w-]* | yapf\s*:\s*disable | autopep8\s*:\s*off | codespell\s*:\s*ignore
+        | eslint-disable[\w-]* | @ts-(?:ignore|nocheck|expect-error) | nolint | noinspection | NOLINT\w*
+        | biome-ignore[\w-]* | prettier-ignore | rubocop\s*:\s*disable | shellcheck\s+disable
+    )
+    (?P<codes> \s*[:=\[(]?\s* [\w,\s.\-/]* [\])]? )
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+CODE = re.compile(r"[A-Za-z][\w-]*")
+
+
+def is_configuration(path: str) -> bool:
+    """Whether a file of this name steers checkers or tests."""
+    return PurePosixPath(path).name in CONFIGURATION
+
+
+def syntax_problem(source: bytes) -> str | None:
+    """Why Python source does not compile on this interpreter; None when it does."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compile(source, "<change>", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
+        return str(error) or type(error).__name__
+    return None
+
+
+@dataclass(frozen=True)
+class Suppression:
+    """A comment that tells a tool to look away: `kind` of comment and the rules it names, none = all of them."""
+
+    kind: str
+    codes: frozenset[str]
+
+    def covers(self, other: Suppression) -> bool:
+        """Whether this one silences all that the other one does."""
+        return self.kind == other.kind and (not self.codes or bool(other.codes) and other.codes <= self.codes)
+
+
+def no_suppression(path: str, before: bytes, after: bytes) -> tuple[str, ...]:
+    """Nothing is silenced that was not silenced before; narrowing an old comment is allowed."""
+    old, new = Counter(suppressions(path, before)), Counter(suppressions(path, after))
+    spare = list((old - new).elements())
+    reasons = []
+    for suppression in (new - old).elements():
+        wider = next((candidate for candidate in spare if candidate.covers(suppression)), None)
+        if wider is None:
+            named = " ".join(sorted(suppression.codes))
+            reasons.append(f"silences a checker instead of fixing: {suppression.kind} {named}".rstrip())
+        else:
+            spare.remove(wider)
+    return tuple(reasons)
+
+
+def suppressions(path: str, source: bytes) -> list[Suppression]:
+    """Every comment in a file that tells a tool to look away."""
+    return [
+        Suppression(re.sub(r"\s+", "", match["kind"]).lower(), frozenset(CODE.findall(match["codes"])))
+        for comment in _comments(path, source)
+        for match in SUPPRESSIONS.finditer(comment)
+    ]
+
+
+def _comments(path: str, source: bytes) -> list[str]:
+    """A Python file's comments; all lines of what can't be read as Python, so that nothing hides there."""
+    if is_python(path):
+        try:
+            return [
+                token.string
+                for token in tokenize.tokenize(io.BytesIO(source).readline)
+                if token.type == tokenize.COMMENT
+            ]
+        except (tokenize.TokenError, SyntaxError, ValueError):
+            pass
+    return source.decode("utf-8", "replace").splitlines()
+
+
+def keeps_tests(path: str, before: bytes, after: bytes) -> tuple[str, ...]:
+    """A test file has no fewer tests and no fewer assertions than before."""
+    old, new = _tests(before), _tests(after)
+    if old is None or new is None:
+        return () if before == after else ("a test file that can't be parsed was changed",)
+    reasons = [f"removes the test {name}" for name in sorted(old.names - new.names)]
+    if new.assertions < old.assertions:
+        reasons.append(f"has {new.assertions} assertions where there were {old.assertions}")
+    if new.skips > old.skips:
+        reasons.append(f"skips tests in {new.skips} places where there were {old.skips}")
+    return tuple(reasons)
+
+
+@dataclass
+class _Tests:
+    names: set[str]
+    assertions: int = 0
+    skips: int = 0
+
+
+ASSERTING = re.compile(r"^(assert\w*|fail|fail(If|Unless)\w*|raises|warns|deprecated_call|AssertionError)$")
+SKIPPING = re.compile(r"^(skip|skipif|skipIf|skipUnless|xfail|expectedFailure|SkipTest|importorskip)$")
+
+
+def _tests(source: bytes) -> _Tests | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(source)
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return None
+    found = _Tests(set())
+    _collect(tree, "", found)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assert):
+            found.assertions += _conjuncts(node.test)
+        name = _name_of(node)
+        found.assertions += bool(ASSERTING.match(name))
+        found.skips += bool(SKIPPING.match(name))
+    return found
+
+
+def _conjuncts(test: ast.expr) -> int:
+    return len(test.values) if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And) else 1
+
+
+def _name_of(node: ast.AST) -> str:
+    """The last part of a name that is read: `fail` of `self.fail`, `raises` of `pytest.raises`."""
+    if isinstance(node, ast.Attribute | ast.Name) and isinstance(node.ctx, ast.Load):
+        return node.attr if isinstance(node, ast.Attribute) else node.id
+    return ""
+
+
+def _collect(node: ast.AST, prefix: str, found: _Tests) -> None:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.ClassDef):
+            _collect(child, f"{prefix}{child.name}.", found)
+        elif isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            if child.name.startswith("test"):
+                found.names.add(f"{prefix}{child.name}")
+        else:
+            _collect(child, prefix, found)
+
+
+def is_python(path: str) -> bool:
+    return path.endswith((".py", ".pyi"))

@@ -1,0 +1,128 @@
+"""From what the checkers found to the tasks that agents may work on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fanfold.config import FixSettings
+from fanfold.fix import gates
+from fanfold.fix.errors import FixError
+from fanfold.fix.finding import Finding
+from fanfold.fix.report import LeftOut
+from fanfold.fix.select import Selection, select
+from fanfold.fix.split import Task, split
+from fanfold.fix.verify import REGULAR
+from fanfold.git import Repository
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for.
+
+    Args:
+        start: where the user stands; `paths` are relative to it.
+        settings: all that can be configured.
+        paths: files and folders to work on, empty = the whole repository.
+        git_changed: only files with changes that are not committed.
+        git_staged: only files with staged changes.
+        git_diff: only files that differ from this revision's merge base with HEAD.
+        apply: fast-forward the current branch to the result.
+        dry_run: stop at the plan; no agent runs.
+        diff: run the agents and show what would land; land nothing.
+    """
+
+    start: Path
+    settings: FixSettings
+    paths: tuple[str, ...] = ()
+    git_changed: bool = False
+    git_staged: bool = False
+    git_diff: str | None = None
+    apply: bool = False
+    dry_run: bool = False
+    diff: bool = False
+
+    def __post_init__(self) -> None:
+        if self.apply and (self.dry_run or self.diff):
+            raise FixError("--apply changes the branch, --dry-run and --diff change nothing", hint="give one of them")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The tasks, most expected work first; `skipped` are files that nobody may work on, each with the reason."""
+
+    findings: tuple[Finding, ...] = ()
+    tasks: tuple[Task, ...] = ()
+    skipped: tuple[tuple[Task, str], ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+
+
+async def plan(request: Request, repository: Repository, findings: Iterable[Finding], agent: str) -> Plan:
+    """Select findings and make one task of each file.
+
+    Raises:
+        FixError: a path or a revision that the user named does not exist.
+    """
+    entries = {entry.path: entry.mode for entry in await repository.tree(repository.head)}
+    selected = select(tuple(findings), await _selection(request, repository), tracked=frozenset(entries))
+    allowed: list[Task] = []
+    skipped: list[tuple[Task, str]] = []
+    for task in split(selected.findings):
+        reason = _off_limits(task, entries.get(task.path), agent)
+        if reason is None:
+            allowed.append(task)
+        else:
+            skipped.append((task, reason))
+    return Plan(selected.findings, tuple(allowed), tuple(skipped), selected.left_out)
+
+
+def _off_limits(task: Task, mode: str | None, agent: str) -> str | None:
+    """Why nobody may work on a file; None where somebody may."""
+    if mode is None:
+        return "it is not in the base commit"
+    if mode not in REGULAR:
+        return "it is no regular file"
+    if gates.is_configuration(task.path):
+        return "it steers checkers or tests"
+    if task.is_test and agent != "autofix":
+        return "it is a test, which only the agent autofix may edit"
+    return None
+
+
+async def _selection(request: Request, repository: Repository) -> Selection:
+    settings = request.settings
+    return Selection(
+        paths=_from_root(request, repository),
+        include=settings.include,
+        exclude=settings.exclude,
+        select=settings.select,
+        ignore=settings.ignore,
+        max_files=settings.max_files,
+        max_findings=settings.max_findings,
+        only=await _only(request, repository),
+    )
+
+
+async def _only(request: Request, repository: Repository) -> frozenset[str] | None:
+    """The files that git options limit the work to; None = no such option was given."""
+    limits = []
+    if request.git_changed or request.git_staged:
+        state = await repository.working_state()
+        changed = (*state.staged, *state.unstaged, *state.untracked)
+        limits.append(frozenset(changed if request.git_changed else state.staged))
+    if request.git_diff is not None:
+        limits.append(await repository.changed_since(request.git_diff))
+    return frozenset.intersection(*limits) if limits else None
+
+
+def _from_root(request: Request, repository: Repository) -> tuple[str, ...]:
+    """The user's paths, which are relative to where the user stands, relative to the root of the repository."""
+    paths = []
+    for path in request.paths:
+        absolute = Path(os.path.normpath(request.start.resolve() / path))
+        if not absolute.is_relative_to(repository.root):
+            raise FixError(f"{path} is outside the repository {repository.root}", hint="name paths inside it")
+        paths.append(absolute.relative_to(repository.root).as_posix())
+    return tuple(path for path in paths if path != ".") if "." not in paths else ()

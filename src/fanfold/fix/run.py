@@ -1,0 +1,261 @@
+"""The way through: findings, plan, attempts, landing, tests, report."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import secrets
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fanfold.agents import Agent, agent_for
+from fanfold.config import FixSettings, workspaces_home
+from fanfold.engine import Event, fan_out
+from fanfold.fix import formatting, prompt
+from fanfold.fix.attempt import Bench, attempt
+from fanfold.fix.checkers import Census, Checker, Scope, checkers_for, run_checkers
+from fanfold.fix.compare import Comparison, compare
+from fanfold.fix.events import Phase
+from fanfold.fix.finding import Finding
+from fanfold.fix.fingerprint import with_fingerprints
+from fanfold.fix.landing import Landing
+from fanfold.fix.plan import Plan, Request, plan
+from fanfold.fix.project import Project, find_project
+from fanfold.fix.report import Report
+from fanfold.fix.settle import settle
+from fanfold.fix.suite import Suite, find_suite
+from fanfold.fix.tested import Tester, breaks
+from fanfold.fix.uncommitted import uncommitted_findings
+from fanfold.fix.verify import Baseline, Verifier
+from fanfold.git import Repository, ResultBranch, WorkspacePool, fast_forward
+
+OnEvent = Callable[[Event | Phase], None]
+
+
+@dataclass
+class Run:
+    """One run and what is known of it so far: an interrupted run reports from it, too."""
+
+    request: Request
+    name: str
+    repository: Repository
+    project: Project
+    checkers: tuple[Checker, ...]
+    agent: Agent
+    suite: Suite | None
+    landing: Landing
+    scratch: Path
+    on_event: OnEvent
+    started_s: float
+    census: Census | None = None
+    uncommitted: tuple[Finding, ...] = ()
+    plan: Plan = field(default_factory=Plan)
+    tester: Tester | None = None
+    after: Census | None = None
+    new_findings: tuple[Finding, ...] = ()
+    regressions: tuple[str, ...] = ()
+    applied: bool = False
+    interrupted: bool = False
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def settings(self) -> FixSettings:
+        """All that can be configured."""
+        return self.request.settings
+
+    def phase(self, name: str, detail: str = "") -> None:
+        """Tell whoever watches what begins now."""
+        self.on_event(Phase(name, detail))
+
+
+async def run(request: Request, *, on_event: OnEvent | None = None) -> Report:
+    """Find errors, let agents fix them side by side, land what is verified, report what is so.
+
+    When cancelled it stops the agents, keeps what has landed, and returns a report that says so.
+
+    Raises:
+        FanfoldError: the request can't be carried out; nothing was changed.
+    """
+    from fanfold.fix.summary import report_of
+
+    with tempfile.TemporaryDirectory(prefix="fanfold-", ignore_cleanup_errors=True) as scratch:
+        this = await _prepare(request, on_event or (lambda _: None), Path(scratch))
+        try:
+            await _carry_out(this)
+        except asyncio.CancelledError:
+            this.interrupted = True
+            current = asyncio.current_task()
+            if current is not None:
+                current.uncancel()
+        return await report_of(this)
+
+
+async def _prepare(request: Request, on_event: OnEvent, scratch: Path) -> Run:
+    settings = request.settings
+    started_s = time.monotonic()
+    repository = await Repository.open(request.start)
+    if not (request.dry_run or request.diff):
+        await repository.identity()
+    project = find_project(repository.root)
+    name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    agent = agent_for(settings.agent, settings)
+    return Run(
+        request=request,
+        name=name,
+        repository=repository,
+        project=project,
+        checkers=checkers_for(repository.root, settings.checks),
+        agent=agent,
+        suite=_suite(settings, repository.root, project),
+        landing=Landing(ResultBranch(repository, repository.head, f"fanfold/{name}"), agent.name, request.diff),
+        scratch=scratch,
+        on_event=on_event,
+        started_s=started_s,
+    )
+
+
+def _suite(settings: FixSettings, root: Path, project: Project) -> Suite | None:
+    if settings.tests == "none":
+        return None
+    return find_suite(root, project, settings.test_command, settings.test_deadline_s)
+
+
+async def _carry_out(this: Run) -> None:
+    async with WorkspacePool(this.repository, home=workspaces_home(this.settings)) as pool:
+        await _find(this, pool)
+        assert this.census is not None
+        this.plan = await plan(this.request, this.repository, this.census.findings, this.agent.name)
+        if this.request.dry_run or not this.plan.tasks:
+            return
+        async with _tester(this, pool):
+            await _attempt_and_land(this, pool)
+            await _settle(this, pool)
+    if this.request.apply and this.landing.landed:
+        await fast_forward(this.repository, this.landing.branch.tip)
+        this.applied = True
+
+
+async def _find(this: Run, pool: WorkspacePool) -> None:
+    """Check the base commit; beside it the user's own uncommitted text, only to be able to name it."""
+    this.phase("checking", ", ".join(checker.name for checker in this.checkers))
+    this.census = await _census(this, pool, this.repository.head, this.checkers)
+    this.uncommitted = await uncommitted_findings(
+        this.repository, pool, this.census.findings, _able(this), this.project, this.settings.select
+    )
+
+
+async def _census(this: Run, pool: WorkspacePool, commit: str, checkers: Sequence[Checker]) -> Census:
+    async with pool.lease(commit) as workspace:
+        scope = Scope(
+            workspace.root, this.project, _cache(this), None, this.settings.select, this.settings.exclude
+        )
+        census = await run_checkers(checkers, scope)
+        return with_fingerprints(census, workspace.root)
+
+
+def _cache(this: Run) -> Path:
+    cache = this.scratch / "cache"
+    cache.mkdir(exist_ok=True)
+    return cache
+
+
+def _able(this: Run) -> tuple[Checker, ...]:
+    """The checkers that could check the base; the others can't judge a change."""
+    assert this.census is not None
+    broken = {one.checker for one in this.census.checked if one.error is not None}
+    return tuple(checker for checker in this.checkers if checker.name not in broken)
+
+
+@contextlib.asynccontextmanager
+async def _tester(this: Run, pool: WorkspacePool) -> AsyncIterator[None]:
+    """The suite runs on the base while agents work."""
+    if this.suite is None:
+        yield
+        return
+    this.tester = Tester(this.suite, pool, this.repository.head)
+    async with this.tester.running():
+        yield
+
+
+async def _attempt_and_land(this: Run, pool: WorkspacePool) -> None:
+    this.phase("fixing", f"{len(this.plan.tasks)} files, {this.settings.jobs} at once")
+    bench = await _bench(this, pool)
+    await fan_out(
+        functools.partial(attempt, bench),
+        this.plan.tasks,
+        limit=this.settings.jobs,
+        on_outcome=this.landing.take,
+        on_event=this.on_event,
+    )
+
+
+async def _bench(this: Run, pool: WorkspacePool) -> Bench:
+    settings, root = this.settings, this.repository.root
+    assert this.census is not None
+    checkers = _able(this)
+    baseline = Baseline(
+        this.repository.head, checkers, this.census.findings, settings.select, settings.exclude
+    )
+    scope = Scope(root, this.project, _cache(this), (), settings.select, settings.exclude)
+    commands = {checker.name: checker.command(scope) for checker in checkers}
+    rules = {(one.checker, one.rule) for task in this.plan.tasks for one in task.findings}
+    knows = not this.agent.deterministic
+    ruff = commands.get("ruff", ("",))[0]
+    return Bench(
+        pool=pool,
+        agent=this.agent,
+        verifier=Verifier(baseline, this.project),
+        max_attempts=settings.max_attempts,
+        deadline_s=settings.deadline_s,
+        cache=_cache(this),
+        commands=commands,
+        explanations=await prompt.explain(rules, commands) if knows else {},
+        conventions=prompt.conventions(root) if knows else "",
+        select=settings.select,
+        ignore=settings.ignore,
+        annotate=settings.annotate,
+        formats=functools.partial(formatting.is_formatted, ruff) if ruff and formatting.formats(root) else None,
+        test=this.tester.broken if this.tester is not None and settings.tests == "each" else None,
+    )
+
+
+async def _settle(this: Run, pool: WorkspacePool) -> None:
+    """Check and test what all changes come to together; take out the ones that break it."""
+    landing = this.landing
+    if not landing.landed:
+        return
+    this.phase("verifying", f"{len(landing.landed)} changes together")
+    broken = await _broken(this, pool, tuple(landing.landed))
+    if broken:
+        this.phase("bisecting", broken[0])
+        settled = await settle(tuple(landing.landed), functools.partial(_is_good, this, pool))
+        await landing.take_out(dict.fromkeys(settled.guilty, broken[0]))
+        broken = await _broken(this, pool, tuple(landing.landed)) if landing.landed else ()
+    this.regressions = broken
+
+
+async def _is_good(this: Run, pool: WorkspacePool, keys: Sequence[str]) -> bool:
+    return not await _broken(this, pool, tuple(keys))
+
+
+async def _broken(this: Run, pool: WorkspacePool, keys: tuple[str, ...]) -> tuple[str, ...]:
+    """What a set of changes breaks that the base doesn't: findings that are new, tests that no longer pass."""
+    commit = await this.landing.compose(keys)
+    this.after = await _census(this, pool, commit, _able(this))
+    this.new_findings = (await _compare(this, commit, this.after)).added
+    reasons = tuple(f"adds {one.checker} {one.rule} at {one.path}:{one.line}" for one in this.new_findings)
+    if reasons or this.tester is None:
+        return reasons
+    return breaks(await this.tester.on_base(), await this.tester.on_commit(commit))
+
+
+async def _compare(this: Run, commit: str, after: Census) -> Comparison:
+    assert this.census is not None
+    checked = {one.checker for one in after.checked if one.error is None}
+    base = [finding for finding in this.census.findings if finding.checker in checked]
+    return compare(base, after.findings, await this.repository.hunks(this.repository.head, commit))
