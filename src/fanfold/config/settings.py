@@ -1,0 +1,143 @@
+"""The settings of `fanfold fix`: names, types, defaults, and what each accepts."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from platformdirs import user_cache_path
+from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from fanfold.errors import FanfoldError
+
+ENVIRONMENT_PREFIX = "FANFOLD_FIX_"
+
+
+class ConfigError(FanfoldError):
+    """A setting is unknown or has a wrong value, or a configuration file can't be read."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a setting accepts, in words that finish "must be ..."."""
+
+    words: str
+
+
+def _no_bool(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("a truth value is no number")  # noqa: TRY004  (pydantic reports ValueError only)
+    return value
+
+
+def _items(value: object) -> object:
+    """A string is a comma-separated list, or a JSON list where an item holds a comma."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return json.loads(value)
+    return [item.strip() for item in value.split(",") if item.strip()]
+
+
+def _checks(value: object) -> object:
+    """As `_items`, but `name=command` is one item whatever the command holds."""
+    named = isinstance(value, str) and "=" in value and not value.lstrip().startswith("[")
+    return [value] if named else _items(value)
+
+
+def _argv(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return json.loads(value) if value.lstrip().startswith("[") else shlex.split(value)
+
+
+NonEmpty = Annotated[str, StringConstraints(min_length=1)]
+Text = Annotated[NonEmpty, Expected("a string that isn't empty")]
+Count = Annotated[int, Field(ge=1), BeforeValidator(_no_bool), Expected("a whole number of at least 1")]
+Seconds = Annotated[
+    float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_no_bool), Expected("a number of seconds above 0")
+]
+Flag = Annotated[bool, Expected("true or false")]
+Items = Annotated[tuple[NonEmpty, ...], BeforeValidator(_items), Expected("a list of strings that aren't empty")]
+Checks = Annotated[
+    tuple[NonEmpty, ...], BeforeValidator(_checks), Expected('a list of checkers, each a name or "name=command"')
+]
+Argv = Annotated[tuple[str, ...], BeforeValidator(_argv), Expected("a command line, or a list of its arguments")]
+TestMode = Annotated[Literal["each", "final", "none"], Expected('"each", "final" or "none" ("full" is "each")')]
+
+
+def default_workspaces() -> Path:
+    """The user's cache directory for Fanfold, outside every project."""
+    return user_cache_path("fanfold", appauthor=False)
+
+
+class FixSettings(BaseSettings):
+    """What `fanfold fix` can be told, complete and checked.
+
+    Args:
+        jobs: files worked on at the same time.
+        agent: the name of the agent.
+        agent_command: the program that agent "command" runs, with its arguments.
+        agent_env: environment variables that the agent may see beside the usual ones.
+        checks: checkers to run, empty = those that the project configures.
+        select, ignore: rules, as prefixes.
+        include, exclude: globs of paths.
+        max_files, max_findings: at most so many in one run, None = all.
+        max_attempts: tries for each file.
+        deadline_s: seconds for one attempt of an agent.
+        tests: when the test suite runs.
+        test_command: how the suite is called, None = it is found.
+        test_deadline_s: seconds for one run of the suite.
+        annotate: whether missing type annotations are added.
+        workspaces: the directory of the working copies, absolute.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENVIRONMENT_PREFIX,
+        env_ignore_empty=True,
+        enable_decoding=False,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        validate_default=False,
+    )
+
+    jobs: Count = 4
+    agent: Text = "autofix"
+    agent_command: Argv = ()
+    agent_env: Items = ()
+    checks: Checks = ()
+    select: Items = ()
+    ignore: Items = ()
+    include: Items = ()
+    exclude: Items = ()
+    max_files: Count | None = None
+    max_findings: Count | None = None
+    max_attempts: Count = 3
+    deadline_s: Seconds = 600.0
+    tests: TestMode = "final"
+    test_command: Text | None = None
+    test_deadline_s: Seconds = 1800.0
+    annotate: Flag = False
+    workspaces: Annotated[Path, Expected("a path of a directory")] = Field(default_factory=default_workspaces)
+
+    @field_validator("tests", mode="before")
+    @classmethod
+    def _full_means_each(cls, value: object) -> object:
+        return "each" if value == "full" else value
+
+    @field_validator("workspaces", mode="after")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _command_means_agent_command(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("agent_command") and "agent" not in data:
+            return {**data, "agent": "command"}
+        return data

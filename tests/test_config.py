@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from fanfold.config import ConfigError, FixSettings, load_settings, settings_with_origins
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    for name in [name for name in os.environ if name.startswith("FANFOLD_FIX_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
+def own(root: Path, text: str) -> None:
+    (root / "fanfold.toml").write_text(text)
+
+
+def shared(root: Path, text: str) -> None:
+    (root / "pyproject.toml").write_text(text)
+
+
+def refusal(root: Path, **overrides: object) -> ConfigError:
+    with pytest.raises(ConfigError) as caught:
+        load_settings(root, overrides)
+    return caught.value
+
+
+def test_defaults_hold_without_any_file(tmp_path: Path) -> None:
+    settings = load_settings(tmp_path, {})
+    assert (settings.jobs, settings.agent, settings.tests, settings.max_files) == (4, "autofix", "final", None)
+    assert settings.workspaces.is_absolute()
+    assert settings.workspaces.name == "fanfold"
+
+
+def test_command_line_beats_environment_beats_file_beats_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own(tmp_path, "[fix]\njobs = 5\nmax_attempts = 6\ndeadline_s = 7\n")
+    monkeypatch.setenv("FANFOLD_FIX_JOBS", "8")
+    monkeypatch.setenv("FANFOLD_FIX_MAX_ATTEMPTS", "9")
+    settings, origins = settings_with_origins(tmp_path, {"jobs": 10, "agent": None})
+    assert (settings.jobs, settings.max_attempts, settings.deadline_s, settings.agent) == (10, 9, 7.0, "autofix")
+    assert (origins["jobs"], origins["max_attempts"], origins["deadline_s"], origins["agent"]) == (
+        "command line",
+        "environment (FANFOLD_FIX_MAX_ATTEMPTS)",
+        "fanfold.toml",
+        "default",
+    )
+
+
+def test_every_setting_has_an_origin(tmp_path: Path) -> None:
+    _, origins = settings_with_origins(tmp_path, {})
+    assert set(origins) == set(FixSettings.model_fields)
+
+
+@pytest.mark.parametrize("key", ["max_files", "max-files"])
+def test_pyproject_is_read_with_either_spelling_of_a_key(tmp_path: Path, key: str) -> None:
+    shared(tmp_path, f"[tool.fanfold.fix]\n{key} = 3\n")
+    settings, origins = settings_with_origins(tmp_path, {})
+    assert (settings.max_files, origins["max_files"]) == (3, "pyproject.toml")
+
+
+def test_both_spellings_of_a_key_at_once_are_refused(tmp_path: Path) -> None:
+    own(tmp_path, "[fix]\nmax_files = 1\nmax-files = 2\n")
+    assert "stands twice in fanfold.toml" in refusal(tmp_path).message
+
+
+def test_pyproject_of_other_tools_is_no_configuration(tmp_path: Path) -> None:
+    shared(tmp_path, "[project]\nname = 'x'\n[tool.ruff]\nline-length = 100\n")
+    assert load_settings(tmp_path, {}).jobs == 4
+
+
+def test_settings_in_both_files_are_refused(tmp_path: Path) -> None:
+    own(tmp_path, "[fix]\n")
+    shared(tmp_path, "[tool.fanfold.fix]\njobs = 2\n")
+    error = refusal(tmp_path)
+    assert "both fanfold.toml and pyproject.toml" in error.message
+    assert error.hint is not None
+
+
+def test_own_file_and_a_pyproject_without_settings_go_together(tmp_path: Path) -> None:
+    own(tmp_path, "[fix]\njobs = 2\n")
+    shared(tmp_path, "[tool.ruff]\n")
+    assert load_settings(tmp_path, {}).jobs == 2
+
+
+def test_misspelt_key_names_file_and_nearest_name(tmp_path: Path) -> None:
+    shared(tmp_path, "[tool.fanfold.fix]\nmax_file = 3\n")
+    error = refusal(tmp_path)
+    assert "'max_file' in pyproject.toml under [tool.fanfold.fix]" in error.message
+    assert error.hint == "did you mean max_files?"
+
+
+def test_key_near_to_nothing_lists_the_known_ones(tmp_path: Path) -> None:
+    own(tmp_path, "[fix]\nzzz = 3\n")
+    assert "jobs" in (refusal(tmp_path).hint or "")
+
+
+@pytest.mark.parametrize("text", ["[fixx]\njobs = 3\n", "jobs = 3\n"])
+def test_unknown_table_in_own_file_is_refused(tmp_path: Path, text: str) -> None:
+    own(tmp_path, text)
+    assert "fanfold.toml" in refusal(tmp_path).message
+
+
+def test_misspelt_environment_variable_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FANFOLD_FIX_JOB", "3")
+    error = refusal(tmp_path)
+    assert "'FANFOLD_FIX_JOB' in the environment" in error.message
+    assert error.hint == "did you mean FANFOLD_FIX_JOBS?"
+
+
+def test_empty_environment_variable_counts_as_unset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FANFOLD_FIX_JOBS", "")
+    settings, origins = settings_with_origins(tmp_path, {})
+    assert (settings.jobs, origins["jobs"]) == (4, "default")
+
+
+@pytest.mark.parametrize("content", [b"[fix\n", b'[fix]\nagent = "\xff"\n', b"fix = 3\n"])
+def test_broken_file_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "fanfold.toml").write_bytes(content)
+    error = refusal(tmp_path)
+    assert "fanfold.toml" in error.message
+    assert error.hint
+
+
+def test_unreadable_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "fanfold.toml").mkdir()
+    assert "fanfold.toml can't be read" in refusal(tmp_path).message
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('jobs = "four"', "jobs is 'four', but must be a whole number of at least 1"),
+        ("jobs = 0", "jobs is 0, but must be a whole number of at least 1"),
+        ("jobs = true", "jobs is True, but must be a whole number of at least 1"),
+        ("max_files = -1", "max_files is -1, but must be a whole number of at least 1"),
+        ("deadline_s = inf", "deadline_s is inf, but must be a number of seconds above 0"),
+        ("deadline_s = nan", "but must be a number of seconds above 0"),
+        ('tests = "some"', 'tests is \'some\', but must be "each", "final" or "none"'),
+        ("select = 3", "select is 3, but must be a list of strings"),
+        ("select = [3]", "select is [3], but must be a list of strings"),
+        ('select = ["F", ""]', "but must be a list of strings that aren't empty"),
+        ('agent = ""', "agent is '', but must be a string that isn't empty"),
+        ('agent_command = "claude \\"-p"', "but must be a command line"),
+        ('annotate = "perhaps"', "annotate is 'perhaps', but must be true or false"),
+        ("workspaces = 3", "workspaces is 3, but must be a path of a directory"),
+        ("test_command = 3", "test_command is 3, but must be a string"),
+    ],
+)
+def test_wrong_value_is_told_in_human_words(tmp_path: Path, line: str, words: str) -> None:
+    own(tmp_path, f"[fix]\n{line}\n")
+    error = refusal(tmp_path)
+    assert words in error.message
+    assert error.hint == "correct it in fanfold.toml"
+
+
+def test_wrong_value_names_where_it_came_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FANFOLD_FIX_DEADLINE_S", "soon")
+    assert refusal(tmp_path).hint == "correct it in the variable FANFOLD_FIX_DEADLINE_S"
+    assert refusal(tmp_path, deadline_s=-1.0).hint == "correct it in the option --deadline"
+
+
+def test_long_wrong_value_is_shortened(tmp_path: Path) -> None:
+    assert len(refusal(tmp_path, jobs="x" * 10_000).message) < 200
+
+
+def test_setting_that_nobody_knows_is_refused(tmp_path: Path) -> None:
+    assert "Unknown setting 'colour'" in refusal(tmp_path, colour="red").message
+
+
+def test_full_is_another_name_of_each(tmp_path: Path) -> None:
+    assert load_settings(tmp_path, {"tests": "full"}).tests == "each"
+
+
+@pytest.mark.parametrize("value", ["F, E4,", '["F", "E4"]'])
+def test_list_in_the_environment_is_comma_separated_or_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("FANFOLD_FIX_SELECT", value)
+    assert load_settings(tmp_path, {}).select == ("F", "E4")
+
+
+def test_broken_json_list_is_a_wrong_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FANFOLD_FIX_SELECT", '["F"')
+    assert "must be a list of strings" in refusal(tmp_path).message
+
+
+def test_checker_command_keeps_its_commas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FANFOLD_FIX_CHECKS", "mine=lint --rules a,b")
+    assert load_settings(tmp_path, {}).checks == ("mine=lint --rules a,b",)
+    monkeypatch.setenv("FANFOLD_FIX_CHECKS", "ruff,mypy")
+    assert load_settings(tmp_path, {}).checks == ("ruff", "mypy")
+
+
+def test_agent_command_is_split_like_a_shell_does_and_chooses_the_agent(tmp_path: Path) -> None:
+    settings = load_settings(tmp_path, {"agent_command": "claude -p 'fix {file}'"})
+    assert settings.agent_command == ("claude", "-p", "fix {file}")
+    assert settings.agent == "command"
+
+
+def test_agent_that_is_named_stays_beside_an_agent_command(tmp_path: Path) -> None:
+    own(tmp_path, '[fix]\nagent = "autofix"\nagent_command = ["claude", "-p"]\n')
+    assert load_settings(tmp_path, {}).agent == "autofix"
+
+
+def test_relative_workspaces_of_a_file_are_relative_to_the_file(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    root.mkdir()
+    own(root, '[fix]\nworkspaces = "../copies"\n')
+    assert load_settings(root, {}).workspaces.resolve() == (tmp_path / "copies").resolve()
+
+
+def test_workspaces_inside_the_project_are_refused(tmp_path: Path) -> None:
+    own(tmp_path, '[fix]\nworkspaces = "copies"\n')
+    assert "inside the project" in refusal(tmp_path).message
+
+
+def test_settings_can_not_be_changed(tmp_path: Path) -> None:
+    settings = load_settings(tmp_path, {})
+    with pytest.raises(ValidationError):
+        settings.jobs = 2
