@@ -141,3 +141,8 @@ class FixSettings(BaseSettings):
         if isinstance(data, dict) and data.get("agent_command") and "agent" not in data:
             return {**data, "agent": "command"}
         return data
+
+
+def workspaces_home(settings: FixSettings) -> Path:
+    """The directory that holds every working copy, absolute; it need not exist yet."""
+    return settings.workspaces
