@@ -8,7 +8,7 @@ whose first line went away is still that block.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,10 +21,14 @@ IN_HUNK = -1
 
 @dataclass(frozen=True)
 class Comparison:
-    """`added` are findings that the base doesn't have, `gone` are those of the base that are no more."""
+    """`added` are findings that the base doesn't have, `gone` those of the base that are no more.
+
+    `kept` pairs each finding of the base that is still there with what it is now.
+    """
 
     added: tuple[Finding, ...]
     gone: tuple[Finding, ...]
+    kept: tuple[tuple[Finding, Finding], ...] = ()
 
 
 def compare(base: Iterable[Finding], now: Iterable[Finding], diffs: Mapping[str, FileDiff]) -> Comparison:
@@ -35,17 +39,18 @@ def compare(base: Iterable[Finding], now: Iterable[Finding], diffs: Mapping[str,
         now: all findings of the same files, after it.
         diffs: what changed, by path; a path that isn't there is unchanged.
     Returns:
-        What was added and what is gone, each in the order of its place.
+        What was added, what is gone and what was kept, each in the order of its place.
     """
     before, after = _by_path(base), _by_path(now)
-    added: list[Finding] = []
-    gone: list[Finding] = []
-    for path in sorted(before.keys() | after.keys()):
-        diff = diffs.get(path)
-        new, old = _compare_file(before[path], after[path], _Lines(diff.hunks if diff else ()))
-        added += new
-        gone += old
-    return Comparison(tuple(sorted(added)), tuple(sorted(gone)))
+    files = [
+        _compare_file(before[path], after[path], _Lines(diffs[path].hunks if path in diffs else ()))
+        for path in sorted(before.keys() | after.keys())
+    ]
+    return Comparison(
+        tuple(one for file in files for one in sorted(file.added)),
+        tuple(one for file in files for one in sorted(file.gone)),
+        tuple(pair for file in files for pair in sorted(file.kept)),
+    )
 
 
 def _by_path(findings: Iterable[Finding]) -> defaultdict[str, list[Finding]]:
@@ -55,42 +60,37 @@ def _by_path(findings: Iterable[Finding]) -> defaultdict[str, list[Finding]]:
     return grouped
 
 
-def _compare_file(base: Sequence[Finding], now: Sequence[Finding], lines: _Lines) -> tuple[list[Finding], list[Finding]]:
-    old_keys = [_key(finding, lines.after(finding.line)) for finding in base]
-    new_keys = [_key(finding, finding.line if not lines.is_new(finding.line) else None) for finding in now]
-    gone = _beyond(base, old_keys, Counter(new_keys))
-    added = _beyond(now, new_keys, Counter(old_keys))
-    return _without_overlaps(added, gone, lines)
+def _compare_file(base: Sequence[Finding], now: Sequence[Finding], lines: _Lines) -> Comparison:
+    waiting: defaultdict[Key, deque[Finding]] = defaultdict(deque)
+    for old in base:
+        waiting[_key(old, lines.after(old.line))].append(old)
+    kept: list[tuple[Finding, Finding]] = []
+    added = []
+    for new in now:
+        twins = waiting[_key(new, None if lines.is_new(new.line) else new.line)]
+        if twins:
+            kept.append((twins.popleft(), new))
+        else:
+            added.append(new)
+    gone = [old for twins in waiting.values() for old in twins]
+    moved = _pair_overlaps(added, gone, lines)
+    return Comparison(tuple(added), tuple(gone), tuple(kept + moved))
 
 
 def _key(finding: Finding, line: int | None) -> Key:
     return finding.checker, finding.rule, IN_HUNK if line is None else line
 
 
-def _beyond(findings: Sequence[Finding], keys: Sequence[Key], allowed: Counter[Key]) -> list[Finding]:
-    """The findings whose keys occur more often than `allowed`; the last ones of each key."""
-    left = allowed.copy()
-    beyond = []
-    for finding, key in zip(findings, keys, strict=True):
-        if left[key] > 0:
-            left[key] -= 1
-        else:
-            beyond.append(finding)
-    return beyond
-
-
-def _without_overlaps(
-    added: list[Finding], gone: list[Finding], lines: _Lines
-) -> tuple[list[Finding], list[Finding]]:
-    really_added = []
-    left = list(gone)
-    for finding in added:
-        twin = next((old for old in left if _same_place(old, finding, lines)), None)
-        if twin is None:
-            really_added.append(finding)
-        else:
-            left.remove(twin)
-    return really_added, left
+def _pair_overlaps(added: list[Finding], gone: list[Finding], lines: _Lines) -> list[tuple[Finding, Finding]]:
+    """Take out of both lists what is the same finding at a new first line."""
+    pairs = []
+    for new in tuple(added):
+        twin = next((old for old in gone if _same_place(old, new, lines)), None)
+        if twin is not None:
+            gone.remove(twin)
+            added.remove(new)
+            pairs.append((twin, new))
+    return pairs
 
 
 def _same_place(old: Finding, new: Finding, lines: _Lines) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from fanfold import __version__
@@ -40,12 +41,10 @@ class Landing:
         else:
             self.landed[outcome.key] = Landed(commit, change, message)
 
-    async def tip(self) -> str:
-        """The commit that the run comes to, on the branch or, with `only_show`, beside it."""
-        return await self.compose(tuple(self.landed)) if self.only_show else self.branch.tip
-
-    async def compose(self, keys: tuple[str, ...]) -> str:
-        """A commit of only these changes on the base; no branch points to it."""
+    async def compose(self, keys: Sequence[str]) -> str:
+        """A commit of only these changes on the base; the branch's own tip where these are all it has."""
+        if not self.only_show and tuple(keys) == tuple(self.landed):
+            return self.branch.tip
         return await self.branch.compose([self.landed[key] for key in keys])
 
     async def take_out(self, guilty: dict[str, str]) -> None:

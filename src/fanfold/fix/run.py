@@ -29,49 +29,11 @@ from fanfold.fix.project import Project, find_project
 from fanfold.fix.report import Report
 from fanfold.fix.settle import settle
 from fanfold.fix.suite import Suite, find_suite
+from fanfold.fix.summary import report_of
 from fanfold.fix.tested import Tester, breaks
 from fanfold.fix.uncommitted import uncommitted_findings
 from fanfold.fix.verify import Baseline, Verifier
 from fanfold.git import Repository, ResultBranch, WorkspacePool, fast_forward
-
-OnEvent = Callable[[Event | Phase], None]
-
-
-@dataclass
-class Run:
-    """One run and what is known of it so far: an interrupted run reports from it, too."""
-
-    request: Request
-    name: str
-    repository: Repository
-    project: Project
-    checkers: tuple[Checker, ...]
-    agent: Agent
-    suite: Suite | None
-    landing: Landing
-    scratch: Path
-    on_event: OnEvent
-    started_s: float
-    census: Census | None = None
-    uncommitted: tuple[Finding, ...] = ()
-    plan: Plan = field(default_factory=Plan)
-    tester: Tester | None = None
-    after: Census | None = None
-    new_findings: tuple[Finding, ...] = ()
-    regressions: tuple[str, ...] = ()
-    applied: bool = False
-    interrupted: bool = False
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def settings(self) -> FixSettings:
-        """All that can be configured."""
-        return self.request.settings
-
-    def phase(self, name: str, detail: str = "") -> None:
-        """Tell whoever watches what begins now."""
-        self.on_event(Phase(name, detail))
-
 
 async def run(request: Request, *, on_event: OnEvent | None = None) -> Report:
     """Find errors, let agents fix them side by side, land what is verified, report what is so.
@@ -81,8 +43,6 @@ async def run(request: Request, *, on_event: OnEvent | None = None) -> Report:
     Raises:
         FanfoldError: the request can't be carried out; nothing was changed.
     """
-    from fanfold.fix.summary import report_of
-
     with tempfile.TemporaryDirectory(prefix="fanfold-", ignore_cleanup_errors=True) as scratch:
         this = await _prepare(request, on_event or (lambda _: None), Path(scratch))
         try:
@@ -231,27 +191,31 @@ async def _settle(this: Run, pool: WorkspacePool) -> None:
         return
     this.phase("verifying", f"{len(landing.landed)} changes together")
     broken = await _broken(this, pool, tuple(landing.landed))
-    if broken:
+    if broken and this.broken_tests and not await _broken(this, pool, tuple(landing.landed)):
+        this.notes.append(f"flaky: {broken[0]} once, and not on a second run of the same tree")
+    elif broken:
         this.phase("bisecting", broken[0])
         settled = await settle(tuple(landing.landed), functools.partial(_is_good, this, pool))
         await landing.take_out(dict.fromkeys(settled.guilty, broken[0]))
-        broken = await _broken(this, pool, tuple(landing.landed)) if landing.landed else ()
-    this.regressions = broken
+        await _broken(this, pool, tuple(landing.landed))
 
 
 async def _is_good(this: Run, pool: WorkspacePool, keys: Sequence[str]) -> bool:
-    return not await _broken(this, pool, tuple(keys))
+    return not await _broken(this, pool, keys)
 
 
-async def _broken(this: Run, pool: WorkspacePool, keys: tuple[str, ...]) -> tuple[str, ...]:
+async def _broken(this: Run, pool: WorkspacePool, keys: Sequence[str]) -> tuple[str, ...]:
     """What a set of changes breaks that the base doesn't: findings that are new, tests that no longer pass."""
     commit = await this.landing.compose(keys)
     this.after = await _census(this, pool, commit, _able(this))
-    this.new_findings = (await _compare(this, commit, this.after)).added
-    reasons = tuple(f"adds {one.checker} {one.rule} at {one.path}:{one.line}" for one in this.new_findings)
-    if reasons or this.tester is None:
-        return reasons
-    return breaks(await this.tester.on_base(), await this.tester.on_commit(commit))
+    this.comparison = await _compare(this, commit, this.after)
+    this.broken_tests = ()
+    if this.comparison.added:
+        return tuple(f"adds {one.checker} {one.rule} at {one.path}:{one.line}" for one in this.comparison.added)
+    if this.tester is not None:
+        this.broken_tests = breaks(await this.tester.on_base(), await this.tester.on_commit(commit))
+        this.tests_ran = True
+    return this.broken_tests
 
 
 async def _compare(this: Run, commit: str, after: Census) -> Comparison:

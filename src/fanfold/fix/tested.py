@@ -40,6 +40,11 @@ class Tester:
         assert self._base is not None
         return await asyncio.shield(self._base)
 
+    def known_base(self) -> SuiteResult | None:
+        """How the suite went before any change, where that is known by now."""
+        done = self._base is not None and self._base.done() and not self._base.cancelled()
+        return self._base.result() if self._base is not None and done else None
+
     async def on_commit(self, commit: str) -> SuiteResult:
         """Run the suite on a commit, in a workspace of its own."""
         async with self.pool.lease(commit) as workspace:

@@ -1,0 +1,206 @@
+"""From what is known of a run to its report."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+
+from fanfold import __version__
+from fanfold.engine import BranchCancelled, DeadlineExceeded, Done, Failed, Outcome
+from fanfold.errors import FanfoldError
+from fanfold.fix.attempt import Attempted
+from fanfold.fix.checkers import Census, Checked
+from fanfold.fix.finding import Finding
+from fanfold.fix.record import Run
+from fanfold.fix.report import CheckerLine, FileCount, Report, RuleCount, TaskLine, TaskStatus, TestsLine
+from fanfold.fix.split import Task
+from fanfold.fix.suite import SuiteResult
+from fanfold.fix.tested import comparable
+
+
+async def report_of(run: Run) -> Report:
+    """All that the run has to tell; what is not known is said to be unknown."""
+    landing = run.landing
+    selected = run.plan.findings
+    remaining = _remaining(run)
+    has_branch = bool(landing.landed) and not landing.only_show
+    return Report(
+        run_id=run.name,
+        version=__version__,
+        repository=run.repository.root.name,
+        base=run.repository.head,
+        agent=run.agent.name,
+        tests=await _tests(run),
+        wall_s=time.monotonic() - run.started_s,
+        branch=landing.branch.name if has_branch else None,
+        tip=landing.branch.tip if has_branch else None,
+        applied=run.applied,
+        interrupted=run.interrupted,
+        dry_run=run.request.dry_run or run.request.diff,
+        checkers=_checkers(run.census, run.after),
+        tasks=await _tasks(run),
+        rules=_rules(selected, remaining),
+        files=_files(selected, remaining),
+        new_findings=run.comparison.added if run.comparison and landing.landed else (),
+        remaining=selected if remaining is None else remaining,
+        left_out=run.plan.left_out,
+        uncommitted=run.uncommitted,
+        notes=_notes(run),
+    )
+
+
+def _remaining(run: Run) -> tuple[Finding, ...] | None:
+    """The selected findings that are still there, where they stand now; None where the result was not checked."""
+    if not run.landing.landed:
+        return run.plan.findings
+    if run.comparison is None or run.after is None or run.after.errors:
+        return None
+    selected = Counter(run.plan.findings)
+    left = []
+    for old, new in run.comparison.kept:
+        if selected[old] > 0:
+            selected[old] -= 1
+            left.append(new)
+    return tuple(left)
+
+
+def _checkers(before: Census | None, after: Census | None) -> tuple[CheckerLine, ...]:
+    then = {one.checker: one for one in after.checked} if after else {}
+    return tuple(_checker(one, then.get(one.checker)) for one in before.checked) if before else ()
+
+
+def _checker(before: Checked, after: Checked | None) -> CheckerLine:
+    counted = after is not None and after.error is None
+    return CheckerLine(
+        name=before.checker,
+        version=before.version,
+        findings_before=len(before.findings),
+        findings_after=len(after.findings) if after and counted else None,
+        error=before.error or (after.error if after else None),
+    )
+
+
+def _rules(before: Iterable[Finding], after: Iterable[Finding] | None) -> tuple[RuleCount, ...]:
+    old = Counter((one.checker, one.rule) for one in before)
+    new = None if after is None else Counter((one.checker, one.rule) for one in after)
+    return tuple(RuleCount(*rule, count, None if new is None else new[rule]) for rule, count in sorted(old.items()))
+
+
+def _files(before: Iterable[Finding], after: Iterable[Finding] | None) -> tuple[FileCount, ...]:
+    old = Counter(one.path for one in before)
+    new = None if after is None else Counter(one.path for one in after)
+    return tuple(FileCount(path, count, None if new is None else new[path]) for path, count in sorted(old.items()))
+
+
+async def _tasks(run: Run) -> tuple[TaskLine, ...]:
+    tried = [await _task(run, task) for task in run.plan.tasks]
+    skipped = [
+        TaskLine(path=task.path, status="skipped", findings=len(task.findings), left=len(task.findings), reasons=(why,))
+        for task, why in run.plan.skipped
+    ]
+    return tuple(sorted([*tried, *skipped], key=lambda line: line.path))
+
+
+async def _task(run: Run, task: Task) -> TaskLine:
+    outcome = run.landing.outcomes.get(task.key)
+    if isinstance(outcome, Done):
+        return await _done(run, task, outcome)
+    status: TaskStatus = "planned" if run.request.dry_run else "cancelled"
+    reasons: tuple[str, ...] = ()
+    if isinstance(outcome, Failed):
+        status, reasons = _failure(outcome)
+    return TaskLine(
+        path=task.path,
+        status=status,
+        findings=len(task.findings),
+        left=len(task.findings),
+        attempts=outcome.attempts if outcome else 0,
+        elapsed_s=outcome.elapsed_s if outcome else 0.0,
+        reasons=reasons,
+    )
+
+
+def _failure(outcome: Failed) -> tuple[TaskStatus, tuple[str, ...]]:
+    error = outcome.error
+    if isinstance(error, BranchCancelled):
+        return "cancelled", ()
+    words = str(error) if isinstance(error, FanfoldError) else f"{type(error).__name__}: {error}"
+    return ("timed out" if isinstance(error, DeadlineExceeded) else "failed"), (words,)
+
+
+async def _done(run: Run, task: Task, outcome: Done[Attempted]) -> TaskLine:
+    attempted, landing = outcome.value, run.landing
+    landed = landing.landed.get(task.key)
+    status = _status(run, task, attempted)
+    fixed = attempted.verdict.fixed if landed else 0
+    kept_out = landing.conflicts.get(task.key) or landing.taken_out.get(task.key)
+    return TaskLine(
+        path=task.path,
+        status=status,
+        findings=len(task.findings),
+        fixed=fixed,
+        left=len(task.findings) - fixed,
+        attempts=attempted.attempts,
+        elapsed_s=outcome.elapsed_s,
+        agent_s=attempted.agent_s,
+        commit=landed.commit or None if landed else None,
+        reasons=(kept_out,) if kept_out else attempted.verdict.reasons,
+        refused=attempted.refused,
+        diff=await _diff(run, attempted) if landing.only_show and landed else None,
+    )
+
+
+def _status(run: Run, task: Task, attempted: Attempted) -> TaskStatus:
+    if task.key in run.landing.conflicts:
+        return "conflict"
+    if task.key in run.landing.taken_out:
+        return "taken out"
+    if attempted.change is not None:
+        return "partial" if attempted.verdict.left else "fixed"
+    return "refused" if attempted.verdict.reasons else "unchanged"
+
+
+async def _diff(run: Run, attempted: Attempted) -> str:
+    assert attempted.change is not None
+    patch = await run.repository.patch(run.repository.head, attempted.change.tree)
+    return patch.decode("utf-8", "surrogateescape")
+
+
+async def _tests(run: Run) -> TestsLine:
+    mode, taken_out = run.settings.tests, tuple(run.landing.taken_out)
+    if run.suite is None:
+        return TestsLine(mode=mode, status="not run" if mode == "none" else "no suite found")
+    base = run.tester.known_base() if run.tester else None
+    line = TestsLine(
+        mode=mode,
+        command=" ".join(run.suite.argv),
+        base_failures=_failures(base),
+        regressions=run.broken_tests,
+        taken_out=taken_out,
+        runs=run.tester.runs if run.tester else 0,
+        elapsed_s=run.tester.elapsed_s if run.tester else 0.0,
+    )
+    if base is None or not run.landing.outcomes:
+        return line
+    if not comparable(base):
+        return replace(line, status="could not run", error=base.error or "the suite fails on the base commit already")
+    if not run.tests_ran:
+        return line
+    return replace(line, status="failed" if run.broken_tests else "passed")
+
+
+def _failures(result: SuiteResult | None) -> int:
+    return sum(case in ("failed", "error") for case in result.cases.values()) if result and result.cases else 0
+
+
+def _notes(run: Run) -> tuple[str, ...]:
+    notes = list(run.notes)
+    if run.interrupted and run.landing.landed:
+        notes.append("interrupted before all changes were checked and tested together")
+    if run.repository.submodules:
+        notes.append(f"submodules are left alone: {', '.join(run.repository.submodules)}")
+    if run.repository.branch is None:
+        notes.append(f"HEAD is detached at {run.repository.head[:12]}")
+    return tuple(notes)

@@ -1,0 +1,105 @@
+"""What a change may not do, whatever the checkers say."""
+
+from __future__ import annotations
+
+import pytest
+
+from fanfold.fix import gates
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "# noqa", "# noqa: F401", "#NOQA:F401", "# type: ignore", "# type: ignore[arg-type]", "# pylint: disable=all",
+        "# pyright: ignore", "# mypy: ignore-errors", "# ruff: noqa", "# nosec", "# pragma: no cover", "# fmt: off",
+        "# isort: skip_file", "# ty: ignore[x]", "# flake8: noqa: E501", "# ruff: disable[E501]",
+    ],
+)  # fmt: skip
+def test_added_suppression_is_refused(comment: str) -> None:
+    assert gates.no_suppression("a.py", b"import os\n", f"import os  {comment}\n".encode())
+
+
+def test_suppression_that_was_there_may_move() -> None:
+    before = b"import os  # noqa: F401\nx = 1\n"
+    assert gates.no_suppression("a.py", before, b"x = 2\nimport os  # noqa: F401\n") == ()
+
+
+def test_suppression_may_be_narrowed_but_not_widened() -> None:
+    wide, narrow = b"import os  # noqa: F401, E501\n", b"import os  # noqa: F401\n"
+    assert gates.no_suppression("a.py", wide, narrow) == ()
+    assert gates.no_suppression("a.py", narrow, wide)
+    assert gates.no_suppression("a.py", narrow, b"import os  # noqa\n")
+
+
+def test_words_in_a_string_are_no_suppression() -> None:
+    assert gates.no_suppression("a.py", b"", b"x = '# noqa'\n") == ()
+
+
+def test_suppression_in_a_file_that_is_no_python_is_seen() -> None:
+    assert gates.no_suppression("a.ts", b"let x\n", b"// @ts-ignore\nlet x\n")
+    assert gates.no_suppression("a.js", b"x\n", b"x // eslint-disable-line no-undef\n")
+
+
+def test_broken_python_can_not_hide_a_suppression() -> None:
+    assert gates.no_suppression("a.py", b"", b"def (:\n    x  # noqa\n")
+
+
+TESTS = b"""
+class TestThing:
+    def test_one(self):
+        assert 1 and 2
+        self.assertEqual(1, 1)
+
+def test_two():
+    with pytest.raises(ValueError):
+        raise ValueError
+"""
+
+
+def test_unchanged_tests_pass() -> None:
+    assert gates.keeps_tests("test_a.py", TESTS, TESTS) == ()
+
+
+def test_removed_test_is_named() -> None:
+    assert gates.keeps_tests("test_a.py", TESTS, TESTS.replace(b"def test_two", b"def helper")) == (
+        "removes the test test_two",
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"self.assertEqual(1, 1)", b"pass"),
+        (b"assert 1 and 2", b"assert 1"),
+        (b"pytest.raises(ValueError)", b"contextlib.suppress(ValueError)"),
+        (b"def test_two", b"@pytest.mark.skip\ndef test_two"),
+    ],
+)
+def test_weakened_test_is_refused(old: bytes, new: bytes) -> None:
+    assert gates.keeps_tests("test_a.py", TESTS, TESTS.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"assert 1 and 2", b"assert 1\n        assert 2"),
+        (b"self.assertEqual(1, 1)", b"assert 1 == 1"),
+        (b"raise ValueError", b"raise ValueError()"),
+    ],
+)
+def test_equal_rewriting_of_a_test_passes(old: bytes, new: bytes) -> None:
+    assert gates.keeps_tests("test_a.py", TESTS, TESTS.replace(old, new)) == ()
+
+
+def test_unused_variable_named_like_an_assertion_may_go() -> None:
+    before = b"def test_a():\n    failed = run()\n    assert True\n"
+    assert gates.keeps_tests("test_a.py", before, before.replace(b"failed = ", b"")) == ()
+
+
+@pytest.mark.parametrize("source", [b"x = (\n", b"\x00", b"def f():\nreturn 1\n"])
+def test_what_does_not_compile_is_said_why(source: bytes) -> None:
+    assert gates.syntax_problem(source)
+
+
+def test_warning_of_the_compiler_is_no_problem() -> None:
+    assert gates.syntax_problem(b"x = '\\d'\nassert (1, 'x')\n") is None
