@@ -13,6 +13,8 @@ from pathlib import Path
 
 from fanfold.errors import FanfoldError
 
+_SHOWN = 200
+
 
 class ProcessError(FanfoldError):
     """A program could not be started."""
@@ -81,11 +83,11 @@ def _settle(future: asyncio.Future[None]) -> None:
 
 
 def _explained(error: OSError | ValueError, argv: tuple[str, ...], cwd: Path | None) -> ProcessError:
-    name = os.fsencode(argv[0]).decode(errors="replace")
+    name = argv[0].encode(errors="replace").decode()[:_SHOWN]
     if not isinstance(error, OSError):
-        return ProcessError(f"can't run {name}: {error}")
+        return ProcessError(f"can't run {name!r}: {error}")
     why = error.strerror or str(error)
-    if cwd is not None and error.filename == os.fspath(cwd):
+    if cwd is not None and error.filename in (cwd, os.fspath(cwd)):
         return ProcessError(f"can't run {name} in {cwd}: {why}")
     if error.errno == errno.E2BIG:
         return ProcessError(
@@ -93,16 +95,17 @@ def _explained(error: OSError | ValueError, argv: tuple[str, ...], cwd: Path | N
             hint="pass long text on standard input or in a file",
         )
     if isinstance(error, FileNotFoundError | NotADirectoryError | PermissionError):
-        return ProgramNotFound(f"can't run {name}: {why}", hint=_missing_hint(argv[0], name))
+        return _not_found(argv[0], name, why)
     return ProcessError(f"can't run {name}: {why}")
 
 
-def _missing_hint(program: str, name: str) -> str:
-    path = Path(program)
+def _not_found(program: str, name: str, why: str) -> ProgramNotFound:
     if os.sep not in program:
-        return f"install {name}, or put its folder on PATH"
-    if not path.exists():
-        return f"there is no file {name}"
-    if not os.access(path, os.X_OK):
-        return f"make it executable: chmod +x {name}"
-    return f"install the interpreter that the first line of {name} names"
+        return ProgramNotFound(f"{name} is not installed", hint=f"install {name}, or put its folder on PATH")
+    if not Path(program).exists():
+        return ProgramNotFound(f"there is no program {name}", hint="check the path")
+    if not os.access(program, os.X_OK):
+        return ProgramNotFound(f"{name} may not be executed: {why}", hint=f"make it executable: chmod +x {name}")
+    return ProgramNotFound(
+        f"can't run {name}: {why}", hint="install the interpreter that its first line names, or correct that line"
+    )

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from fanfold.process.tree import kill_marked, marked
+
+
+@contextmanager
+def sleeping(**env: str) -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(["sleep", "600"], env={"PATH": os.defpath, **env}) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_only_processes_with_the_marker_die() -> None:
+    with sleeping(FANFOLD_BRANCH="outer:mine:inner") as mine, sleeping(FANFOLD_BRANCH="other") as other:
+        assert kill_marked("mine") == 1
+        assert mine.wait(timeout=60) == -signal.SIGKILL
+        assert other.poll() is None
+
+
+def test_process_started_before_is_not_looked_at_among_the_young_ones() -> None:
+    with sleeping(FANFOLD_BRANCH="mine") as early, sleeping(FANFOLD_BRANCH="mine") as late:
+        assert kill_marked("mine", born_after=late.pid - 1) == 1
+        assert late.wait(timeout=60) == -signal.SIGKILL
+        assert early.poll() is None
+
+
+def test_wrapped_process_ids_are_all_looked_at() -> None:
+    with sleeping(FANFOLD_BRANCH="mine") as mine:
+        assert kill_marked("mine", born_after=mine.pid + 100_000_000) == 1
+        assert mine.wait(timeout=60) == -signal.SIGKILL
+
+
+def test_a_run_inside_a_marked_one_does_not_kill_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fanfold.process.tree._environment_of", lambda pid: b"mine" if pid == os.getpid() else b"")
+    assert kill_marked("mine") == 0
+
+
+def test_system_without_proc_kills_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: os.PathLike[str]) -> None:
+    monkeypatch.setattr("fanfold.process.tree._PROC", tmp_path / "gone")  # type: ignore[operator]
+    assert kill_marked("mine") == 0
+    assert kill_marked("mine", born_after=1) == 0
+
+
+def test_marker_is_put_into_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FANFOLD_BRANCH", raising=False)
+    given = {"A": "1"}
+    assert marked(given, "mine") == {"A": "1", "FANFOLD_BRANCH": "mine"}
+    assert given == {"A": "1"}
+    assert marked({"FANFOLD_BRANCH": "outer"}, "mine") == {"FANFOLD_BRANCH": "outer:mine"}
