@@ -1,0 +1,1 @@
+"""A small shop with the kind of code that a linter complains about."""
