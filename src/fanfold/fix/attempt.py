@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fanfold.agents.protocol import Agent, AgentError, Assignment, Report, Verdict
@@ -56,7 +56,6 @@ class Bench:
     max_attempts: int
     deadline_s: float
     cache: Path
-    scratch: Path
     commands: Mapping[str, tuple[str, ...]]
     explanations: Mapping[str, str] = field(default_factory=dict)
     conventions: str = ""
@@ -81,28 +80,28 @@ async def attempt(bench: Bench, task: Task) -> Attempted:
 async def _try_until_verified(bench: Bench, task: Task, workspace: Workspace) -> Attempted:
     tries = 1 if bench.agent.deterministic else bench.max_attempts
     best: Attempted | None = None
-    failure: AgentError | DeadlineExceeded | None = None
+    failure: AgentError | DeadlineExceeded = AgentError("no attempt was made")
     feedback, agent_s = "", 0.0
     for number in range(1, tries + 1):
         if number > 1:
             await workspace.reset()
-        started = time.monotonic()
+        started_s = time.monotonic()
         try:
             report = await _work(bench, task, workspace, number, feedback)
         except (AgentError, DeadlineExceeded) as error:
             failure, feedback = error, str(error)
-            agent_s += time.monotonic() - started
             continue
-        agent_s += time.monotonic() - started
+        finally:
+            agent_s += time.monotonic() - started_s
         change, verdict = await _examine(bench, workspace, task)
-        best = _better(best, Attempted(task, change if verdict.ok else None, verdict, number, agent_s, report.refused))
+        latest = Attempted(task, change if verdict.ok else None, verdict, number, agent_s, report.refused)
+        best = latest if best is None else _better(best, latest)
         if verdict.ok and not verdict.left:
             break
         feedback = _feedback(verdict)
     if best is None:
-        assert failure is not None
         raise failure
-    return best
+    return replace(best, attempts=number, agent_s=agent_s)
 
 
 async def _work(bench: Bench, task: Task, workspace: Workspace, number: int, feedback: str) -> Report:
@@ -148,15 +147,10 @@ async def _examine(bench: Bench, workspace: Workspace, task: Task) -> tuple[Chan
     return change, Verdict(ok=False, reasons=broken, fixed=verdict.fixed, left=verdict.left)
 
 
-def _better(best: Attempted | None, latest: Attempted) -> Attempted:
+def _better(best: Attempted, latest: Attempted) -> Attempted:
     """The one that fixes more; a change that may land beats any that may not."""
-    if best is None:
-        return latest
-    rank = (latest.verdict.ok, latest.verdict.fixed) >= (best.verdict.ok, best.verdict.fixed)
-    chosen = latest if rank else best
-    return Attempted(
-        chosen.task, chosen.change, chosen.verdict, latest.attempts, latest.agent_s, best.refused + latest.refused
-    )
+    better = (latest.verdict.ok, latest.verdict.fixed) >= (best.verdict.ok, best.verdict.fixed)
+    return latest if better else best
 
 
 def _feedback(verdict: Verdict) -> str:

@@ -11,11 +11,8 @@ import re
 import tokenize
 import warnings
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-
-Gate = Callable[[str, bytes, bytes], tuple[str, ...]]
 
 CONFIGURATION = frozenset(
     {
@@ -67,7 +64,7 @@ class Suppression:
 
     def covers(self, other: Suppression) -> bool:
         """Whether this one silences all that the other one does."""
-        return self.kind == other.kind and (not self.codes or bool(other.codes) and other.codes <= self.codes)
+        return self.kind == other.kind and (not self.codes or (bool(other.codes) and other.codes <= self.codes))
 
 
 def no_suppression(path: str, before: bytes, after: bytes) -> tuple[str, ...]:
@@ -108,7 +105,7 @@ def _comments(path: str, source: bytes) -> list[str]:
     return source.decode("utf-8", "replace").splitlines()
 
 
-def keeps_tests(path: str, before: bytes, after: bytes) -> tuple[str, ...]:
+def keeps_tests(before: bytes, after: bytes) -> tuple[str, ...]:
     """A test file has no fewer tests and no fewer assertions than before."""
     old, new = _tests(before), _tests(after)
     if old is None or new is None:
@@ -173,4 +170,5 @@ def _collect(node: ast.AST, prefix: str, found: _Tests) -> None:
 
 
 def is_python(path: str) -> bool:
+    """Whether a file of this name is Python source."""
     return path.endswith((".py", ".pyi"))

@@ -10,7 +10,7 @@ from fanfold import __version__
 from fanfold.engine import Done, Outcome
 from fanfold.fix.attempt import Attempted
 from fanfold.fix.finding import Finding
-from fanfold.git import Landed, LandConflict, ResultBranch
+from fanfold.git import LandConflict, Landed, ResultBranch
 
 
 @dataclass

@@ -38,7 +38,7 @@ class Run:
     scratch: Path
     on_event: OnEvent
     started_s: float
-    census: Census | None = None
+    census: Census = field(default_factory=lambda: Census(()))
     uncommitted: tuple[Finding, ...] = ()
     plan: Plan = field(default_factory=Plan)
     tester: Tester | None = None

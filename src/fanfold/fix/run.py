@@ -8,24 +8,22 @@ import functools
 import secrets
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from fanfold.agents import Agent, agent_for
+from fanfold.agents import agent_for
 from fanfold.config import FixSettings, workspaces_home
-from fanfold.engine import Event, fan_out
+from fanfold.engine import fan_out
 from fanfold.fix import formatting, prompt
 from fanfold.fix.attempt import Bench, attempt
 from fanfold.fix.checkers import Census, Checker, Scope, checkers_for, run_checkers
 from fanfold.fix.compare import Comparison, compare
-from fanfold.fix.events import Phase
-from fanfold.fix.finding import Finding
 from fanfold.fix.fingerprint import with_fingerprints
 from fanfold.fix.landing import Landing
-from fanfold.fix.plan import Plan, Request, plan
+from fanfold.fix.plan import Request, plan
 from fanfold.fix.project import Project, find_project
+from fanfold.fix.record import OnEvent, Run
 from fanfold.fix.report import Report
 from fanfold.fix.settle import settle
 from fanfold.fix.suite import Suite, find_suite
@@ -34,6 +32,7 @@ from fanfold.fix.tested import Tester, breaks
 from fanfold.fix.uncommitted import uncommitted_findings
 from fanfold.fix.verify import Baseline, Verifier
 from fanfold.git import Repository, ResultBranch, WorkspacePool, fast_forward
+
 
 async def run(request: Request, *, on_event: OnEvent | None = None) -> Report:
     """Find errors, let agents fix them side by side, land what is verified, report what is so.
@@ -88,7 +87,6 @@ def _suite(settings: FixSettings, root: Path, project: Project) -> Suite | None:
 async def _carry_out(this: Run) -> None:
     async with WorkspacePool(this.repository, home=workspaces_home(this.settings)) as pool:
         await _find(this, pool)
-        assert this.census is not None
         this.plan = await plan(this.request, this.repository, this.census.findings, this.agent.name)
         if this.request.dry_run or not this.plan.tasks:
             return
@@ -111,9 +109,7 @@ async def _find(this: Run, pool: WorkspacePool) -> None:
 
 async def _census(this: Run, pool: WorkspacePool, commit: str, checkers: Sequence[Checker]) -> Census:
     async with pool.lease(commit) as workspace:
-        scope = Scope(
-            workspace.root, this.project, _cache(this), None, this.settings.select, this.settings.exclude
-        )
+        scope = Scope(workspace.root, this.project, _cache(this), None, this.settings.select, this.settings.exclude)
         census = await run_checkers(checkers, scope)
         return with_fingerprints(census, workspace.root)
 
@@ -126,7 +122,6 @@ def _cache(this: Run) -> Path:
 
 def _able(this: Run) -> tuple[Checker, ...]:
     """The checkers that could check the base; the others can't judge a change."""
-    assert this.census is not None
     broken = {one.checker for one in this.census.checked if one.error is not None}
     return tuple(checker for checker in this.checkers if checker.name not in broken)
 
@@ -156,11 +151,8 @@ async def _attempt_and_land(this: Run, pool: WorkspacePool) -> None:
 
 async def _bench(this: Run, pool: WorkspacePool) -> Bench:
     settings, root = this.settings, this.repository.root
-    assert this.census is not None
     checkers = _able(this)
-    baseline = Baseline(
-        this.repository.head, checkers, this.census.findings, settings.select, settings.exclude
-    )
+    baseline = Baseline(this.repository.head, checkers, this.census.findings, settings.select, settings.exclude)
     scope = Scope(root, this.project, _cache(this), (), settings.select, settings.exclude)
     commands = {checker.name: checker.command(scope) for checker in checkers}
     rules = {(one.checker, one.rule) for task in this.plan.tasks for one in task.findings}
@@ -219,7 +211,6 @@ async def _broken(this: Run, pool: WorkspacePool, keys: Sequence[str]) -> tuple[
 
 
 async def _compare(this: Run, commit: str, after: Census) -> Comparison:
-    assert this.census is not None
     checked = {one.checker for one in after.checked if one.error is None}
     base = [finding for finding in this.census.findings if finding.checker in checked]
     return compare(base, after.findings, await this.repository.hunks(this.repository.head, commit))

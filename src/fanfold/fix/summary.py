@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from fanfold import __version__
-from fanfold.engine import BranchCancelled, DeadlineExceeded, Done, Failed, Outcome
+from fanfold.engine import BranchCancelled, DeadlineExceeded, Done, Failed
 from fanfold.errors import FanfoldError
 from fanfold.fix.attempt import Attempted
 from fanfold.fix.checkers import Census, Checked
@@ -18,6 +18,7 @@ from fanfold.fix.report import CheckerLine, FileCount, Report, RuleCount, TaskLi
 from fanfold.fix.split import Task
 from fanfold.fix.suite import SuiteResult
 from fanfold.fix.tested import comparable
+from fanfold.git import Change
 
 
 async def report_of(run: Run) -> Report:
@@ -66,9 +67,9 @@ def _remaining(run: Run) -> tuple[Finding, ...] | None:
     return tuple(left)
 
 
-def _checkers(before: Census | None, after: Census | None) -> tuple[CheckerLine, ...]:
+def _checkers(before: Census, after: Census | None) -> tuple[CheckerLine, ...]:
     then = {one.checker: one for one in after.checked} if after else {}
-    return tuple(_checker(one, then.get(one.checker)) for one in before.checked) if before else ()
+    return tuple(_checker(one, then.get(one.checker)) for one in before.checked)
 
 
 def _checker(before: Checked, after: Checked | None) -> CheckerLine:
@@ -148,7 +149,7 @@ async def _done(run: Run, task: Task, outcome: Done[Attempted]) -> TaskLine:
         commit=landed.commit or None if landed else None,
         reasons=(kept_out,) if kept_out else attempted.verdict.reasons,
         refused=attempted.refused,
-        diff=await _diff(run, attempted) if landing.only_show and landed else None,
+        diff=await _diff(run, landed.change) if landing.only_show and landed else None,
     )
 
 
@@ -162,9 +163,8 @@ def _status(run: Run, task: Task, attempted: Attempted) -> TaskStatus:
     return "refused" if attempted.verdict.reasons else "unchanged"
 
 
-async def _diff(run: Run, attempted: Attempted) -> str:
-    assert attempted.change is not None
-    patch = await run.repository.patch(run.repository.head, attempted.change.tree)
+async def _diff(run: Run, change: Change) -> str:
+    patch = await run.repository.patch(run.repository.head, change.tree)
     return patch.decode("utf-8", "surrogateescape")
 
 

@@ -26,19 +26,23 @@ class Tester:
     _base: asyncio.Task[SuiteResult] | None = None
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[Tester]:
+    async def running(self) -> AsyncIterator[None]:
         """Start the base's run; on the way out it is stopped where nobody waited for it."""
-        self._base = asyncio.create_task(self.on_commit(self.base))
+        base = self._start()
         try:
-            yield self
+            yield
         finally:
-            self._base.cancel()
-            await asyncio.gather(self._base, return_exceptions=True)
+            base.cancel()
+            await asyncio.gather(base, return_exceptions=True)
+
+    def _start(self) -> asyncio.Task[SuiteResult]:
+        if self._base is None:
+            self._base = asyncio.create_task(self.on_commit(self.base), name="suite on the base")
+        return self._base
 
     async def on_base(self) -> SuiteResult:
         """How the suite went before any change."""
-        assert self._base is not None
-        return await asyncio.shield(self._base)
+        return await asyncio.shield(self._start())
 
     def known_base(self) -> SuiteResult | None:
         """How the suite went before any change, where that is known by now."""

@@ -78,7 +78,7 @@ class Verifier:
         before = await workspace.read_base(task.path) or b""
         reasons = gates.no_suppression(task.path, before, after)
         if task.is_test:
-            reasons += gates.keeps_tests(task.path, before, after)
+            reasons += gates.keeps_tests(before, after)
         if gates.is_python(task.path):
             reasons += await self._compiles(after)
         if reasons:
