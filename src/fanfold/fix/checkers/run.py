@@ -1,0 +1,165 @@
+"""Which checkers a project gets, and one run of them side by side."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import difflib
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+from fanfold.errors import FanfoldError
+from fanfold.fix.checkers.invoke import bounded
+from fanfold.fix.checkers.protocol import Checked, Checker, Scope
+from fanfold.fix.checkers.rules import MYPY, RUFF, owner_and_rule
+from fanfold.fix.checkers.sarif import SarifCommand
+from fanfold.fix.errors import FixError
+from fanfold.fix.finding import Finding
+from fanfold.fix.globs import Globs
+
+GROUP = "fanfold.checkers"
+DEFAULT = "ruff"
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+@dataclass(frozen=True)
+class Census:
+    """What all checkers said of one tree, in the order of the checkers."""
+
+    checked: tuple[Checked, ...]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All findings, by path and place."""
+        return tuple(sorted((finding for one in self.checked for finding in one.findings), key=_place))
+
+    @property
+    def errors(self) -> dict[str, str]:
+        """By checker's name, why it could not check; empty if all could."""
+        return {one.checker: one.error for one in self.checked if one.error is not None}
+
+
+def checkers_for(root: Path, specs: Sequence[str] = ()) -> tuple[Checker, ...]:
+    """The checkers to run.
+
+    Args:
+        root: the project, whose configuration says which checkers it uses.
+        specs: names of installed checkers, or `name=command` for a command that writes SARIF; empty = those
+            that the project configures, else ruff.
+    Returns:
+        At least one, in the order of `specs`; those found by configuration in the order of their names.
+    Raises:
+        FixError: no checker is called so, two are called alike, a command can't be read, a checker can't be
+            imported, or `pyproject.toml` is no TOML.
+    """
+    known = {entry.name: entry for entry in entry_points(group=GROUP)}
+    if not specs:
+        return _configured(root, known)
+    checkers = tuple(_checker(spec, known) for spec in specs)
+    names = [checker.name for checker in checkers]
+    for name in names:
+        if names.count(name) > 1:
+            raise FixError(f"two checkers are called {name!r}", hint="give each its own name, as in name=command")
+    return checkers
+
+
+async def run_checkers(checkers: Sequence[Checker], scope: Scope) -> Census:
+    """Run the checkers side by side over one tree.
+
+    Returns:
+        One Checked for each checker, in order, without what `scope.exclude` names. A checker that raises could
+        not check, whoever wrote it.
+    Raises:
+        FixError: `scope.select` names a rule or a checker that doesn't exist.
+    """
+    _refuse_unknown_owners(checkers, scope.select)
+    # As values, the failure of one checker doesn't cancel the others; a cancellation still waits for all.
+    answers = await asyncio.gather(*(checker.check(scope) for checker in checkers), return_exceptions=True)
+    for answer in answers:
+        if isinstance(answer, FixError) or (isinstance(answer, BaseException) and not isinstance(answer, Exception)):
+            raise answer
+    excluded = Globs(scope.exclude)
+    named = zip(checkers, answers, strict=True)
+    return Census(tuple(_without(_checked(checker.name, answer), excluded) for checker, answer in named))
+
+
+def _configured(root: Path, known: dict[str, EntryPoint]) -> tuple[Checker, ...]:
+    found = []
+    for name in sorted(known):
+        kind = _loaded(known[name])
+        configured = getattr(kind, "configured", None)
+        if configured is not None and configured(root):
+            found.append(kind())
+    return tuple(found) or (_checker(DEFAULT, known),)
+
+
+def _checker(spec: str, known: dict[str, EntryPoint]) -> Checker:
+    name, equals, command = spec.partition("=")
+    if equals:
+        return _command(name.strip(), command)
+    if name in known:
+        checker: Checker = _loaded(known[name])()
+        return checker
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    raise FixError(
+        f"there is no checker {name!r}",
+        hint=f"{hint}known are {', '.join(names)}; any command that writes SARIF is given as name=command",
+    )
+
+
+def _command(name: str, command: str) -> Checker:
+    if not _NAME.fullmatch(name):
+        raise FixError(f"{name!r} is no name for a checker", hint="use letters, digits, '-', '_' and '.'")
+    try:
+        argv = tuple(shlex.split(command))
+    except ValueError as error:
+        raise FixError(f"the command of checker {name!r} can't be read: {error}", hint="balance its quotes") from error
+    return SarifCommand(name, argv)
+
+
+def _loaded(entry: EntryPoint) -> Any:
+    try:
+        return entry.load()
+    except (ImportError, AttributeError) as error:
+        raise FixError(f"checker {entry.name!r} ({entry.value}) can't be imported: {error}") from error
+
+
+def _refuse_unknown_owners(checkers: Sequence[Checker], select: Sequence[str]) -> None:
+    """What nobody can be asked for would count as checked and clean."""
+    names = [checker.name for checker in checkers]
+    for selector in select if names else ():
+        owner, rule = owner_and_rule(selector)
+        named = selector != rule
+        if owner is None or owner in names or (not named and not {RUFF, MYPY}.issuperset(names)):
+            continue
+        near = difflib.get_close_matches(owner, names, n=1) if named else []
+        hint = f"did you mean {near[0]}:{rule}? " if near else ""
+        what = (
+            f"{selector!r} names no checker of this run" if named else f"no checker of this run has rules like {rule!r}"
+        )
+        raise FixError(what, hint=f"{hint}running: {', '.join(names)}")
+
+
+def _checked(name: str, answer: Checked | BaseException) -> Checked:
+    if isinstance(answer, FanfoldError):
+        return Checked(name, error=bounded(answer.message))
+    if isinstance(answer, BaseException):
+        return Checked(name, error=bounded(f"{type(answer).__name__}: {answer}"))
+    return answer
+
+
+def _without(checked: Checked, excluded: Globs) -> Checked:
+    kept = tuple(finding for finding in checked.findings if not excluded.match(finding.path))
+    return checked if len(kept) == len(checked.findings) else dataclasses.replace(checked, findings=kept)
+
+
+def _place(finding: Finding) -> tuple[str, int, int, str, str]:
+    return finding.path, finding.line, finding.column, finding.checker, finding.rule
