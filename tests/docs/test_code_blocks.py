@@ -24,7 +24,7 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs
 VOLATILE = (
     (re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}"), "<run>"),
     (re.compile(r"\b[0-9a-f]{7,40}\b"), "<commit>"),
-    (re.compile(r"\d+(\.\d+)? ?(ms|s|min|h|seconds|×)(?=\W|$)"), "<time>"),
+    (re.compile(r"\d+(\.\d+)? ?(ms|s|min|h|seconds)(?=\W|$)"), "<time>"),
     (re.compile(r"\b\d+\.\d+\.\d+\b"), "<version>"),
     (re.compile(r"[ \t]+"), " "),
     (re.compile(r"[─━-]{2,}"), "<line>"),
@@ -111,8 +111,8 @@ def test_code_blocks_do_what_the_document_shows(document: Path, tmp_path: Path) 
     home.mkdir()
     (home / "gitconfig").write_text("[user]\n\tname = Ada\n\temail = ada@example.com\n[init]\n\tdefaultBranch = main\n")
     session = Session(checkout, home)
-    parsers = [CodeBlockParser(language="console", evaluator=session.evaluate), PythonCodeBlockParser()]
-    for example in Sybil(parsers=parsers).parse(document).examples():
+    sybil = Sybil([CodeBlockParser(language="console", evaluator=session.evaluate), PythonCodeBlockParser()])
+    for example in sybil.parse(document).examples():
         example.evaluate()
 
 

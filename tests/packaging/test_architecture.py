@@ -1,0 +1,66 @@
+"""What import-linter can't see: who starts programs, who starts git, what importing costs."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+STARTS = {"create_subprocess_exec", "create_subprocess_shell", "fork", "forkpty", "popen", "posix_spawn", "system"}
+HEAVY = {"asyncio", "pydantic", "rich", "subprocess", "typer"}
+
+
+def modules(checkout: Path, *without: str) -> Iterator[tuple[str, ast.Module]]:
+    package = checkout / "src" / "fanfold"
+    for path in sorted(package.rglob("*.py")):
+        name = path.relative_to(package).as_posix()
+        if not name.startswith(without):
+            yield name, ast.parse(path.read_text())
+
+
+def calls(module: ast.Module) -> Iterator[str]:
+    for node in ast.walk(module):
+        if isinstance(node, ast.Call):
+            yield node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+
+
+def command_lines(module: ast.Module) -> Iterator[str]:
+    """The first word of every list or tuple of words."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.List | ast.Tuple) and len(node.elts) > 1 and isinstance(node.elts[0], ast.Constant):
+            yield str(node.elts[0].value)
+
+
+def test_programs_are_started_by_the_process_package_only(checkout: Path) -> None:
+    starters = {
+        name for name, module in modules(checkout, "process/", "git/", "testing/") if STARTS & set(calls(module))
+    }
+    assert not starters
+
+
+def test_git_is_started_by_the_git_package_only(checkout: Path) -> None:
+    others = modules(checkout, "git/", "testing/")
+    assert not {name for name, module in others if "git" in command_lines(module)}
+
+
+def test_only_the_command_line_prints(checkout: Path) -> None:
+    others = modules(checkout, "cli/")
+    assert not {name for name, module in others if "print" in calls(module)}
+
+
+def test_the_walk_sees_what_it_looks_for() -> None:
+    module = ast.parse("import os\nos.system('x')\nrun(['git', 'status'])\nprint(1)")
+    assert STARTS & set(calls(module))
+    assert "git" in command_lines(module)
+    assert "print" in calls(module)
+
+
+@pytest.mark.parametrize(("module", "allowed"), [("fanfold", set()), ("fanfold.engine", {"asyncio", "subprocess"})])
+def test_importing_stays_cheap(module: str, allowed: set[str]) -> None:
+    program = f"import sys, {module}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True)
+    assert not (HEAVY - allowed) & set(done.stdout.split())
