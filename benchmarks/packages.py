@@ -147,12 +147,12 @@ def make_repository(path: Path) -> str:
     ignore = path / ".gitignore"
     if not ignore.exists():
         ignore.write_text("__pycache__/\n.pytest_cache/\n.mypy_cache/\n")
-    _git(path, "init", "--quiet", "--initial-branch=main")
+    git(path, "init", "--quiet", "--initial-branch=main")
     for key, value in (("user.name", "Fanfold"), ("user.email", "fanfold@example.com"), ("commit.gpgsign", "false")):
-        _git(path, "config", key, value)
-    _git(path, "add", "--all", "--force")
-    _git(path, "-c", "core.hooksPath=/dev/null", "commit", "--quiet", "--message", f"{path.name} as released")
-    return _git(path, "rev-parse", "HEAD").strip()
+        git(path, "config", key, value)
+    git(path, "add", "--all", "--force")
+    git(path, "-c", "core.hooksPath=/dev/null", "commit", "--quiet", "--message", f"{path.name} as released")
+    return git(path, "rev-parse", "HEAD").strip()
 
 
 def environment(name: str) -> Path:
@@ -173,6 +173,18 @@ def environment(name: str) -> Path:
         raise UnavailableError(f"can't install {' '.join(requirements)}; the first time needs PyPI, later ones don't")
     stamp.write_text(wanted)
     return target
+
+
+def git(path: Path, *args: str) -> str:
+    """What git writes, run in `path` with one date for all commits."""
+    outer = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    dates = {"GIT_AUTHOR_DATE": RELEASED, "GIT_COMMITTER_DATE": RELEASED}
+    return subprocess.run(
+        ["git", *args], cwd=path, env=outer | dates, check=True, capture_output=True, text=True
+    ).stdout
+
+
+_git = git
 
 
 def _archive(package: Package) -> Path:
@@ -268,11 +280,3 @@ def _get(url: str, context: ssl.SSLContext) -> tuple[bytes, str]:
 
 def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-def _git(path: Path, *args: str) -> str:
-    outer = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    dates = {"GIT_AUTHOR_DATE": RELEASED, "GIT_COMMITTER_DATE": RELEASED}
-    return subprocess.run(
-        ["git", *args], cwd=path, env=outer | dates, check=True, capture_output=True, text=True
-    ).stdout
