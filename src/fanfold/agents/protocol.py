@@ -47,6 +47,11 @@ class Verdict:
     added: tuple[Diagnostic, ...] = ()
     gone: tuple[Diagnostic, ...] = ()
 
+    @property
+    def harmless(self) -> bool:
+        """Whether nothing speaks against the change, even if it fixes nothing of the task (yet)."""
+        return self.ok or not (self.reasons or self.added)
+
 
 @dataclass(frozen=True)
 class Assignment:
