@@ -8,13 +8,13 @@ from typing import Literal
 Severity = Literal["error", "warning", "note"]
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Finding:
     """A diagnostic at a place in the repository.
 
     `path` is relative to the repository root with `/` separators, whatever the tool printed. Lines and columns
     are 1-based; `line` is 0 where a finding belongs to the file as a whole. `end_line` and `end_column` are None
-    where the tool doesn't say. `fixable` is what the tool itself offers.
+    where the tool doesn't say. `fixable` is what the tool itself offers. Findings sort by path and place.
     """
 
     path: str
@@ -29,3 +29,15 @@ class Finding:
     url: str | None = None
     fixable: Literal["safe", "unsafe"] | None = None
     fingerprint: str = ""
+
+    @property
+    def place(self) -> tuple[str, int, int, str, str, str]:
+        """Path, line, column, then checker, rule and message: an order for findings."""
+        return self.path, self.line, self.column, self.checker, self.rule, self.message
+
+    def __lt__(self, other: Finding) -> bool:
+        return (self.place, self._extent) < (other.place, other._extent)
+
+    @property
+    def _extent(self) -> tuple[int, int, str, str]:
+        return self.end_line or 0, self.end_column or 0, self.fixable or "", self.fingerprint

@@ -37,7 +37,7 @@ class Census:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """All findings, by path and place."""
-        return tuple(sorted((finding for one in self.checked for finding in one.findings), key=_place))
+        return tuple(sorted(finding for one in self.checked for finding in one.findings))
 
     @property
     def errors(self) -> dict[str, str]:
@@ -159,7 +159,3 @@ def _checked(name: str, answer: Checked | BaseException) -> Checked:
 def _without(checked: Checked, excluded: Globs) -> Checked:
     kept = tuple(finding for finding in checked.findings if not excluded.match(finding.path))
     return checked if len(kept) == len(checked.findings) else dataclasses.replace(checked, findings=kept)
-
-
-def _place(finding: Finding) -> tuple[str, int, int, str, str]:
-    return finding.path, finding.line, finding.column, finding.checker, finding.rule
