@@ -1,0 +1,200 @@
+# ruff: noqa: PLC0415  a command imports what it needs when it runs: `--help` must start fast
+"""The commands of `fanfold` and their options, as the user sees them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+import typer
+
+from fanfold.cli.help import GroupedCommand
+
+app = typer.Typer(
+    help="Run many agents over one repository at once and land only what was verified.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+
+
+def _option(group: str, *names: str, help: str, metavar: str | None = None, **more: Any) -> Any:  # noqa: A002
+    return typer.Option(*names, help=help, metavar=metavar, rich_help_panel=group, show_default=False, **more)
+
+
+WHAT, WHO, HOW, RESULT, OUTPUT = "What to fix", "Who fixes it", "How", "What happens with the result", "Output"
+
+TestModes: TypeAlias = Literal["each", "final", "none", "full"]
+Formats: TypeAlias = Literal["text", "json", "sarif", "github", "markdown"]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from fanfold import __version__
+
+        typer.echo(f"fanfold {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _fanfold(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    del version
+
+
+@app.command(cls=GroupedCommand)
+def fix(
+    paths: Annotated[
+        list[str] | None, typer.Argument(metavar="[PATHS]...", help="Work on these files and folders (default all)")
+    ] = None,
+    check: Annotated[
+        list[str] | None,
+        _option(WHAT, "--check", help="Run this checker or `name=command`; repeatable", metavar="SPEC"),
+    ] = None,
+    select: Annotated[
+        list[str] | None, _option(WHAT, "--select", help="Fix these rules only (default all)", metavar="RULES")
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, _option(WHAT, "--ignore", help="Leave these rules alone (default none)", metavar="RULES")
+    ] = None,
+    include: Annotated[
+        list[str] | None, _option(WHAT, "--include", help="Work on matching paths only (default all)", metavar="GLOBS")
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, _option(WHAT, "--exclude", help="Leave matching paths out (default none)", metavar="GLOBS")
+    ] = None,
+    git_changed: Annotated[
+        bool, _option(WHAT, "--git-changed", help="Work on files with uncommitted changes only")
+    ] = False,
+    git_staged: Annotated[bool, _option(WHAT, "--git-staged", help="Work on files with staged changes only")] = False,
+    git_diff: Annotated[
+        str | None, _option(WHAT, "--git-diff", help="Work on files changed since REF only", metavar="REF")
+    ] = None,
+    max_files: Annotated[
+        int | None, _option(WHAT, "--max-files", help="Work on at most N files (default all)", metavar="N")
+    ] = None,
+    max_findings: Annotated[
+        int | None, _option(WHAT, "--max-findings", help="Fix at most N findings (default all)", metavar="N")
+    ] = None,
+    agent: Annotated[
+        str | None, _option(WHO, "--agent", help="Let this agent work (default autofix)", metavar="NAME")
+    ] = None,
+    agent_command: Annotated[
+        str | None,
+        _option(WHO, "--agent-command", help="Run this program as the agent; it may hold {file}", metavar="COMMAND"),
+    ] = None,
+    agent_env: Annotated[
+        list[str] | None,
+        _option(WHO, "--agent-env", help="Let the agent see these variables (default none)", metavar="NAMES"),
+    ] = None,
+    annotate: Annotated[
+        bool | None, _option(WHO, "--annotate/--no-annotate", help="Add missing type annotations (default no)")
+    ] = None,
+    jobs: Annotated[
+        int | None, _option(HOW, "--jobs", "-j", help="Work on N files at once (default 4)", metavar="N")
+    ] = None,
+    max_attempts: Annotated[
+        int | None, _option(HOW, "--max-attempts", help="Try each file at most N times (default 3)", metavar="N")
+    ] = None,
+    deadline: Annotated[
+        float | None,
+        _option(HOW, "--deadline", help="End an attempt after this many seconds (default 600)", metavar="SECONDS"),
+    ] = None,
+    tests: Annotated[
+        TestModes | None, _option(HOW, "--tests", help="Run tests on each file or at the end (default final)")
+    ] = None,
+    test_command: Annotated[
+        str | None,
+        _option(HOW, "--test-command", help="Run tests with this command (default found)", metavar="COMMAND"),
+    ] = None,
+    workspaces: Annotated[
+        Path | None,
+        _option(HOW, "--workspaces", help="Keep working copies here (default user's cache)", metavar="DIRECTORY"),
+    ] = None,
+    apply: Annotated[bool, _option(RESULT, "--apply", help="Fast-forward the current branch to the result")] = False,
+    dry_run: Annotated[bool, _option(RESULT, "--dry-run", help="Show what would be worked on; run no agent")] = False,
+    diff: Annotated[bool, _option(RESULT, "--diff", help="Print the diffs that would land; land nothing")] = False,
+    exit_zero: Annotated[bool, _option(RESULT, "--exit-zero", help="Exit 0 even if work remains")] = False,
+    output_format: Annotated[
+        Formats, _option(OUTPUT, "--output-format", help="Write the report in this format (default text)")
+    ] = "text",
+    output_file: Annotated[
+        Path | None, _option(OUTPUT, "--output-file", help="Write the report here (default stdout)", metavar="FILE")
+    ] = None,
+    quiet: Annotated[
+        bool, _option(OUTPUT, "--quiet", "-q", help="Show no progress, and of the text the summary")
+    ] = False,
+    verbose: Annotated[bool, _option(OUTPUT, "--verbose", "-v", help="List everything in the text")] = False,
+) -> int:
+    """Fix what checkers find, verify each fix, and land it on a branch of its own."""
+    from fanfold.cli.fix import Options, carry_out
+
+    overrides = {
+        "agent": agent,
+        "agent_command": agent_command,
+        "agent_env": _flat(agent_env),
+        "annotate": annotate,
+        "checks": check or None,
+        "deadline_s": deadline,
+        "exclude": _flat(exclude),
+        "ignore": _flat(ignore),
+        "include": _flat(include),
+        "jobs": jobs,
+        "max_attempts": max_attempts,
+        "max_files": max_files,
+        "max_findings": max_findings,
+        "select": _flat(select),
+        "test_command": test_command,
+        "tests": tests,
+        "workspaces": workspaces,
+    }
+    return carry_out(
+        Options(
+            overrides=overrides,
+            paths=tuple(paths or ()),
+            git_changed=git_changed,
+            git_staged=git_staged,
+            git_diff=git_diff,
+            apply=apply,
+            dry_run=dry_run,
+            diff=diff,
+            exit_zero=exit_zero,
+            output_format=output_format,
+            output_file=output_file,
+            quiet=quiet,
+            verbose=verbose,
+        )
+    )
+
+
+@app.command(cls=GroupedCommand)
+def doctor() -> int:
+    """Show what is installed, what is missing, and where each setting comes from."""
+    from fanfold.cli.doctor import examine
+
+    return examine()
+
+
+@app.command(cls=GroupedCommand)
+def clean(
+    workspaces: Annotated[
+        Path | None,
+        _option("Options", "--workspaces", help="Clean here (default user's cache)", metavar="DIRECTORY"),
+    ] = None,
+) -> int:
+    """Remove working copies that earlier runs left, but none that is in use."""
+    from fanfold.cli.clean import remove_leftovers
+
+    return remove_leftovers(workspaces)
+
+
+def _flat(values: list[str] | None) -> tuple[str, ...] | None:
+    """Lists and repeats alike: `--select E,F --select W` is E, F and W."""
+    if not values:
+        return None
+    return tuple(item.strip() for value in values for item in value.split(",") if item.strip())

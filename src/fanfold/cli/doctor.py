@@ -1,0 +1,187 @@
+"""`fanfold doctor`: what is installed, what is missing and what that means, where each setting comes from."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from fanfold import __version__
+from fanfold.cli.deliver import show
+from fanfold.cli.output import Prose, Quoted
+from fanfold.cli.render.story import Line, Lines, Section, Table
+from fanfold.config import settings_with_origins
+from fanfold.errors import FanfoldError
+from fanfold.fix.project import Project, find_project
+from fanfold.git import Repository
+from fanfold.process import allowed_environment, find_program, run
+from fanfold.redact import redact
+
+PROBE_DEADLINE_S = 20.0
+NOT_FOUND = "missing"
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A program that Fanfold can use.
+
+    Args:
+        without: what its absence means, shown where it is missing.
+        needed: nothing works without it.
+        arguments: make it tell its version.
+        module: a module that the project's interpreter runs, instead of a program of that name.
+    """
+
+    name: str
+    without: str
+    needed: bool = False
+    arguments: tuple[str, ...] = ("--version",)
+    module: Callable[[Project], Path] | None = None
+
+
+def _project_python(project: Project) -> Path:
+    return project.python
+
+
+def _own_python(project: Project) -> Path:
+    del project
+    return Path(sys.executable)
+
+
+TOOLS = (
+    Tool("git", "nothing works: install git 2.38 or newer", needed=True),
+    Tool("ruff", "the agent autofix and the usual checker are missing: pip install ruff", needed=True),
+    Tool("mypy", "types can't be checked: install it where the project's code runs"),
+    Tool(
+        "pytest",
+        "tests run only with --test-command, by exit code: install it beside the project",
+        module=_project_python,
+    ),
+    Tool("autotyping", "--annotate adds nothing: pip install 'fanfold[annotations]'", module=_own_python),
+    Tool("bwrap", "agents run without a sandbox: install bubblewrap where you don't trust them"),
+    Tool("uv", "nothing is lost: environments are read, never made"),
+)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What came of looking for a tool; `found` is its own first line about its version, None = missing."""
+
+    tool: Tool
+    found: str | None
+    path: Path | None
+
+
+def examine(start: Path | None = None) -> int:
+    """Print what there is; 0 where `fanfold fix` can run here, else 1."""
+    here = start or Path.cwd()
+    sections, well = asyncio.run(_examine(here))
+    show(sections)
+    return 0 if well else 1
+
+
+async def _examine(start: Path) -> tuple[tuple[Section, ...], bool]:
+    repository, root = await _repository(start)
+    project = find_project(root)
+    probes = await asyncio.gather(*(_probe(tool, project) for tool in TOOLS))
+    settings = _settings(root)
+    needed = [probe for probe in probes if probe.found is None and probe.tool.needed]
+    sections: tuple[Section, ...] = (
+        Lines("", ((f"Fanfold {__version__}, Python {platform.python_version()}, {platform.system()}",),)),
+        repository,
+        _environment(project),
+        _tools(probes),
+        Lines(
+            "Missing", tuple((f"{probe.tool.name}: {probe.tool.without}",) for probe in probes if probe.found is None)
+        ),
+        _plugins(),
+        settings,
+    )
+    well = not needed and isinstance(settings, Table) and repository.title == "Repository"
+    return tuple(section for section in sections if not isinstance(section, Lines) or section.lines), well
+
+
+async def _repository(start: Path) -> tuple[Lines, Path]:
+    try:
+        repository = await Repository.open(start)
+        state = await repository.working_state()
+        lines: list[Line] = [
+            ("root: ", Quoted(repository.root)),
+            ("branch: ", Quoted(repository.branch or "none, HEAD is detached"), f" at {repository.head[:10]}"),
+        ]
+        dirty = len({*state.staged, *state.unstaged, *state.untracked})
+        if dirty:
+            lines.append((f"files with uncommitted text: {dirty}; findings in that text are left out",))
+        return Lines("Repository", tuple(lines)), repository.root
+    except FanfoldError as error:
+        return _trouble("Repository: can't be used", error), start
+
+
+def _environment(project: Project) -> Lines:
+    environment = "none found" if project.environment is None else str(project.environment)
+    return Lines(
+        "Project's Python", (("interpreter: ", Quoted(project.python)), ("environment: ", Quoted(environment)))
+    )
+
+
+async def _probe(tool: Tool, project: Project) -> Probe:
+    if tool.module is not None:
+        path: Path | None = tool.module(project)
+        argv = [str(path), "-m", tool.name, *tool.arguments]
+    else:
+        path = find_program(tool.name, environment=project.environment)
+        argv = [str(path), *tool.arguments]
+    if path is None:
+        return Probe(tool, None, None)
+    try:
+        done = await run(argv, cwd=project.root, env=allowed_environment(), deadline_s=PROBE_DEADLINE_S)
+    except FanfoldError:
+        return Probe(tool, None, path)
+    said = (done.stdout or done.stderr).decode(errors="replace").strip().splitlines()
+    return Probe(tool, said[0] if done.returncode == 0 and said else None, path)
+
+
+def _tools(probes: list[Probe]) -> Table:
+    rows = tuple(
+        (
+            probe.tool.name,
+            Prose(probe.found or NOT_FOUND),
+            Quoted(probe.path if probe.found is not None and probe.path is not None else ""),
+        )
+        for probe in probes
+    )
+    return Table("Tools", ("tool", "version", "where"), rows, 3)
+
+
+def _plugins() -> Lines:
+    lines = [
+        (f"{kind}: ", Quoted(", ".join(sorted({point.name for point in entry_points(group=f"fanfold.{kind}")}))))
+        for kind in ("checkers", "agents")
+    ]
+    return Lines("Known", tuple(lines))
+
+
+def _settings(root: Path) -> Section:
+    try:
+        settings, origins = settings_with_origins(root, {})
+    except FanfoldError as error:
+        return _trouble("Settings: can't be used", error)
+    rows = tuple((name, Quoted(redact(_shown(getattr(settings, name)))), origin) for name, origin in origins.items())
+    return Table("Settings", ("setting", "value", "from"), rows, 3)
+
+
+def _shown(value: object) -> str:
+    if value is None or value == ():
+        return "-"
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _trouble(title: str, error: FanfoldError) -> Lines:
+    lines: list[Line] = [(Prose(error.message),)]
+    if error.hint:
+        lines.append(("hint: ", Prose(error.hint)))
+    return Lines(title, tuple(lines))

@@ -1,0 +1,103 @@
+"""`fanfold fix`: from options to a request, from a run's report to output and exit code."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fanfold.cli.deliver import deliver
+from fanfold.cli.interrupt import run_until_interrupted
+from fanfold.cli.progress import Progress
+from fanfold.config import load_settings
+from fanfold.errors import FanfoldError
+from fanfold.fix.plan import Request
+from fanfold.fix.report import EXIT_FIXED, EXIT_WORK_REMAINS
+from fanfold.fix.run import run
+
+
+class UsageError(FanfoldError):
+    """Options that contradict each other, or a place that the report can't be written to."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was given on the command line; `overrides` are settings by name, None = not given."""
+
+    overrides: Mapping[str, object]
+    paths: tuple[str, ...] = ()
+    git_changed: bool = False
+    git_staged: bool = False
+    git_diff: str | None = None
+    apply: bool = False
+    dry_run: bool = False
+    diff: bool = False
+    exit_zero: bool = False
+    output_format: str = "text"
+    output_file: Path | None = None
+    quiet: bool = False
+    verbose: bool = False
+
+
+def carry_out(options: Options) -> int:
+    """Run, write the report, and return the exit code.
+
+    Raises:
+        FanfoldError: the options, the configuration or the repository don't allow it.
+        KeyboardInterrupt: it was stopped before there was anything to report.
+    """
+    _consistent(options)
+    request = _request(options, Path.cwd())
+    with Progress(quiet=options.quiet, verbose=options.verbose) as progress:
+        report = run_until_interrupted(
+            lambda: run(request, on_event=progress), on_stop=progress.stopping, on_kill=progress.close
+        )
+    deliver(
+        report,
+        output_format=options.output_format,
+        output_file=options.output_file,
+        diffs=options.diff,
+        quiet=options.quiet,
+        verbose=options.verbose,
+    )
+    excused = options.exit_zero and report.exit_code == EXIT_WORK_REMAINS
+    return EXIT_FIXED if excused else report.exit_code
+
+
+def _request(options: Options, start: Path) -> Request:
+    return Request(
+        start=start,
+        settings=load_settings(project_root(start), options.overrides),
+        paths=options.paths,
+        git_changed=options.git_changed,
+        git_staged=options.git_staged,
+        git_diff=options.git_diff,
+        apply=options.apply,
+        dry_run=options.dry_run,
+        diff=options.diff,
+    )
+
+
+def project_root(start: Path) -> Path:
+    """The nearest directory with a `.git`, where configuration is looked for; `start` where there is none."""
+    return next((parent for parent in (start, *start.parents) if (parent / ".git").exists()), start)
+
+
+def _consistent(options: Options) -> None:
+    contradictions = (
+        (options.quiet and options.verbose, "--quiet", "--verbose"),
+        (options.dry_run and options.diff, "--dry-run", "--diff"),
+        (options.apply and options.dry_run, "--apply", "--dry-run"),
+        (options.apply and options.diff, "--apply", "--diff"),
+    )
+    for both, one, other in contradictions:
+        if both:
+            raise UsageError(f"{one} and {other} contradict each other", hint=f"give one of {one} and {other}")
+    file = options.output_file
+    if file is not None and (
+        file.is_dir() or not os.access(file if file.exists() else file.absolute().parent, os.W_OK)
+    ):
+        raise UsageError(
+            f"The report can't be written to {file}", hint="name a file in a directory that exists and is writable"
+        )

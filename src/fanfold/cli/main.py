@@ -1,0 +1,72 @@
+# ruff: noqa: PLC0415  what only errors need is imported where they are told: `--help` must start fast
+"""The program `fanfold`: run a command and turn however it ends into words and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from fanfold.cli.output import discard, never_fail_to_encode, tell, visible
+from fanfold.errors import FanfoldError
+
+EXIT_USAGE = 2
+EXIT_BUG = 3
+EXIT_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `fanfold` with `arguments` (None = the process's own).
+
+    Returns:
+        0 = clean or all fixed, 1 = work remains, 2 = usage, configuration or surroundings, 3 = a bug of ours,
+        130 = interrupted.
+    """
+    never_fail_to_encode()
+    try:
+        code = _dispatch(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        discard(sys.stdout)
+        return 0
+    except FanfoldError as error:
+        return _told(error.message, error.hint)
+    except KeyboardInterrupt:
+        tell("interrupted")
+        return EXIT_INTERRUPTED
+    except Exception as error:  # noqa: BLE001  the top of the command line: a bug ends in words, not in a traceback
+        return _bug(error)
+    return code
+
+
+def _dispatch(arguments: Sequence[str] | None) -> int:
+    import typer
+
+    from fanfold.cli.app import app
+
+    try:
+        code = app(args=arguments, prog_name="fanfold", standalone_mode=False)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except typer.TyperException as error:
+        return _told(error.format_message().rstrip("."), _usage_hint(error))
+    return code if isinstance(code, int) else 0
+
+
+def _usage_hint(error: Exception) -> str:
+    context = getattr(error, "ctx", None)
+    return f"see `{context.command_path if context else 'fanfold'} --help`"
+
+
+def _told(message: str, hint: str | None) -> int:
+    tell(f"error: {visible(message)}")
+    if hint:
+        tell(f"hint: {visible(hint)}")
+    return EXIT_USAGE
+
+
+def _bug(error: Exception) -> int:
+    from fanfold.cli.crash import keep_traceback
+
+    tell(f"error: Fanfold itself failed: {visible(f'{type(error).__name__}: {error}')[:300]}")
+    tell(f"hint: {keep_traceback(error)}")
+    return EXIT_BUG

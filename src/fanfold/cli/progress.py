@@ -1,0 +1,163 @@
+"""Show on stderr what a run is doing: live on a terminal, line by line elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from fanfold.cli.output import tell, visible
+from fanfold.cli.render.story import plural, seconds
+from fanfold.engine import BranchCancelled, BranchFinished, BranchQueued, BranchStarted, Done, Outcome
+from fanfold.errors import FanfoldError
+from fanfold.fix.attempt import Attempted
+from fanfold.fix.events import Phase
+
+if TYPE_CHECKING:
+    from rich.live import Live
+    from rich.text import Text
+
+MAX_RUNNING_SHOWN = 8
+REFRESHES_PER_S = 8
+STOPPING = "stopping; what has landed stays (once more to end at once)"
+
+
+@dataclass
+class Tally:
+    """What is known of the run's progress; `running` holds when each file was started, in monotonic seconds."""
+
+    phase: str = "starting"
+    total: int = 0
+    done: int = 0
+    failed: int = 0
+    running: dict[str, float] = field(default_factory=dict)
+    started_s: float = field(default_factory=time.monotonic)
+
+
+class Progress:
+    """Takes a run's events, one call each, and shows them; a context manager, because a live display must end.
+
+    Args:
+        quiet: show nothing.
+        verbose: say of each file when it starts, too.
+    """
+
+    def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
+        self._quiet = quiet
+        self._verbose = verbose
+        self._tally = Tally()
+        self._live: Live | None = None
+
+    def __enter__(self) -> Progress:
+        if not self._quiet:
+            self._live = _live(self._render)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the live display and give the cursor back; more than once is no error."""
+        live, self._live = self._live, None
+        if live is not None:
+            live.stop()
+
+    def stopping(self) -> None:
+        """Say that a signal was heard."""
+        self._tally.phase = "stopping"
+        self._say(STOPPING)
+
+    def __call__(self, event: object) -> None:
+        """Take an event; kinds that are not known are passed over."""
+        tally = self._tally
+        match event:
+            case Phase(name, detail):
+                tally.phase = f"{name} {visible(detail)}".strip()
+                self._line(tally.phase)
+            case BranchQueued():
+                tally.total += 1
+            case BranchStarted(key=key):
+                tally.running[key] = time.monotonic()
+                if self._verbose:
+                    self._line(f"started {visible(key)}")
+            case BranchFinished(key=key, outcome=outcome):
+                tally.running.pop(key, None)
+                tally.done += 1
+                tally.failed += not isinstance(outcome, Done)
+                self._line(f"[{tally.done}/{tally.total}] {visible(key)}: {_words(outcome)}")
+
+    def _line(self, text: str) -> None:
+        if self._live is None:
+            self._say(text)
+
+    def _say(self, text: str) -> None:
+        if self._quiet:
+            return
+        if self._live is not None:
+            self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        else:
+            tell(f"{seconds(time.monotonic() - self._tally.started_s):>8}  {text}")
+
+    def _render(self) -> Text:
+        from rich.text import Text  # noqa: PLC0415  only terminals need it
+
+        return Text("\n".join(live_lines(self._tally, time.monotonic())), overflow="ellipsis", no_wrap=True)
+
+
+def live_lines(tally: Tally, now_s: float) -> list[str]:
+    """The lines of the live display: the state of the run, then the files that have been running longest."""
+    parts = [tally.phase]
+    if tally.total:
+        parts.append(f"{tally.done} of {plural(tally.total, 'file')} done")
+        parts.append(f"{tally.failed} failed")
+        parts.append(f"{len(tally.running)} running")
+    parts.append(seconds(now_s - tally.started_s))
+    longest = sorted(tally.running.items(), key=lambda item: item[1])
+    lines = [f"  {seconds(now_s - started_s):>8}  {visible(key)}" for key, started_s in longest[:MAX_RUNNING_SHOWN]]
+    more = len(longest) - MAX_RUNNING_SHOWN
+    return [" | ".join(parts), *lines, *([f"            and {more} more"] if more > 0 else [])]
+
+
+def _words(outcome: Outcome[Attempted]) -> str:
+    """What came of a file, in one line."""
+    if not isinstance(outcome, Done):
+        if isinstance(outcome.error, BranchCancelled):
+            return "cancelled"
+        return f"failed after {seconds(outcome.elapsed_s)}: {_reason(outcome.error)}"
+    verdict, took = outcome.value.verdict, seconds(outcome.elapsed_s)
+    if outcome.value.change is None:
+        return f"nothing to land after {took}: {visible(' '.join('; '.join(verdict.reasons).split()))[:200]}"
+    left = f", {verdict.left} left" if verdict.left else ""
+    return f"fixed {verdict.fixed}{left} in {took}"
+
+
+def _reason(error: BaseException) -> str:
+    said = error.message if isinstance(error, FanfoldError) else f"{type(error).__name__}: {error}"
+    return visible(" ".join(said.split()))[:200]
+
+
+def _live(render: Callable[[], Text]) -> Live | None:
+    """A live display where stderr is a terminal that can move its cursor; None elsewhere."""
+    if not sys.stderr.isatty():
+        return None
+    from rich.console import Console  # noqa: PLC0415  only terminals need it
+    from rich.live import Live  # noqa: PLC0415
+
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    if not console.is_terminal or console.is_dumb_terminal:
+        return None
+    live = Live(
+        get_renderable=render,
+        console=console,
+        refresh_per_second=REFRESHES_PER_S,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+    live.start()
+    return live

@@ -1,0 +1,35 @@
+"""The report as JSON; docs/report.md describes every key."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from fanfold.cli.output import decodable
+from fanfold.fix.report import Report
+
+SCHEMA_VERSION = 1
+
+
+def render_json(report: Report) -> str:
+    """One JSON object, keys in the order of docs/report.md; undecodable bytes of a path are spelled `\\xNN`."""
+    measured = {
+        "findings_before": report.findings_before,
+        "findings_after": report.findings_after,
+        "agent_s": report.agent_s,
+        "tasks_s": report.tasks_s,
+        "average_s": report.average_s,
+        "speedup": report.speedup,
+        "unchecked": report.unchecked,
+        "exit_code": report.exit_code,
+    }
+    return json.dumps(_plain({"schema_version": SCHEMA_VERSION, **asdict(report), **measured}), indent=2) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return decodable(value)
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
