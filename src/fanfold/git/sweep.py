@@ -1,0 +1,79 @@
+"""Remove from a folder what a tree doesn't hold, whatever it is."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Collection, Mapping
+
+from fanfold.git.objects import GITLINK, TREE, Tree
+
+_OWN = 0o700
+_NOTHING: Tree = {}
+
+
+def sweep(root: bytes, tree_id: str, trees: Mapping[str, Tree], *, keep: Collection[bytes] = ()) -> None:
+    """Delete everything below `root` that stands where the tree holds nothing of its kind.
+
+    Git's own `clean` passes over git directories inside tracked folders, over pipes and sockets, and over what
+    lies in a submodule's folder; this doesn't. The `.git` of `root` itself stays. The content of files isn't
+    looked at. A submodule's folder is left empty. Follows no symbolic link.
+
+    Args:
+        trees: holds the tree and all below it.
+        keep: paths below `root` that stay though the tree doesn't hold them.
+    """
+    kept = set(keep)
+    above = {path[:at] for path in kept for at in range(len(path)) if path[at] == ord("/")}
+    _sweep(root, b"", trees[tree_id], trees, kept | {b".git"}, above)
+
+
+def _sweep(
+    folder: bytes, prefix: bytes, tree: Tree, trees: Mapping[str, Tree], kept: set[bytes], above: set[bytes]
+) -> None:
+    for entry in _listed(folder):
+        path = prefix + entry.name
+        node = tree.get(entry.name)
+        if path in kept:
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            if node is not None and node.mode in (TREE, GITLINK):
+                inner = trees[node.oid] if node.mode == TREE else _NOTHING
+                _sweep(entry.path, path + b"/", inner, trees, kept, above)
+            elif path in above:
+                _sweep(entry.path, path + b"/", _NOTHING, trees, kept, above)
+            else:
+                remove(entry.path)
+        elif node is None or node.mode in (TREE, GITLINK) or not (entry.is_symlink() or entry.is_file()):
+            remove(entry.path)
+
+
+def remove(path: bytes) -> None:
+    """Delete a file, a link itself, or a folder with all it holds, also where its mode forbids it.
+
+    Raises:
+        OSError: it can't be deleted, or something was put there meanwhile.
+    """
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(mode):
+        os.unlink(path)  # noqa: PTH108 bytes
+        return
+    for entry in _listed(path):
+        if entry.is_dir(follow_symlinks=False):
+            remove(entry.path)
+        else:
+            os.unlink(entry.path)  # noqa: PTH108 bytes
+    os.rmdir(path)  # noqa: PTH106 bytes
+
+
+def _listed(folder: bytes) -> list[os.DirEntry[bytes]]:
+    """The entries of a folder, which its owner may read and change from now on."""
+    mode = os.stat(folder, follow_symlinks=False).st_mode  # noqa: PTH116 bytes
+    if mode & _OWN != _OWN:
+        os.chmod(folder, stat.S_IMODE(mode) | _OWN)  # noqa: PTH101 bytes
+    with contextlib.closing(os.scandir(folder)) as entries:
+        return list(entries)
