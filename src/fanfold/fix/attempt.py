@@ -11,10 +11,11 @@ from pathlib import Path
 
 from fanfold.agents.protocol import Agent, AgentError, Assignment, Report, Verdict
 from fanfold.engine import DeadlineExceeded
+from fanfold.fix.project import Project
 from fanfold.fix.prompt import build_prompt
 from fanfold.fix.split import Task
-from fanfold.fix.verify import Verifier
-from fanfold.git import Change, Workspace, WorkspacePool
+from fanfold.fix.verify import Baseline, Judge
+from fanfold.git import Change, Repository, Workspace, WorkspacePool
 
 TestChange = Callable[[Workspace], Awaitable[tuple[str, ...]]]
 
@@ -41,7 +42,7 @@ class Bench:
     Args:
         pool: hands out workspaces.
         agent: does the work.
-        verifier: judges it against the baseline.
+        baseline: what the work is judged against.
         max_attempts: tries of an agent that may do better next time.
         deadline_s: seconds for one try.
         cache: the checkers' caches of the base, copied into a workspace that has none.
@@ -52,7 +53,9 @@ class Bench:
 
     pool: WorkspacePool
     agent: Agent
-    verifier: Verifier
+    baseline: Baseline
+    repository: Repository
+    project: Project
     max_attempts: int
     deadline_s: float
     cache: Path
@@ -72,29 +75,30 @@ async def attempt(bench: Bench, task: Task) -> Attempted:
     Raises:
         AgentError, DeadlineExceeded: every try ended without anything to judge.
     """
-    async with bench.pool.lease(bench.verifier.baseline.commit) as workspace:
+    async with bench.pool.lease(bench.baseline.commit) as workspace:
         await asyncio.to_thread(_seed, bench.cache, workspace.cache)
-        return await _try_until_verified(bench, task, workspace)
+        judge = Judge(bench.baseline, bench.repository, bench.project, workspace, task)
+        return await _try_until_verified(bench, judge)
 
 
-async def _try_until_verified(bench: Bench, task: Task, workspace: Workspace) -> Attempted:
+async def _try_until_verified(bench: Bench, judge: Judge) -> Attempted:
     tries = 1 if bench.agent.deterministic else bench.max_attempts
     best: Attempted | None = None
     failure: AgentError | DeadlineExceeded = AgentError("no attempt was made")
     feedback, agent_s = "", 0.0
     for number in range(1, tries + 1):
         if number > 1:
-            await workspace.reset()
+            await judge.workspace.reset()
         started_s = time.monotonic()
         try:
-            report = await _work(bench, task, workspace, number, feedback)
+            report = await _work(bench, judge, number, feedback)
         except (AgentError, DeadlineExceeded) as error:
             failure, feedback = error, str(error)
             continue
         finally:
             agent_s += time.monotonic() - started_s
-        change, verdict = await _examine(bench, workspace, task)
-        latest = Attempted(task, change if verdict.ok else None, verdict, number, agent_s, report.refused)
+        change, verdict = await _examine(bench, judge)
+        latest = Attempted(judge.task, change if verdict.ok else None, verdict, number, agent_s, report.refused)
         best = latest if best is None else _better(best, latest)
         if verdict.ok and not verdict.left:
             break
@@ -104,14 +108,15 @@ async def _try_until_verified(bench: Bench, task: Task, workspace: Workspace) ->
     return replace(best, attempts=number, agent_s=agent_s)
 
 
-async def _work(bench: Bench, task: Task, workspace: Workspace, number: int, feedback: str) -> Report:
+async def _work(bench: Bench, judge: Judge, number: int, feedback: str) -> Report:
+    workspace, task = judge.workspace, judge.task
     assignment = Assignment(
         root=workspace.root,
         path=task.path,
         findings=task.findings,
         prompt=await _prompt(bench, task, workspace, feedback),
         scratch=_scratch(workspace),
-        verify=lambda: bench.verifier.verify(workspace, task),
+        verify=judge.verify,
         attempt=number,
         feedback=feedback,
         commands=bench.commands,
@@ -137,11 +142,11 @@ async def _prompt(bench: Bench, task: Task, workspace: Workspace, feedback: str)
     return build_prompt(task, code, bench.explanations, bench.conventions, feedback)
 
 
-async def _examine(bench: Bench, workspace: Workspace, task: Task) -> tuple[Change, Verdict]:
-    change, verdict = await bench.verifier.examine(workspace, task)
+async def _examine(bench: Bench, judge: Judge) -> tuple[Change, Verdict]:
+    change, verdict = await judge.examine()
     if not verdict.ok or bench.test is None:
         return change, verdict
-    broken = await bench.test(workspace)
+    broken = await bench.test(judge.workspace)
     if not broken:
         return change, verdict
     return change, Verdict(ok=False, reasons=broken, fixed=verdict.fixed, left=verdict.left)

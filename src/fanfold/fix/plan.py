@@ -13,7 +13,7 @@ from fanfold.fix.errors import FixError
 from fanfold.fix.finding import Finding
 from fanfold.fix.report import LeftOut
 from fanfold.fix.select import Selection, select
-from fanfold.fix.split import Task, split
+from fanfold.fix.split import Task, layout_of, split
 from fanfold.fix.verify import REGULAR
 from fanfold.git import Repository
 
@@ -69,7 +69,7 @@ async def plan(request: Request, repository: Repository, findings: Iterable[Find
     selected = select(tuple(findings), await _selection(request, repository), tracked=frozenset(entries))
     allowed: list[Task] = []
     skipped: list[tuple[Task, str]] = []
-    for task in split(selected.findings):
+    for task in split(selected.findings, layout_of(repository.root)):
         reason = _off_limits(task, entries.get(task.path), agent)
         if reason is None:
             allowed.append(task)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import secrets
 import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
-from fanfold.agents import agent_for
+from fanfold.agents import Agent, agent_for
 from fanfold.config import FixSettings, workspaces_home
 from fanfold.engine import fan_out
 from fanfold.fix import formatting, prompt
@@ -30,12 +31,17 @@ from fanfold.fix.suite import Suite, find_suite
 from fanfold.fix.summary import report_of
 from fanfold.fix.tested import Tester, breaks
 from fanfold.fix.uncommitted import uncommitted_findings
-from fanfold.fix.verify import Baseline, Verifier
-from fanfold.git import Repository, ResultBranch, WorkspacePool, fast_forward
+from fanfold.fix.verify import Baseline
+from fanfold.git import LandError, Repository, ResultBranch, WorkspacePool, fast_forward
 
 
-async def run(request: Request, *, on_event: OnEvent | None = None) -> Report:
+async def run(request: Request, *, agent: Agent | None = None, on_event: OnEvent | None = None) -> Report:
     """Find errors, let agents fix them side by side, land what is verified, report what is so.
+
+    Args:
+        request: what to do, and where.
+        agent: who does the work, None = the one that the settings name.
+        on_event: told of each phase and of each branch, as they come.
 
     When cancelled it stops the agents, keeps what has landed, and returns a report that says so.
 
@@ -43,7 +49,7 @@ async def run(request: Request, *, on_event: OnEvent | None = None) -> Report:
         FanfoldError: the request can't be carried out; nothing was changed.
     """
     with tempfile.TemporaryDirectory(prefix="fanfold-", ignore_cleanup_errors=True) as scratch:
-        this = await _prepare(request, on_event or (lambda _: None), Path(scratch))
+        this = await _prepare(request, agent, on_event or (lambda _: None), Path(scratch))
         try:
             await _carry_out(this)
         except asyncio.CancelledError:
@@ -54,7 +60,7 @@ async def run(request: Request, *, on_event: OnEvent | None = None) -> Report:
         return await report_of(this)
 
 
-async def _prepare(request: Request, on_event: OnEvent, scratch: Path) -> Run:
+async def _prepare(request: Request, agent: Agent | None, on_event: OnEvent, scratch: Path) -> Run:
     settings = request.settings
     started_s = time.monotonic()
     repository = await Repository.open(request.start)
@@ -62,7 +68,7 @@ async def _prepare(request: Request, on_event: OnEvent, scratch: Path) -> Run:
         await repository.identity()
     project = find_project(repository.root)
     name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-    agent = agent_for(settings.agent, settings)
+    agent = agent or agent_for(settings.agent, settings)
     return Run(
         request=request,
         name=name,
@@ -85,7 +91,8 @@ def _suite(settings: FixSettings, root: Path, project: Project) -> Suite | None:
 
 
 async def _carry_out(this: Run) -> None:
-    async with WorkspacePool(this.repository, home=workspaces_home(this.settings)) as pool:
+    home = workspaces_home(this.settings)
+    async with WorkspacePool(this.repository, home=home) as pool, this.landing.branch:
         await _find(this, pool)
         this.plan = await plan(this.request, this.repository, this.census.findings, this.agent.name)
         if this.request.dry_run or not this.plan.tasks:
@@ -94,7 +101,16 @@ async def _carry_out(this: Run) -> None:
             await _attempt_and_land(this, pool)
             await _settle(this, pool)
     if this.request.apply and this.landing.landed:
+        await _apply(this)
+
+
+async def _apply(this: Run) -> None:
+    """Move the user's branch to the result; where that can't be done safely the result stays on its own branch."""
+    try:
         await fast_forward(this.repository, this.landing.branch.tip)
+    except LandError as error:
+        this.notes.append(f"not applied: {error.message}; {error.hint}" if error.hint else f"not applied: {error}")
+    else:
         this.applied = True
 
 
@@ -110,8 +126,18 @@ async def _find(this: Run, pool: WorkspacePool) -> None:
 async def _census(this: Run, pool: WorkspacePool, commit: str, checkers: Sequence[Checker]) -> Census:
     async with pool.lease(commit) as workspace:
         scope = Scope(workspace.root, this.project, _cache(this), None, this.settings.select, this.settings.exclude)
-        census = await run_checkers(checkers, scope)
-        return with_fingerprints(census, workspace.root)
+        return _named(await run_checkers(checkers, scope), workspace.root)
+
+
+def _named(census: Census, root: Path) -> Census:
+    """The same with fingerprints, read from the tree that was checked."""
+    named = {checked.checker: with_fingerprints(checked.findings, partial(_read, root)) for checked in census.checked}
+    return Census(tuple(replace(checked, findings=named[checked.checker]) for checked in census.checked))
+
+
+def _read(root: Path, path: str) -> bytes | None:
+    file = root / path
+    return file.read_bytes() if file.is_file() and not file.is_symlink() else None
 
 
 def _cache(this: Run) -> Path:
@@ -141,7 +167,7 @@ async def _attempt_and_land(this: Run, pool: WorkspacePool) -> None:
     this.phase("fixing", f"{len(this.plan.tasks)} files, {this.settings.jobs} at once")
     bench = await _bench(this, pool)
     await fan_out(
-        functools.partial(attempt, bench),
+        partial(attempt, bench),
         this.plan.tasks,
         limit=this.settings.jobs,
         on_outcome=this.landing.take,
@@ -161,7 +187,9 @@ async def _bench(this: Run, pool: WorkspacePool) -> Bench:
     return Bench(
         pool=pool,
         agent=this.agent,
-        verifier=Verifier(baseline, this.project),
+        baseline=baseline,
+        repository=this.repository,
+        project=this.project,
         max_attempts=settings.max_attempts,
         deadline_s=settings.deadline_s,
         cache=_cache(this),
@@ -171,7 +199,7 @@ async def _bench(this: Run, pool: WorkspacePool) -> Bench:
         select=settings.select,
         ignore=settings.ignore,
         annotate=settings.annotate,
-        formats=functools.partial(formatting.is_formatted, ruff) if ruff and formatting.formats(root) else None,
+        formats=partial(formatting.is_formatted, ruff) if ruff and formatting.formats(root) else None,
         test=this.tester.broken if this.tester is not None and settings.tests == "each" else None,
     )
 
@@ -187,7 +215,7 @@ async def _settle(this: Run, pool: WorkspacePool) -> None:
         this.notes.append(f"flaky: {broken[0]} once, and not on a second run of the same tree")
     elif broken:
         this.phase("bisecting", broken[0])
-        settled = await settle(tuple(landing.landed), functools.partial(_is_good, this, pool))
+        settled = await settle(tuple(landing.landed), partial(_is_good, this, pool))
         await landing.take_out(dict.fromkeys(settled.guilty, broken[0]))
         await _broken(this, pool, tuple(landing.landed))
 

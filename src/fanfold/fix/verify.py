@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from fanfold.agents.protocol import Verdict
@@ -16,7 +15,7 @@ from fanfold.fix.compare import Comparison, compare
 from fanfold.fix.finding import Finding
 from fanfold.fix.project import Project
 from fanfold.fix.split import Task
-from fanfold.git import Change, FileDiff, Workspace
+from fanfold.git import Change, FileDiff, Repository, Workspace
 from fanfold.process import run
 
 REGULAR = frozenset({"100644", "100755"})
@@ -41,53 +40,55 @@ class Baseline:
 
 
 @dataclass
-class Verifier:
-    """Verifies changes of one workspace at a time against the baseline; remembers what it has already judged.
-
-    A verdict is remembered by the file's content: the last rung of an agent's ladder isn't checked twice.
-    """
+class Judge:
+    """Judges what one workspace makes of one task; a text that was judged before is not checked again."""
 
     baseline: Baseline
+    repository: Repository
     project: Project
-    _seen: dict[tuple[str, str], Verdict] = field(default_factory=dict)
+    workspace: Workspace
+    task: Task
+    _known: dict[bytes, Verdict] = field(default_factory=dict)
+    _before: bytes | None = None
 
-    async def examine(self, workspace: Workspace, task: Task) -> tuple[Change, Verdict]:
+    async def examine(self) -> tuple[Change, Verdict]:
         """Capture what the workspace holds and judge exactly that.
 
         What git ignores is removed first: a planted cache or configuration must not sway a checker.
         """
-        await workspace.clean_ignored()
-        change = await workspace.capture()
-        reasons = _forbidden(change, task)
-        if reasons:
-            return change, Verdict(ok=False, reasons=reasons, left=len(task.findings))
-        return change, await self.verify(workspace, task)
+        await self.workspace.clean_ignored()
+        change = await self.workspace.capture()
+        reasons = _forbidden(change, self.task)
+        return change, self._no(reasons) if reasons else await self.verify()
 
-    async def verify(self, workspace: Workspace, task: Task) -> Verdict:
+    async def verify(self) -> Verdict:
         """Judge the task's file as it stands in the workspace, all else being as in the base."""
-        diff = await workspace.hunks(task.path)
+        diff = await self.workspace.hunks(self.task.path)
         if diff is None:
-            return Verdict(ok=False, left=len(task.findings))
-        after = (workspace.root / task.path).read_bytes()
-        seen = (task.path, hashlib.sha256(after).hexdigest())
-        if seen not in self._seen:
-            self._seen[seen] = await self._judge(workspace, task, diff, after)
-        return self._seen[seen]
+            return self._no(())
+        after = (self.workspace.root / self.task.path).read_bytes()
+        digest = hashlib.sha256(after).digest()
+        if digest not in self._known:
+            self._known[digest] = await self._judge(diff, after)
+        return self._known[digest]
 
-    async def _judge(self, workspace: Workspace, task: Task, diff: FileDiff, after: bytes) -> Verdict:
-        before = await workspace.read_base(task.path) or b""
-        reasons = gates.no_suppression(task.path, before, after)
-        if task.is_test:
+    async def _judge(self, diff: FileDiff, after: bytes) -> Verdict:
+        path, before = self.task.path, await self._text_before()
+        reasons = gates.no_suppression(path, before, after)
+        if self.task.is_test:
             reasons += gates.keeps_tests(before, after)
-        if gates.is_python(task.path):
+        if gates.is_python(path):
             reasons += await self._compiles(after)
         if reasons:
-            return Verdict(ok=False, reasons=reasons, left=len(task.findings))
-        checked = await self._check(workspace, task.path)
-        failures = tuple(f"could not check with {one.checker}: {one.error}" for one in checked if one.error)
-        if failures:
-            return Verdict(ok=False, reasons=failures, left=len(task.findings))
-        return _verdict(task, self._compare(task.path, checked, {task.path: diff}))
+            return self._no(reasons)
+        checked = await self._check()
+        failures = tuple(f"could not check with {one.checker}: {one.error}" for one in checked if one.error is not None)
+        return self._no(failures) if failures else _verdict(self.task, self._compare(checked, diff))
+
+    async def _text_before(self) -> bytes:
+        if self._before is None:
+            self._before = await self.repository.read(self.baseline.commit, self.task.path) or b""
+        return self._before
 
     async def _compiles(self, source: bytes) -> tuple[str, ...]:
         """Ours may be another version of Python than the project's, which has the last word."""
@@ -98,20 +99,18 @@ class Verifier:
         theirs = await run([self.project.python, "-I", "-S", "-W", "ignore", "-c", script], stdin=source, deadline_s=60)
         return () if theirs.returncode == 0 else (f"does not compile: {problem}",)
 
-    async def _check(self, workspace: Workspace, path: str) -> Sequence[Checked]:
-        """Checkers of single files look at the one file, all others at the whole project."""
-        narrow = [checker for checker in self.baseline.checkers if checker.reach == "file"]
-        wide = [checker for checker in self.baseline.checkers if checker.reach == "project"]
-        one, whole = await asyncio.gather(
-            run_checkers(narrow, self.baseline.scope(workspace, self.project, (path,))),
-            run_checkers(wide, self.baseline.scope(workspace, self.project)),
-        )
-        return one.checked + whole.checked
+    async def _check(self) -> tuple[Checked, ...]:
+        scope = self.baseline.scope(self.workspace, self.project, (self.task.path,))
+        return (await run_checkers(self.baseline.checkers, scope)).checked
 
-    def _compare(self, path: str, checked: Sequence[Checked], diffs: Mapping[str, FileDiff]) -> Comparison:
+    def _compare(self, checked: Sequence[Checked], diff: FileDiff) -> Comparison:
+        """Checkers of single files are compared over the one file, all others over the whole project."""
         wide = {checker.name for checker in self.baseline.checkers if checker.reach == "project"}
-        base = [one for one in self.baseline.findings if one.path == path or one.checker in wide]
-        return compare(base, [finding for one in checked for finding in one.findings], diffs)
+        base = [one for one in self.baseline.findings if one.path == self.task.path or one.checker in wide]
+        return compare(base, [finding for one in checked for finding in one.findings], {self.task.path: diff})
+
+    def _no(self, reasons: tuple[str, ...]) -> Verdict:
+        return Verdict(ok=False, reasons=reasons, left=len(self.task.findings))
 
 
 def _forbidden(change: Change, task: Task) -> tuple[str, ...]:

@@ -119,6 +119,16 @@ class ResultBranch:
         """
         return await uninterrupted(self._rebuild_in_turn(keep))
 
+    async def compose(self, keep: Sequence[Landed]) -> str:
+        """The commit that `rebuild` would come to; the branch stays where it is.
+
+        Raises:
+            LandConflict: a change doesn't work without one that was left out.
+        """
+        async with self._turn:
+            landed = await self._composed(keep)
+        return landed[-1].commit if landed else self.base
+
     async def drop(self) -> None:
         """Delete the branch: nothing on it is good.
 
@@ -135,14 +145,17 @@ class ResultBranch:
 
     async def _rebuild_in_turn(self, keep: Sequence[Landed]) -> str:
         async with self._turn:
-            landed: list[Landed] = []
-            tip, same = self.base, True
-            for number, each in enumerate(keep):
-                same = same and self._landed[number : number + 1] == (each,)
-                landed.append(each if same else await self._committed(tip, each.change, each.message))
-                tip = landed[-1].commit
-            await self._move(tuple(landed))
-            return tip
+            await self._move(await self._composed(keep))
+            return self.tip
+
+    async def _composed(self, keep: Sequence[Landed]) -> tuple[Landed, ...]:
+        landed: list[Landed] = []
+        tip, same = self.base, True
+        for number, each in enumerate(keep):
+            same = same and self._landed[number : number + 1] == (each,)
+            landed.append(each if same else await self._committed(tip, each.change, each.message))
+            tip = landed[-1].commit
+        return tuple(landed)
 
     async def _committed(self, tip: str, change: Change, message: str) -> Landed:
         _refuse(change)

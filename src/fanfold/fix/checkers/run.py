@@ -70,7 +70,7 @@ def checkers_for(root: Path, specs: Sequence[str] = ()) -> tuple[Checker, ...]:
 
 
 async def run_checkers(checkers: Sequence[Checker], scope: Scope) -> Census:
-    """Run the checkers side by side over one tree.
+    """Run the checkers side by side over one tree; `scope.paths` narrows those that look at files one by one.
 
     Returns:
         One Checked for each checker, in order, without what `scope.exclude` names. A checker that raises could
@@ -80,7 +80,10 @@ async def run_checkers(checkers: Sequence[Checker], scope: Scope) -> Census:
     """
     _refuse_unknown_owners(checkers, scope.select)
     # As values, the failure of one checker doesn't cancel the others; a cancellation still waits for all.
-    answers = await asyncio.gather(*(checker.check(scope) for checker in checkers), return_exceptions=True)
+    # What a checker of the whole project says of one file may depend on any other.
+    whole = dataclasses.replace(scope, paths=None)
+    work = [checker.check(scope if checker.reach == "file" else whole) for checker in checkers]
+    answers = await asyncio.gather(*work, return_exceptions=True)
     for answer in answers:
         if isinstance(answer, FixError) or (isinstance(answer, BaseException) and not isinstance(answer, Exception)):
             raise answer
