@@ -230,6 +230,6 @@ class Report:
         """0 = nothing selected is left, 1 = work remains or something could not be checked, 130 = interrupted."""
         if self.interrupted:
             return EXIT_INTERRUPTED
-        remains = any(task.status != "fixed" or task.left for task in self.tasks)
+        remains = any(self.dry_run or task.status != "fixed" or task.left for task in self.tasks)
         red = self.tests.status == "failed" or bool(self.new_findings)
         return EXIT_WORK_REMAINS if remains or red or self.unchecked else EXIT_FIXED

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+
+from fanfold.cli.render.story import MAX_ROWS, seconds, summary, tell_story
+from fanfold.cli.render.text import print_rich, render_plain
+from fanfold.fix.finding import Finding
+from fanfold.fix.report import Report, RuleCount, TaskLine
+
+NASTY = "[red]x[/]\x1b[2J\n::error::pwned\u202e[link=file:///]"
+
+
+def plain(report: Report, *, everything: bool = False) -> str:
+    return render_plain(tell_story(report, everything=everything))
+
+
+def on_terminal(report: Report, *, width: int = 100) -> str:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, color_system="truecolor", width=width, highlight=False)
+    print_rich(tell_story(report), console)
+    return out.getvalue()
+
+
+def infected(report: Report) -> Report:
+    finding = Finding(NASTY, 1, 1, NASTY, NASTY, NASTY)
+    return replace(
+        report,
+        branch=NASTY,
+        tasks=(
+            TaskLine(path=NASTY, status="partial", findings=2, fixed=1, left=1, reasons=(NASTY,), refused=(NASTY,)),
+        ),
+        rules=(RuleCount(NASTY, NASTY, 1, 1),),
+        files=(),
+        remaining=(finding,),
+        uncommitted=(finding,),
+        new_findings=(finding,),
+        checkers=(replace(report.checkers[0], name=NASTY, error=NASTY),),
+        tests=replace(report.tests, command=NASTY, regressions=(NASTY,), taken_out=(NASTY,)),
+        notes=(NASTY,),
+    )
+
+
+def test_summary_comes_first_with_branch_and_the_way_to_take_it(report: Report) -> None:
+    assert plain(report).splitlines()[:3] == [
+        "Fixed 1 of 3 files and 1 in part: 12 findings → 3",
+        "2 commits on fanfold/20260101-000000-ab12 (base bbbbbbbbbb)",
+        "Take them with: git merge fanfold/20260101-000000-ab12",
+    ]
+
+
+def test_applied_result_needs_no_merge(report: Report) -> None:
+    told = plain(replace(report, applied=True))
+    assert "Applied: your branch is at cccccccccc" in told
+    assert "git merge" not in told
+
+
+def test_everything_that_went_wrong_is_told(report: Report) -> None:
+    told = plain(report)
+    for words in (
+        "mypy: config file is broken second line",
+        "d.py: test_d.py::test_it no longer passes",
+        "b.py: SIM115: adds a finding",
+        "5 findings in 2 files: more than --max-files",
+        "z.py:1:1 ruff F401 unused too",
+        "2 tests failed on the base already",
+        "taken out, a test failed with it: d.py",
+        "a test is flaky",
+        "3.0 times as fast",
+    ):
+        assert words in told
+
+
+def test_new_finding_is_said_plainly(report: Report) -> None:
+    told = plain(replace(report, new_findings=(Finding("a.py", 2, 1, "ruff", "E501", "too long"),)))
+    assert "New findings, which must not be:\n  a.py:2:1 ruff E501 too long" in told
+
+
+def test_columns_are_aligned_and_lines_have_no_trailing_space(report: Report) -> None:
+    lines = plain(report).splitlines()
+    assert "  a.py  fixed           6      0  12.0 s" in lines
+    assert "  b.py  partial         4      1  14.0 s" in lines
+    assert lines == [line.rstrip() for line in lines]
+
+
+def test_result_that_was_not_counted_is_unknown_not_zero(report: Report) -> None:
+    told = plain(replace(report, rules=(RuleCount("ruff", "F401", 10, None),)))
+    assert "10 findings → not counted" in told
+    assert "the result: its findings were not counted" in told
+
+
+def test_dry_run_shows_the_plan_and_says_that_nothing_changed(report: Report) -> None:
+    tasks = (TaskLine(path="a.py", status="planned", findings=12),)
+    told = plain(replace(report, dry_run=True, branch=None, tip=None, tasks=tasks, files=()))
+    assert told.startswith("Would work on 1 file with 12 findings; nothing was changed\n")
+    assert "a.py  planned      12      ?" in told
+
+
+def test_clean_run_says_which_checkers_found_nothing(report: Report) -> None:
+    clean = replace(report, tasks=(), rules=(), files=(), branch=None, checkers=report.checkers[:1])
+    assert plain(clean).startswith("Nothing to fix: no finding by ruff in what was selected\n")
+
+
+def test_run_that_could_not_check_is_not_called_clean(report: Report) -> None:
+    told = plain(replace(report, tasks=(), rules=(), files=(), branch=None))
+    assert told.startswith("Nothing was fixed, and not everything could be checked\n")
+
+
+def test_interrupted_run_says_so_first(report: Report) -> None:
+    assert plain(replace(report, interrupted=True)).startswith("Interrupted. Fixed 1 of 3 files")
+
+
+def test_long_run_shows_unfinished_files_and_counts_the_others(report: Report) -> None:
+    many = tuple(
+        TaskLine(path=f"f{number:03}.py", status="fixed", findings=1, fixed=1, attempts=1) for number in range(100)
+    )
+    long = replace(report, tasks=(*many, report.tasks[2]), files=())
+    assert "  d.py  " in plain(long)
+    assert f"and {101 - MAX_ROWS} more" in plain(long)
+    assert "f099.py" not in plain(long)
+    assert "f099.py" in plain(long, everything=True)
+
+
+def test_terminal_has_colour_and_the_same_words(report: Report) -> None:
+    told = on_terminal(report)
+    assert "\x1b[" in told
+    assert "Fixed 1 of 3 files and 1 in part: 12 findings → 3" in told
+    assert "taken out" in told
+
+
+def test_quoted_text_is_no_markup_and_no_escape_sequence(report: Report) -> None:
+    told = on_terminal(infected(report), width=2000)
+    assert "[red]x[/]\\x1b[2J" in told
+    assert "\x1b[2J" not in told
+    assert "\x1b]8" not in told
+    assert "\u202e" not in told
+
+
+def test_quoted_text_starts_no_line_of_its_own(report: Report) -> None:
+    told = plain(infected(report))
+    assert not [line for line in told.splitlines() if line.lstrip().startswith("::")]
+    assert all(line.isprintable() for line in told.split("\n"))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    path=st.text(st.characters(exclude_categories=()), min_size=1), words=st.text(st.characters(exclude_categories=()))
+)
+def test_any_text_gives_as_many_lines_as_harmless_text(report: Report, path: str, words: str) -> None:
+    def lines(path: str, words: str) -> list[str]:
+        task = replace(report.tasks[0], path=path, reasons=(words,))
+        return plain(replace(report, tasks=(task,), notes=(words,))).split("\n")
+
+    told = lines(path, words)
+    assert len(told) == len(lines("a.py", "words"))
+    assert all(line.isprintable() for line in told)
+
+
+def test_summary_alone_is_short(report: Report) -> None:
+    assert len(summary(report).lines) == 3
+
+
+@pytest.mark.parametrize(("value", "told"), [(0.04, "0.0 s"), (59.9, "59.9 s"), (75, "75 s"), (725, "12 min 5 s")])
+def test_times_are_told_as_people_say_them(value: float, told: str) -> None:
+    assert seconds(value) == told
