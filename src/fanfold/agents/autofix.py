@@ -1,7 +1,7 @@
 """The agent that needs no model: ruff's own fixes and autotyping's, each rung of the ladder verified.
 
-A rung is kept, or the file is put back. A rung that fails whole goes through the sieve, which takes every fix of it but
-those that add a finding; these are listed in the report.
+A rung is kept, or the file is put back. What fails whole goes through the sieve, which takes every fix of it but those
+that add a finding; these are listed in the report.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from fanfold.agents.protocol import Assignment, Report
 from fanfold.agents.registry import AgentSettings
 from fanfold.agents.ruff import Offer, Ruff, RuffFixes, Target, covers
 from fanfold.agents.sieve import Rewriter, Sieve
+
+KINDS = ("safe", "unsafe")
 
 
 class Autofix:
@@ -60,8 +62,8 @@ class _Ladder:
     async def climb(self) -> Report:
         if self._ruff is None:
             self.notes.append("ruff is not among the checkers")
-        for unsafe in (False, True):
-            await self._fixes(unsafe=unsafe)
+        else:
+            await self._fixes(self._ruff)
         if self.assignment.annotate:
             await self._annotations()
         return Report(summary="; ".join(self.notes) or "nothing to fix", refused=await self._refusals())
@@ -70,18 +72,20 @@ class _Ladder:
     def _ruff(self) -> Ruff | None:
         return _ruff(self.assignment)
 
-    async def _fixes(self, *, unsafe: bool) -> None:
-        if self._ruff is None:
-            return
-        rung = f"ruff's {'unsafe' if unsafe else 'safe'} fixes"
-        fixes = self._ruff_fixes(self._ruff, unsafe=unsafe)
-        offers = [offer for offer in await self._findings() if fixes.takes(offer)]
-        if all(offer.fix(self.draft).id in self.refused for offer in offers):
-            return
-        if not self.refused and await self._whole(self._ruff, fixes):
-            self.notes.append(f"{rung}: all")
-            return
-        await self._sieve(rung, fixes)
+    async def _fixes(self, ruff: Ruff) -> None:
+        """Try each kind of fixes whole; the sieve then takes what it can of the last kind that failed.
+
+        What a safe fix adds, an unsafe one may take away, so a rung that failed is part of the next one.
+        """
+        failed: RuffFixes | None = None
+        for kind in KINDS:
+            fixes = self._ruff_fixes(ruff, unsafe=kind == "unsafe")
+            if any(offer.kind == kind for offer in await ruff.offers() if fixes.takes(offer)):
+                whole = await self._whole(ruff, fixes)
+                failed = None if whole else fixes
+                self.notes.append(f"ruff's {kind} fixes: {'all' if whole else 'not whole'}")
+        if failed is not None:
+            await self._sieve("ruff's fixes, one by one", failed)
 
     async def _whole(self, ruff: Ruff, fixes: RuffFixes) -> bool:
         """Let ruff make all fixes by itself, which takes one call where the sieve takes one for each of its passes."""
@@ -187,7 +191,7 @@ class _Notebook:
         ruff = _ruff(self.assignment)
         if ruff is None:
             return Report(summary="ruff is not among the checkers")
-        for unsafe in (False, True):
+        for unsafe in (kind == "unsafe" for kind in KINDS):
             while rules := sorted({offer.rule for offer in await ruff.offers() if self._wants(offer, unsafe=unsafe)}):
                 for rule in rules:
                     await self._try(ruff, rule, unsafe=unsafe)
