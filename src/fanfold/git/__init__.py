@@ -1,15 +1,18 @@
 """The only place that runs git: the user's repository, private workspaces, changes, and landing them."""
 
+from fanfold.git.apply import fast_forward
 from fanfold.git.change import Change, PathChange
 from fanfold.git.command import GitError
 from fanfold.git.diff import FileDiff, Hunk
 from fanfold.git.land import BranchMoved, LandConflict, Landed, LandError, ResultBranch
+from fanfold.git.leftovers import Cleaned, clean
 from fanfold.git.repository import Entry, Identity, Repository, RepositoryError, WorkingState
 from fanfold.git.workspace import Workspace, WorkspaceError, WorkspacePool
 
 __all__ = [
     "BranchMoved",
     "Change",
+    "Cleaned",
     "Entry",
     "FileDiff",
     "GitError",
@@ -26,4 +29,6 @@ __all__ = [
     "Workspace",
     "WorkspaceError",
     "WorkspacePool",
+    "clean",
+    "fast_forward",
 ]

@@ -1,0 +1,80 @@
+"""Remove the workspaces that earlier runs left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from fanfold.git.slot import Slot, hold
+from fanfold.git.sweep import remove
+
+_SLOT = re.compile(r"slot-\d+(\.removed)?")
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """Which slots were removed, which were left because a process uses them, and the bytes that became free."""
+
+    removed: tuple[Path, ...]
+    in_use: tuple[Path, ...]
+    freed_bytes: int
+
+
+async def clean(home: Path) -> Cleaned:
+    """Remove every workspace below `home` that no process holds; whatever else lies there stays.
+
+    Raises:
+        OSError: one can't be removed.
+    """
+    return await asyncio.to_thread(_clean, home)
+
+
+def _clean(home: Path) -> Cleaned:
+    removed: list[Path] = []
+    in_use: list[Path] = []
+    freed = 0
+    for folder in sorted(_slots(home)):
+        slot = hold(folder)
+        if slot is None:
+            in_use.append(folder)
+            continue
+        freed += _size(folder)
+        _remove(slot)
+        removed.append(folder)
+    for parent in {folder.parent for folder in removed}:
+        if not any(parent.iterdir()):
+            parent.rmdir()
+    return Cleaned(tuple(removed), tuple(in_use), freed)
+
+
+def _slots(home: Path) -> Iterator[Path]:
+    """What a pool made: two levels down, with a slot's name and a lock in it."""
+    for lock in home.glob("*/*/lock"):
+        if _SLOT.fullmatch(lock.parent.name) and not lock.parent.is_symlink():
+            yield lock.parent
+
+
+def _remove(slot: Slot) -> None:
+    """Move the slot aside first: whoever waits for its lock then makes a new one instead of using half of this."""
+    aside = slot.folder.with_name(f"{slot.folder.name.removesuffix('.removed')}.removed")
+    if aside != slot.folder:
+        remove(os.fsencode(aside))
+        slot.folder.rename(aside)
+    try:
+        remove(os.fsencode(aside))
+    finally:
+        slot.release()
+
+
+def _size(folder: Path) -> int:
+    """Bytes of the files below a folder, a file with several names counted once."""
+    sizes: dict[tuple[int, int], int] = {}
+    for above, _, names in os.walk(folder):
+        for name in names:
+            info = os.lstat(os.path.join(above, name))  # noqa: PTH118 os.walk gives text
+            sizes[info.st_dev, info.st_ino] = info.st_blocks * 512
+    return sum(sizes.values())
