@@ -1,2 +1,66 @@
-"""Fan out many agents over one shared thing, fold what they made into one result that is right."""
+"""Fan out many agents over one shared thing, fold what they made into one result that is right.
+
+The names below are loaded when they are first used: importing `fanfold` itself costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fanfold.agents.protocol import Agent, Assignment, Verdict
+    from fanfold.config import FixSettings, load_settings
+    from fanfold.engine import Done, Failed, Outcome, fan_out
+    from fanfold.errors import FanfoldError
+    from fanfold.fix.checkers.protocol import Checked, Checker, Scope
+    from fanfold.fix.finding import Finding
+    from fanfold.fix.plan import Request
+    from fanfold.fix.report import Report
+    from fanfold.fix.run import run
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "Agent",
+    "Assignment",
+    "Checked",
+    "Checker",
+    "Done",
+    "Failed",
+    "FanfoldError",
+    "Finding",
+    "FixSettings",
+    "Outcome",
+    "Report",
+    "Request",
+    "Scope",
+    "Verdict",
+    "__version__",
+    "fan_out",
+    "load_settings",
+    "run",
+]
+
+_HOMES = {
+    "fanfold.agents.protocol": ("Agent", "Assignment", "Verdict"),
+    "fanfold.config": ("FixSettings", "load_settings"),
+    "fanfold.engine": ("Done", "Failed", "Outcome", "fan_out"),
+    "fanfold.errors": ("FanfoldError",),
+    "fanfold.fix.checkers.protocol": ("Checked", "Checker", "Scope"),
+    "fanfold.fix.finding": ("Finding",),
+    "fanfold.fix.plan": ("Request",),
+    "fanfold.fix.report": ("Report",),
+    "fanfold.fix.run": ("run",),
+}
+
+
+def __getattr__(name: str) -> object:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(home), name)
+    raise AttributeError(f"module 'fanfold' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
