@@ -17,7 +17,7 @@ def finding(line: int, rule: str = "F401", *, end: int | None = None, path: str 
 
 
 def diff(*hunks: tuple[int, int, int, int], path: str = "a.py") -> dict[str, FileDiff]:
-    return {path: FileDiff(path, None, "M", "100644", "100644", False, tuple(Hunk(*hunk) for hunk in hunks))}
+    return {path: FileDiff(path, "M", "100644", "100644", hunks=tuple(Hunk(*hunk) for hunk in hunks))}
 
 
 def test_unchanged_file_matches_itself() -> None:

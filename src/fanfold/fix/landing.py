@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from fanfold import __version__
 from fanfold.engine import Done, Outcome
 from fanfold.fix.attempt import Attempted
-from fanfold.fix.finding import Finding
 from fanfold.git import LandConflict, Landed, ResultBranch
 
 
@@ -64,14 +63,15 @@ def message_of(attempted: Attempted, agent: str) -> str:
     path, fixed = _one_line(attempted.task.path), attempted.verdict.fixed
     noun = "finding" if fixed == 1 else "findings"
     lines = [f"fix(quality): {fixed} {noun} in {path}", ""]
-    lines += _by_rule(attempted.task.findings, attempted)
+    lines += _by_rule(attempted)
     lines += ["", f"Fixed-by: fanfold {__version__} ({agent})"]
     return "\n".join(lines) + "\n"
 
 
-def _by_rule(findings: tuple[Finding, ...], attempted: Attempted) -> list[str]:
-    gone = Counter((one.checker, one.rule) for one in attempted.verdict.gone)
-    titles = {(one.checker, one.rule): one.message for one in reversed(findings)}
+def _by_rule(attempted: Attempted) -> list[str]:
+    """A line for each rule of the task: how many of its findings went away, with the words of a single one."""
+    titles = {(one.checker, one.rule): one.message for one in attempted.task.findings}
+    gone = Counter((one.checker, one.rule) for one in attempted.verdict.gone if (one.checker, one.rule) in titles)
     return [
         f"- {checker} {rule}: {count}" + (f" ({_one_line(titles[checker, rule])[:72]})" if count == 1 else "")
         for (checker, rule), count in sorted(gone.items())
