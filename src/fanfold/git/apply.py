@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import stat
 from pathlib import Path
 
 from fanfold.git.command import GitError, git, records, text, uninterrupted
 from fanfold.git.land import LandError
-from fanfold.git.repository import Repository, WorkingState
+from fanfold.git.repository import Repository
 
 _UNDER_WAY = {
     "MERGE_HEAD": "merge",
@@ -47,40 +46,45 @@ async def _merge(repository: Repository, tip: str) -> None:
 
 async def _obstacle(repository: Repository, tip: str) -> str | None:
     """Why the checkout can't be moved; None = it can."""
-    now, state, added = await asyncio.gather(
-        Repository.open(repository.root), repository.working_state(), _added(repository, tip)
+    now, state, (added, deleted) = await asyncio.gather(
+        Repository.open(repository.root), repository.working_state(), _comes_and_goes(repository, tip)
     )
     if now.branch is None:
         return "no branch is checked out"
     if (now.branch, now.head) != (repository.branch, repository.head):
         return f"{now.branch} is no longer where the run began"
-    if under_way := [what for name, what in _UNDER_WAY.items() if os.path.lexists(now.git_dir / name)]:
-        return f"a {under_way[0]} is under way"
+    if operation := _under_way(now):
+        return f"a {operation} is under way"
     if not state.clean:
-        return f"the checkout has uncommitted changes: {_some(_changed(state))}"
-    if obstacles := [path for path in added if _in_the_way(repository.root, path)]:
+        return f"the checkout has uncommitted changes: {_some(sorted({*state.staged, *state.unstaged}))}"
+    if obstacles := [path for path in added if _in_the_way(repository.root, path, deleted)]:
         return f"files that git doesn't track are in the way: {_some(obstacles)}"
     return None
 
 
-async def _added(repository: Repository, tip: str) -> list[str]:
-    args = ("diff-tree", "-r", "-z", "--name-only", "--no-renames", "--diff-filter=A", repository.head, tip)
-    return [text(name) for name in records((await git(*args, cwd=repository.root)).stdout)]
+def _under_way(repository: Repository) -> str | None:
+    return next((what for name, what in _UNDER_WAY.items() if (repository.git_dir / name).exists()), None)
 
 
-def _changed(state: WorkingState) -> list[str]:
-    return sorted({*state.staged, *state.unstaged})
+async def _comes_and_goes(repository: Repository, tip: str) -> tuple[list[str], set[str]]:
+    """The paths that `tip` adds, and those that it deletes."""
+    args = ("diff-tree", "-r", "-z", "--name-status", "--no-renames", repository.head, tip)
+    parts = [text(part) for part in records((await git(*args, cwd=repository.root)).stdout)]
+    changes = list(zip(parts[::2], parts[1::2], strict=True))
+    return [path for status, path in changes if status == "A"], {path for status, path in changes if status == "D"}
 
 
-def _in_the_way(root: Path, path: str) -> bool:
-    """Whether something stands at a path that is to be made, or a file where it needs a folder."""
+def _in_the_way(root: Path, path: str, deleted: set[str]) -> bool:
+    """Whether something that doesn't go stands at a path that is to be made, or a file where it needs a folder."""
+    if any(gone.startswith(f"{path}/") for gone in deleted):
+        return False  # a tracked folder becomes a file; git looks for what else it holds
     for place in (*reversed(Path(path).parents), Path(path)):
         try:
             mode = (root / place).lstat().st_mode
         except FileNotFoundError:
             return False
         if not stat.S_ISDIR(mode):
-            return True
+            return str(place) not in deleted
     return True
 
 
