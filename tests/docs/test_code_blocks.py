@@ -19,12 +19,13 @@ import pytest
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
+WORK_REMAINS = 1
 ROOT = Path(__file__).parent.parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 VOLATILE = (
     (re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}"), "<run>"),
     (re.compile(r"\b[0-9a-f]{7,40}\b"), "<commit>"),
-    (re.compile(r"\d+(\.\d+)? ?(ms|s|min|h|seconds)(?=\W|$)"), "<time>"),
+    (re.compile(r"\d+(\.\d+)? ?(ms|s|min|h|seconds|times)(?=\W|$)"), "<time>"),
     (re.compile(r"\b\d+\.\d+\.\d+\b"), "<version>"),
     (re.compile(r"[ \t]+"), " "),
     (re.compile(r"[─━-]{2,}"), "<line>"),
@@ -55,20 +56,23 @@ class Session:
         }
 
     def run(self, command: str) -> list[str]:
-        """What the command writes, on either stream."""
+        """What the command writes: its standard output and, where it fails, what it says of that.
+
+        Progress is left out; on a terminal it goes away by itself.
+        """
         done = subprocess.run(
             ["bash", "-c", f'(exit {self.status})\n{command}\nstatus=$?; pwd >"$HOME/directory"; exit $status'],
             cwd=self.directory,
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.PIPE,
             text=True,
             check=False,
         )
         self.status = done.returncode
         self.directory = Path((Path(self.environment["HOME"]) / "directory").read_text().strip())
-        return done.stdout.splitlines()
+        return [*done.stdout.splitlines(), *(done.stderr.splitlines() if done.returncode > WORK_REMAINS else ())]
 
     def evaluate(self, example: Example) -> str | None:
         """Run one block; what differs from the document, None = nothing."""
