@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -12,6 +12,12 @@ from fanfold.git.command import GitError, git, raw, records, text, uninterrupted
 from fanfold.git.objects import FILES, Node, Objects, ObstructedError
 from fanfold.git.repository import Repository
 from fanfold.process import Completed
+
+_NOBODY = {
+    f"GIT_{role}_{part}": value
+    for role in ("AUTHOR", "COMMITTER")
+    for part, value in (("NAME", "fanfold"), ("EMAIL", "fanfold@localhost"))
+}
 
 
 class LandError(GitError):
@@ -126,7 +132,7 @@ class ResultBranch:
             LandConflict: a change doesn't work without one that was left out.
         """
         async with self._turn:
-            landed = await self._composed(keep)
+            landed = await self._composed(keep, draft=True)
         return landed[-1].commit if landed else self.base
 
     async def drop(self) -> None:
@@ -148,22 +154,22 @@ class ResultBranch:
             await self._move(await self._composed(keep))
             return self.tip
 
-    async def _composed(self, keep: Sequence[Landed]) -> tuple[Landed, ...]:
+    async def _composed(self, keep: Sequence[Landed], *, draft: bool = False) -> tuple[Landed, ...]:
         landed: list[Landed] = []
         tip, same = self.base, True
         for number, each in enumerate(keep):
             same = same and self._landed[number : number + 1] == (each,)
-            landed.append(each if same else await self._committed(tip, each.change, each.message))
+            landed.append(each if same else await self._committed(tip, each.change, each.message, draft=draft))
             tip = landed[-1].commit
         return tuple(landed)
 
-    async def _committed(self, tip: str, change: Change, message: str) -> Landed:
+    async def _committed(self, tip: str, change: Change, message: str, *, draft: bool = False) -> Landed:
         _refuse(change)
         old = await self._objects.root_of(tip)
         new = await self._combined(old, change)
         if new == old:
             raise LandError("all of this is on the branch already")
-        return Landed(await self._commit(new, tip, message), change, message)
+        return Landed(await self._commit(new, tip, message, draft=draft), change, message)
 
     async def _combined(self, tree: str, change: Change) -> str:
         """The tree with the change made: by replacing whole files where they are as the change found them."""
@@ -177,9 +183,9 @@ class ResultBranch:
 
     async def _merged(self, tree: str, change: Change) -> str:
         """The three-way merge, over commits made for it: git 2.38 can't be told a merge base."""
-        base = await self._commit(await self._objects.root_of(change.base), None, "base", sign=False)
-        ours = await self._commit(tree, base, "ours", sign=False)
-        theirs = await self._commit(change.tree, base, "theirs", sign=False)
+        base = await self._commit(await self._objects.root_of(change.base), None, "base", draft=True)
+        ours = await self._commit(tree, base, "ours", draft=True)
+        theirs = await self._commit(change.tree, base, "theirs", draft=True)
         done = await self._git(
             "merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", ours, theirs, ok=(0, 1)
         )
@@ -188,13 +194,15 @@ class ResultBranch:
             raise LandConflict([text(name) for name in dict.fromkeys(conflicts) if name])
         return text(merged)
 
-    async def _commit(self, tree: str, parent: str | None, message: str, *, sign: bool = True) -> str:
+    async def _commit(self, tree: str, parent: str | None, message: str, *, draft: bool) -> str:
+        """Write a commit, in the user's name; a draft, which no ref is to name, needs no identity or signature."""
         if self._signs is None:
             asked = await self._git("config", "--type=bool", "--get", "commit.gpgsign", ok=(0, 1))
             self._signs = asked.stdout.strip() == b"true"
         parents = ("-p", parent) if parent else ()
-        signature = ("-S",) if sign and self._signs else ("--no-gpg-sign",)
-        done = await self._git("commit-tree", *signature, *parents, "-F", "-", tree, stdin=raw(message))
+        signature = "--gpg-sign" if self._signs and not draft else "--no-gpg-sign"
+        command = ("commit-tree", signature, *parents, "-F", "-", tree)
+        done = await self._git(*command, stdin=raw(message), places=_NOBODY if draft else None)
         return text(done.stdout).strip()
 
     async def _move(self, landed: tuple[Landed, ...]) -> None:
@@ -224,8 +232,10 @@ class ResultBranch:
             ) from error
         raise LandError(f"can't move branch {self.name}: {error.message}") from error
 
-    async def _git(self, *args: str, stdin: bytes = b"", ok: tuple[int, ...] = (0,)) -> Completed:
-        places = {"GIT_DIR": str(self.repository.git_dir)}
+    async def _git(
+        self, *args: str, stdin: bytes = b"", ok: tuple[int, ...] = (0,), places: Mapping[str, str] | None = None
+    ) -> Completed:
+        places = {"GIT_DIR": str(self.repository.git_dir), **(places or {})}
         return await git(*args, cwd=self.repository.root, places=places, stdin=stdin, ok=ok, keep_daemons=True)
 
 

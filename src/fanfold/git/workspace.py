@@ -39,6 +39,7 @@ _PRIVATE = {
     "core.checkStat": "default",
 }
 _BINARY_LOOKED_AT = 8000
+_HEXADECIMAL = frozenset("0123456789abcdef")
 _NUMBERS = itertools.count()
 
 
@@ -151,6 +152,8 @@ class Workspace:
             WorkspaceError: it can't be done, not even from an empty folder.
         """
         wanted = commit or self.base
+        if len(wanted) != self._oid_length or not set(wanted) <= _HEXADECIMAL:
+            raise WorkspaceError(f"{wanted} is not the full id of a commit", hint="resolve it first")
         try:
             tree = await self._objects.root_of(wanted)
             await self._objects.load(tree)

@@ -1,0 +1,72 @@
+"""Everything of a user's repository that Fanfold must leave alone, in a form that can be compared."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+OWN = "heads/fanfold/"
+"""Where Fanfold's own branches are, below `refs/` and `logs/refs/`."""
+
+
+def fingerprint(root: Path) -> dict[str, str]:
+    """Every file of a checkout and of its git directory, with what is in it.
+
+    Covered are the files with their kind, executable bit and content, empty folders, and all that lies in the git
+    directory: index bytes, HEAD, refs, stash, reflogs, configuration, hooks, locks, states of a merge or rebase.
+    Left out are objects, which may only be added, and the refs of Fanfold's own branches. Times don't count.
+
+    Args:
+        root: top folder of a checkout, a linked worktree's too.
+    Returns:
+        Text to compare and to read, by name; two are equal if nothing but objects and own branches was touched.
+    """
+    git_dir, common_dir = (Path(line) for line in _git(root, "--absolute-git-dir", "--git-common-dir"))
+    found = {f"file {name}": what for name, what in _listed(root) if name.split("/")[0] != ".git"}
+    for kind, folder in (("git", common_dir), ("worktree", git_dir)):
+        for name, what in _listed(folder):
+            if not (name.startswith("objects/") or _is_own(name)):
+                found[f"{kind} {name}"] = what if name != "packed-refs" else _without_own(folder / name)
+    return {name: what for name, what in sorted(found.items()) if what}
+
+
+def _git(root: Path, *asked: str) -> list[str]:
+    outer = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    command = ["git", "rev-parse", "--path-format=absolute", *asked]
+    done = subprocess.run(command, cwd=root, env=outer, capture_output=True, check=True)  # noqa: S603
+    return os.fsdecode(done.stdout).splitlines()
+
+
+def _is_own(name: str) -> bool:
+    return any(part in f"{name}/" for part in (f"refs/{OWN}", f"logs/refs/{OWN}"))
+
+
+def _listed(folder: Path) -> Iterator[tuple[str, str]]:
+    for above, folders, names in os.walk(folder):
+        if above == str(folder) and ".git" in folders:
+            folders.remove(".git")
+        where = Path(above)
+        for name in [*names, *(each for each in folders if (where / each).is_symlink())]:
+            path = where / name
+            yield path.relative_to(folder).as_posix(), _content(path)
+        if not names and not folders and where != folder and "refs" not in where.relative_to(folder).parts:
+            yield f"{where.relative_to(folder).as_posix()}/", "empty folder"
+
+
+def _content(path: Path) -> str:
+    mode = path.lstat().st_mode
+    if stat.S_ISLNK(mode):
+        return f"link to {os.fsdecode(path.readlink())}"
+    if not stat.S_ISREG(mode):
+        return f"special {stat.S_IFMT(mode):o}"
+    executable = "executable " if mode & stat.S_IXUSR else ""
+    return executable + hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _without_own(packed: Path) -> str:
+    lines = packed.read_text(errors="surrogateescape").splitlines()
+    return "\n".join(line for line in lines if f" refs/{OWN}" not in line and not line.startswith("#"))
