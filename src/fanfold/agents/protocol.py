@@ -14,6 +14,10 @@ class AgentError(FanfoldError):
     """The agent ended without an answer: it crashed, was killed, or refused."""
 
 
+class AgentUnusable(FanfoldError):
+    """The agent can't work with its settings, or isn't there; said before anything runs."""
+
+
 class Diagnostic(Protocol):
     """The part of a finding that an agent works from."""
 

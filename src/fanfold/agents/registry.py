@@ -5,14 +5,9 @@ from __future__ import annotations
 from importlib.metadata import EntryPoint, entry_points
 from typing import Protocol, cast
 
-from fanfold.agents.protocol import Agent
-from fanfold.errors import FanfoldError
+from fanfold.agents.protocol import Agent, AgentUnusable
 
 GROUP = "fanfold.agents"
-
-
-class UnknownAgent(FanfoldError):
-    """No agent of that name is installed, or it can't be loaded."""
 
 
 class AgentSettings(Protocol):
@@ -44,7 +39,7 @@ class AgentFactory(Protocol):
         """The agent, ready to work on any number of assignments at once.
 
         Raises:
-            FanfoldError: it can't work with these settings; said before anything runs.
+            AgentUnusable: it can't work with these settings.
         """
 
 
@@ -52,16 +47,16 @@ def agent_for(name: str, settings: AgentSettings) -> Agent:
     """The agent called `name`, made for `settings`.
 
     Raises:
-        UnknownAgent: with the names there are.
-        FanfoldError: the agent can't work with these settings.
+        AgentUnusable: no agent of that name is installed, with the names there are; or it can't work with these
+            settings.
     """
     found = _installed()
     if name not in found:
-        raise UnknownAgent(f"there is no agent {name!r}", hint=f"agents here: {', '.join(sorted(found))}")
+        raise AgentUnusable(f"there is no agent {name!r}", hint=f"agents here: {', '.join(sorted(found))}")
     try:
         factory = cast("AgentFactory", found[name].load())
     except (ImportError, AttributeError) as error:
-        raise UnknownAgent(f"agent {name!r} can't be loaded: {error}", hint=f"look at {found[name].value}") from error
+        raise AgentUnusable(f"agent {name!r} can't be loaded: {error}", hint=f"look at {found[name].value}") from error
     return factory.make(settings)
 
 

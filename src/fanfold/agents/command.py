@@ -1,0 +1,133 @@
+"""Any program as an agent: it gets the prompt, edits the file, and is killed with all its children at the deadline."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fanfold.agents.protocol import AgentError, AgentUnusable, Assignment, Report
+from fanfold.agents.registry import AgentSettings
+from fanfold.process import Completed, ProcessError, allowed_environment, run
+from fanfold.redact import redact
+
+PLACEHOLDERS = ("file", "prompt_file", "root")
+PLACEHOLDER = re.compile(r"\{(\w*)\}")
+MAX_OUTPUT_BYTES = 4 * 1024 * 1024
+MAX_TRANSCRIPT_CHARS = 200_000
+MAX_LAST_WORDS_CHARS = 500
+
+
+@dataclass(frozen=True)
+class Command:
+    """Runs `argv` in the workspace, once for each attempt.
+
+    In the arguments `{file}` is the file to fix, relative to the workspace, `{prompt_file}` a file that holds the
+    prompt, `{root}` the workspace. Without `{prompt_file}` the prompt goes to standard input. There is no shell: an
+    argument stays one argument, whatever a file is called.
+
+    Args:
+        argv: the program, absolute, and the templates of its arguments.
+        env: environment variables that it may see beside the usual ones.
+        deadline_s: seconds for one attempt.
+    """
+
+    argv: tuple[str, ...]
+    env: tuple[str, ...]
+    deadline_s: float
+    name: str = "command"
+    deterministic: bool = False
+
+    @classmethod
+    def make(cls, settings: AgentSettings) -> Command:
+        """The agent, its program found and its placeholders checked.
+
+        Raises:
+            AgentUnusable: no command, no such program, or a placeholder that doesn't exist.
+        """
+        if not settings.agent_command or not settings.agent_command[0].strip():
+            raise AgentUnusable("agent_command is empty", hint="set it, for instance to my-agent {file}")
+        program, *arguments = settings.agent_command
+        _check_placeholders(arguments)
+        return cls((_found(program), *arguments), settings.agent_env, settings.deadline_s)
+
+    async def work(self, assignment: Assignment) -> Report:
+        """Run the program and wait for its end.
+
+        Raises:
+            AgentError: it could not be started, exited with an error, or took too long; with its last words.
+        """
+        prompt_file = assignment.scratch / "prompt.md"
+        values = {"file": _as_argument(assignment.path), "prompt_file": str(prompt_file), "root": str(assignment.root)}
+        in_file = any("{prompt_file}" in part for part in self.argv)
+        prompt = assignment.prompt.encode(errors="surrogateescape")
+        if in_file:
+            prompt_file.write_bytes(prompt)
+        try:
+            done = await run(
+                [self.argv[0], *(_filled(part, values) for part in self.argv[1:])],
+                cwd=assignment.root,
+                env=allowed_environment(self.env),
+                stdin=b"" if in_file else prompt,
+                deadline_s=self.deadline_s,
+                max_bytes=MAX_OUTPUT_BYTES,
+            )
+        except ProcessError as error:
+            raise AgentError(f"agent {self._program} could not be started: {error.message}", hint=error.hint) from error
+        self._check(done)
+        return Report(summary=_last_words(done.stdout, lines=1), transcript=_transcript(done))
+
+    @property
+    def _program(self) -> str:
+        return Path(self.argv[0]).name
+
+    def _check(self, done: Completed) -> None:
+        words = _last_words(done.stderr) or _last_words(done.stdout) or "it said nothing"
+        if done.timed_out:
+            raise AgentError(
+                f"agent {self._program} did not finish within {self.deadline_s:g} s: {words}",
+                hint="give it more time with --deadline",
+            )
+        if done.returncode:
+            raise AgentError(f"agent {self._program} ended with exit code {done.returncode}: {words}")
+
+
+def _check_placeholders(arguments: Iterable[str]) -> None:
+    for name in (name for part in arguments for name in PLACEHOLDER.findall(part)):
+        if name not in PLACEHOLDERS:
+            known = ", ".join(f"{{{one}}}" for one in PLACEHOLDERS)
+            raise AgentUnusable(f"agent_command has an unknown placeholder {{{name}}}", hint=f"there are {known}")
+
+
+def _found(program: str) -> str:
+    """The program's absolute path; what is relative is so to where the user is, not to a workspace."""
+    found = shutil.which(program)
+    if found is None:
+        raise AgentUnusable(
+            f"the program {program!r} of agent_command is not there or may not be executed",
+            hint="install it, or give its path",
+        )
+    return str(Path(found).absolute())
+
+
+def _filled(template: str, values: Mapping[str, str]) -> str:
+    """The argument; what a value holds is not filled in again."""
+    return PLACEHOLDER.sub(lambda match: values[match[1]], template)
+
+
+def _as_argument(path: str) -> str:
+    """A path that no program takes for an option."""
+    return f"./{path}" if path.startswith("-") else path
+
+
+def _last_words(output: bytes, *, lines: int = 5) -> str:
+    said = [line.strip() for line in redact(output.decode(errors="replace")).splitlines() if line.strip()]
+    return "\n".join(said[-lines:])[-MAX_LAST_WORDS_CHARS:]
+
+
+def _transcript(done: Completed) -> str:
+    text = redact("\n".join(part.decode(errors="replace") for part in (done.stdout, done.stderr) if part))
+    dropped = done.truncated or len(text) > MAX_TRANSCRIPT_CHARS
+    return text[:MAX_TRANSCRIPT_CHARS] + ("\n(output past the limit was dropped)" if dropped else "")
