@@ -59,7 +59,7 @@ class Judge:
         await self.workspace.clean_ignored()
         change = await self.workspace.capture()
         reasons = _forbidden(change, self.task)
-        return change, self._no(reasons) if reasons else await self.verify()
+        return change, self._no(reasons) if reasons or change.empty else await self.verify()
 
     async def verify(self) -> Verdict:
         """Judge the task's file as it stands in the workspace, all else being as in the base."""
@@ -115,8 +115,6 @@ class Judge:
 
 def _forbidden(change: Change, task: Task) -> tuple[str, ...]:
     """Why the paths that a change touches rule it out."""
-    if change.empty:
-        return ("nothing was changed",)
     reasons = [f"changes {one.path!r}, which is not its file" for one in change.paths if one.path != task.path]
     for one in change.paths:
         if one.path == task.path:
