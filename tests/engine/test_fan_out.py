@@ -590,6 +590,20 @@ class TestCancellation:
         await self.cancelled_at(3, branch=wait, work=items(1, 50), on_outcome=on_outcome)
 
     @virtual_time
+    async def test_of_the_engines_own_tasks_by_a_branch_is_not_taken_for_an_end(self) -> None:
+        caller = asyncio.current_task()
+
+        async def branch(item: Item) -> str:
+            if item.key == "k1":
+                for task in other_tasks() - {caller}:
+                    task.cancel()
+            return await wait(item)
+
+        with pytest.raises(asyncio.CancelledError):
+            await fan_out(branch, items(50, 1, 1), limit=2)
+        assert not other_tasks()
+
+    @virtual_time
     async def test_by_a_timeout_is_that_timeouts(self) -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(5):

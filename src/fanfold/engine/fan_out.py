@@ -86,7 +86,7 @@ class _Slots(Generic[I, T]):
         for key in self._keys:
             self._on_event(BranchQueued(key))
         workers = [start(self._work) for _ in range(min(limit, len(self._keys)))]
-        couriers = [start(self._deliver, self._on_outcome)] if self._on_outcome and workers else []
+        couriers = [start(self._deliver, self._on_outcome)] if self._on_outcome else []
         cancelled = await first_end(workers + couriers)
         cancel(workers)
         cancelled = await last_end(workers) or cancelled
