@@ -50,7 +50,7 @@ def _fanfold(
 @app.command(cls=GroupedCommand)
 def fix(
     paths: Annotated[
-        list[str] | None, typer.Argument(metavar="[PATHS]...", help="Work on these files and folders (default all)")
+        list[str] | None, typer.Argument(metavar="PATHS", help="Work on these files and folders (default all)")
     ] = None,
     check: Annotated[
         list[str] | None,
