@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import re
 import subprocess
@@ -54,10 +55,14 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     monkeypatch.setattr("fanfold.cli.fix.run", run)
 
 
-def program(*arguments: str, **more: object) -> subprocess.CompletedProcess[str]:
+def program(*arguments: str, encoding: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "fanfold", *arguments], capture_output=True, text=True, check=False, **more
-    )  # type: ignore[call-overload, no-any-return]
+        [sys.executable, "-m", "fanfold", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+    )
 
 
 def test_version_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
@@ -218,6 +223,16 @@ def test_error_exits_2_with_message_and_hint(
     assert capsys.readouterr().err == "error: a\\x1b[31m is broken\nhint: mend it\n"
 
 
+def test_full_disk_is_no_bug(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del project
+    failing(monkeypatch, OSError(errno.ENOSPC, "No space left on device", "/copies/slot-0"))
+    assert main(["fix"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("error: No space left on device: /copies/slot-0\nhint: make room")
+
+
 def test_keyboard_interrupt_exits_130_without_a_traceback(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -307,10 +322,9 @@ def test_reader_that_goes_away_sees_no_traceback(project: Path) -> None:
     assert done.stderr == ""
 
 
-def test_output_that_an_encoding_lacks_is_escaped(project: Path) -> None:
-    done = program("--help", env={**os.environ, "PYTHONIOENCODING": "ascii"}, cwd=project)
-    assert done.returncode == 0
-    done = program("fixé", env={**os.environ, "PYTHONIOENCODING": "ascii"}, cwd=project)
+def test_output_that_an_encoding_lacks_is_escaped() -> None:
+    assert program("--help", encoding="ascii").returncode == 0
+    done = program("fixé", encoding="ascii")
     assert done.returncode == 2
     assert "fix\\xe9" in done.stderr
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Sequence
 
@@ -12,6 +13,18 @@ from fanfold.errors import FanfoldError
 EXIT_USAGE = 2
 EXIT_BUG = 3
 EXIT_INTERRUPTED = 130
+
+SURROUNDINGS = {
+    errno.ENOSPC: "make room on the disk; `fanfold clean` removes what earlier runs left",
+    errno.EDQUOT: "make room in your quota; `fanfold clean` removes what earlier runs left",
+    errno.EACCES: "look at who may write there, or choose another place with --workspaces",
+    errno.EPERM: "look at who may write there, or choose another place with --workspaces",
+    errno.EROFS: "choose a place that can be written to with --workspaces",
+    errno.EMFILE: "raise the limit of open files (`ulimit -n`), or lower --jobs",
+    errno.ENFILE: "the system has too many open files; lower --jobs",
+    errno.ENOMEM: "free memory, or lower --jobs",
+}
+"""What the machine can refuse, and what helps; any other OSError is a bug of ours."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,6 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         tell("interrupted")
         return EXIT_INTERRUPTED
+    except OSError as error:
+        hint = SURROUNDINGS.get(error.errno or 0)
+        return _told(str(error.strerror) + _place(error), hint) if hint else _bug(error)
     except Exception as error:  # noqa: BLE001  the top of the command line: a bug ends in words, not in a traceback
         return _bug(error)
     return code
@@ -62,6 +78,10 @@ def _told(message: str, hint: str | None) -> int:
     if hint:
         tell(f"hint: {visible(hint)}")
     return EXIT_USAGE
+
+
+def _place(error: OSError) -> str:
+    return "" if error.filename is None else f": {error.filename}"
 
 
 def _bug(error: Exception) -> int:

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fanfold import __version__
+from fanfold.cli import doctor
+from fanfold.cli.doctor import TOOLS, Tool, examine
+from fanfold.testing.repositories import make_repository
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    make_repository(tmp_path / "project", {"a.py": "x = 1\n"})
+    return tmp_path / "project"
+
+
+def told(root: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    code = examine(root)
+    return code, capsys.readouterr().out
+
+
+def row(told: str, name: str) -> str:
+    return next(line for line in told.splitlines() if line.startswith(f"  {name} "))
+
+
+def test_healthy_project_is_well(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, text = told(root, capsys)
+    assert code == 0
+    assert text.startswith(f"Fanfold {__version__}, Python ")
+    assert f"root: {root}" in text
+    assert "branch: main at" in text
+    assert "git version 2." in row(text, "git")
+    assert "ruff " in row(text, "ruff")
+    assert "interpreter: /" in text
+    assert "checkers: mypy, ruff" in text
+    assert "autofix" in text
+
+
+def test_every_setting_is_shown_with_its_origin(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "fanfold.toml").write_text('[fix]\njobs = 7\nselect = ["F", "E"]\n')
+    monkeypatch.setenv("FANFOLD_FIX_MAX_FILES", "3")
+    _, text = told(root, capsys)
+    assert row(text, "jobs").split() == ["jobs", "7", "fanfold.toml"]
+    assert row(text, "select").split() == ["select", "F", "E", "fanfold.toml"]
+    assert row(text, "max_files").split() == ["max_files", "3", "environment", "(FANFOLD_FIX_MAX_FILES)"]
+    assert row(text, "max_attempts").split() == ["max_attempts", "3", "default"]
+
+
+def test_uncommitted_text_is_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "a.py").write_text("x = 2\n")
+    (root / "b.py").write_text("x = 2\n")
+    assert "files with uncommitted text: 2" in told(root, capsys)[1]
+
+
+def test_missing_tool_says_what_that_means(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "TOOLS", (*TOOLS, Tool("no-such-tool", "nothing is lost")))
+    code, text = told(root, capsys)
+    assert code == 0
+    assert row(text, "no-such-tool").split() == ["no-such-tool", "missing"]
+    assert "no-such-tool: nothing is lost" in text
+
+
+def test_tool_that_is_needed_and_missing_is_not_well(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "TOOLS", (*TOOLS, Tool("no-such-tool", "nothing works", needed=True)))
+    assert told(root, capsys)[0] == 1
+
+
+def test_outside_a_repository_it_says_so_and_shows_the_rest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, text = told(tmp_path, capsys)
+    assert code == 1
+    assert "Repository: can't be used" in text
+    assert "hint: " in text
+    assert "git version" in text
+
+
+def test_broken_configuration_is_told_with_its_hint(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "fanfold.toml").write_text("[fix]\njob = 7\n")
+    code, text = told(root, capsys)
+    assert code == 1
+    assert "Unknown key 'job' in fanfold.toml" in text
+    assert "hint: did you mean jobs?" in text
+
+
+def test_program_of_the_project_environment_comes_first(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = root / ".venv" / "bin"
+    own.mkdir(parents=True)
+    (own / "python").symlink_to("/usr/bin/env")
+    (own / "mypy").write_text("#!/bin/sh\necho mypy 0.0.7\n")
+    (own / "mypy").chmod(0o755)
+    _, text = told(root, capsys)
+    assert row(text, "mypy").split() == ["mypy", "mypy", "0.0.7", str(own / "mypy")]
+    assert f"environment: {root / '.venv'}" in text
+
+
+def test_secret_in_a_setting_is_not_shown(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    token = "ghp_" + "a1B2" * 9
+    (root / "fanfold.toml").write_text(f'[fix]\ntest_command = "run --token {token}"\n')
+    assert token not in told(root, capsys)[1]
