@@ -120,7 +120,10 @@ def findings_of(done: Completed, tree: Tree) -> tuple[Finding, ...]:
         CouldNotCheck: it isn't ruff's JSON, or it names a file outside the tree.
     """
     try:
-        return tuple(_finding(item, tree) for item in json.loads(done.stdout))
+        items = json.loads(done.stdout)
+        if not isinstance(items, list) or (done.returncode == 1 and not items):
+            raise TypeError(f"exit code {done.returncode} with {str(items)[:80]}")
+        return tuple(_finding(item, tree) for item in items)
     except OutsideTree as error:
         raise CouldNotCheck(f"ruff looked at a file outside the tree: {error.path}") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -6,7 +6,7 @@ Source: https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html; sectio
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ SEVERITIES: Mapping[str, Severity] = {"error": "error", "warning": "warning", "n
 NOT_A_PROBLEM = frozenset({"pass", "notApplicable", "informational"})
 WHOLE_PROJECT = "."
 """The path of a finding that names no file."""
+UNREAD = "could-not-check"
+"""The rule of a finding that says that the tool couldn't check a file."""
 
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{(\d+)\}")
 
@@ -78,11 +80,9 @@ class _Reader:
             return Run((), problem or "its SARIF has a run without results", version=version)
         findings: list[Finding] = []
         outside: list[str] = []
-        for result in _objects(self.json, "results"):
-            if _is_settled(result):
-                continue
+        for result in (*_objects(self.json, "results"), *_unread(self.json)):
             try:
-                findings.append(self._finding(result))
+                findings += [] if _is_settled(result) else [self._finding(result)]
             except OutsideTree as error:
                 outside.append(error.path)
         return Run(tuple(findings), problem, tuple(dict.fromkeys(outside)), version)
@@ -179,17 +179,36 @@ def _severity(result: Json, rule: Json) -> Severity:
 
 
 def _problem(run: Json) -> str | None:
-    """Why the tool says that it failed, None where it doesn't say so."""
+    """Why the tool says that it failed or isn't complete; None where it doesn't say so."""
     failed = [one for one in _objects(run, "invocations") if one.get("executionSuccessful") is False]
-    if not failed:
-        return None
-    words = []
-    for invocation in failed:
-        words += [_string(invocation, key) for key in ("exitCodeDescription", "processStartFailureMessage")]
-        for kind in ("toolConfigurationNotifications", "toolExecutionNotifications"):
-            words += [_string(_object(notice, "message"), "text") for notice in _objects(invocation, kind)]
-    said = "; ".join(word for word in words if word)
-    return f"its SARIF says that it failed: {said}" if said else "its SARIF says that it failed"
+    if failed:
+        words = [_string(one, key) for one in failed for key in ("exitCodeDescription", "processStartFailureMessage")]
+        words += [_said(notice) for invocation in failed for notice in _notices(invocation)]
+        said = "; ".join(word for word in words if word)
+        return f"its SARIF says that it failed: {said}" if said else "its SARIF says that it failed"
+    general = [_said(notice) for notice in _serious(run) if not _objects(notice, "locations")]
+    return f"its SARIF says that it is not complete: {'; '.join(general)}" if general else None
+
+
+def _unread(run: Json) -> list[Json]:
+    """Results that say which files the tool couldn't check: without results of their own they'd pass for clean."""
+    notices = (notice for notice in _serious(run) if _objects(notice, "locations"))
+    return [{**notice, "ruleId": _string(_object(notice, "descriptor"), "id") or UNREAD} for notice in notices]
+
+
+def _serious(run: Json) -> Iterator[Json]:
+    """Notices of the level "error": results are incorrect or incomplete (§3.58.6)."""
+    for invocation in _objects(run, "invocations"):
+        yield from (notice for notice in _notices(invocation) if notice.get("level") == "error")
+
+
+def _notices(invocation: Json) -> list[Json]:
+    kinds = ("toolConfigurationNotifications", "toolExecutionNotifications")
+    return [notice for kind in kinds for notice in _objects(invocation, kind)]
+
+
+def _said(notice: Json) -> str:
+    return _string(_object(notice, "message"), "text") or ""
 
 
 def _bases(run: Json) -> dict[str, tuple[str | None, str | None]]:
