@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import platform
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
+from typing import Literal
 
 from fanfold import __version__
 from fanfold.cli.deliver import show
@@ -32,37 +32,22 @@ class Tool:
     Args:
         without: what its absence means, shown where it is missing.
         needed: nothing works without it.
-        arguments: make it tell its version.
-        module: a module that the project's interpreter runs, instead of a program of that name.
+        kind: a program, a module that the project's interpreter runs, or a package beside Fanfold's own.
     """
 
     name: str
     without: str
     needed: bool = False
-    arguments: tuple[str, ...] = ("--version",)
-    module: Callable[[Project], Path] | None = None
-
-
-def _project_python(project: Project) -> Path:
-    return project.python
-
-
-def _own_python(project: Project) -> Path:
-    del project
-    return Path(sys.executable)
+    kind: Literal["program", "module", "package"] = "program"
 
 
 TOOLS = (
     Tool("git", "nothing works: install git 2.38 or newer", needed=True),
     Tool("ruff", "the agent autofix and the usual checker are missing: pip install ruff", needed=True),
     Tool("mypy", "types can't be checked: install it where the project's code runs"),
-    Tool(
-        "pytest",
-        "tests run only with --test-command, by exit code: install it beside the project",
-        module=_project_python,
-    ),
-    Tool("autotyping", "--annotate adds nothing: pip install 'fanfold[annotations]'", module=_own_python),
-    Tool("bwrap", "agents run without a sandbox: install bubblewrap where you don't trust them"),
+    Tool("pytest", "tests run with --test-command only: install it where the project's code runs", kind="module"),
+    Tool("autotyping", "--annotate adds nothing: pip install 'fanfold[annotations]'", kind="package"),
+    Tool("bwrap", "nothing is lost: agents are kept apart by their workspaces, not by a sandbox"),
     Tool("uv", "nothing is lost: environments are read, never made"),
 )
 
@@ -129,20 +114,25 @@ def _environment(project: Project) -> Lines:
 
 
 async def _probe(tool: Tool, project: Project) -> Probe:
-    if tool.module is not None:
-        path: Path | None = tool.module(project)
-        argv = [str(path), "-m", tool.name, *tool.arguments]
-    else:
-        path = find_program(tool.name, environment=project.environment)
-        argv = [str(path), *tool.arguments]
+    if tool.kind == "package":
+        return _package(tool)
+    path = project.python if tool.kind == "module" else find_program(tool.name, environment=project.environment)
     if path is None:
         return Probe(tool, None, None)
+    argv = [path, "-m", tool.name] if tool.kind == "module" else [path]
     try:
-        done = await run(argv, cwd=project.root, env=allowed_environment(), deadline_s=PROBE_DEADLINE_S)
+        done = await run([*argv, "--version"], cwd=project.root, env=allowed_environment(), deadline_s=PROBE_DEADLINE_S)
     except FanfoldError:
         return Probe(tool, None, path)
     said = (done.stdout or done.stderr).decode(errors="replace").strip().splitlines()
     return Probe(tool, said[0] if done.returncode == 0 and said else None, path)
+
+
+def _package(tool: Tool) -> Probe:
+    try:
+        return Probe(tool, f"{tool.name} {version(tool.name)}", Path(sys.prefix))
+    except PackageNotFoundError:
+        return Probe(tool, None, None)
 
 
 def _tools(probes: list[Probe]) -> Table:

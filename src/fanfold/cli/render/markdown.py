@@ -20,7 +20,7 @@ def _lines(section: Lines) -> list[str]:
     if section.title:
         return [f"### {section.title}", "", *(f"- {_joined(line)}" for line in section.lines)]
     first, *others = (_joined(line) for line in section.lines)
-    return ["## Fanfold", "", f"**{first}**", *(f"  \n{line}" for line in others)]
+    return ["## Fanfold", "", f"**{first}**", *([""] if others else []), *(f"- {line}" for line in others)]
 
 
 def _table(table: Table) -> list[str]:

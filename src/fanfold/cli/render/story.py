@@ -195,7 +195,8 @@ def _time(report: Report) -> tuple[Line, ...]:
     if report.average_s is not None:
         lines.append((f"{seconds(report.average_s)} for a file on average",))
     if report.speedup is not None:
-        lines.append((f"{report.speedup:.1f} times as fast as its parts: {seconds(report.tasks_s)} summed over files",))
+        summed, wall = seconds(report.tasks_s), seconds(report.wall_s)
+        lines.append((f"speed-up {report.speedup:.1f}: {summed} summed over files, in {wall} of wall time",))
     return tuple(lines)
 
 

@@ -51,7 +51,8 @@ def _print_table(table: Table, console: Console) -> None:
     from rich.table import Table as RichTable  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    shown = RichTable(title=Text(table.title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    console.print(Text(table.title, style="bold"))
+    shown = RichTable(box=box.SIMPLE_HEAD, show_edge=False)
     for place, column in enumerate(table.columns):
         number = place >= table.numbers_from
         shown.add_column(Text(column), justify="right" if number else "left", no_wrap=number, overflow="fold")
