@@ -180,7 +180,7 @@ class Suite:
             return None
         if not guard.sessions:
             return "could not verify which code ran: no pytest session reported, is the environment ignored (-I, -E)?"
-        if cases and not guard.workspace:
+        if not guard.workspace and "passed" in (cases or {}).values():
             return "could not verify which code ran: no module at all was loaded from the workspace"
         return None
 
@@ -272,5 +272,7 @@ def _tail(completed: Completed) -> str:
 
 
 def _last_words(completed: Completed) -> str:
-    lines = _tail(completed).splitlines()
-    return ": " + " / ".join(line.strip() for line in lines[-3:])[-500:] if lines else ""
+    """The last lines of either stream: pytest complains of its arguments on stderr, of tests on stdout."""
+    streams = (stream.decode(errors="replace").split("\n") for stream in (completed.stdout, completed.stderr))
+    lines = [line.strip()[:200] for stream in streams for line in [one for one in stream if one.strip()][-4:]]
+    return ": " + " / ".join(lines) if lines else ""

@@ -35,7 +35,8 @@ class GuardReport:
     @property
     def offences(self) -> tuple[tuple[str, str], ...]:
         """Each module that came from the main checkout, with its file, once."""
-        return tuple(sorted({one for process in self.processes for one in process.offences}))
+        found = {one for process in self.processes for one in process.offences}
+        return tuple(sorted(found, key=lambda one: (one[0] == "__main__", one)))
 
     @property
     def unguarded(self) -> tuple[str, ...]:

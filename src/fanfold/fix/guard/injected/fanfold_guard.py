@@ -288,6 +288,8 @@ def start() -> None:
         return  # the run that asked for it is over
     finder = WorkspaceFinder(places)
     guard = Guard(places, finder)
+    # The environment says so too, but not to children with an environment of their own.
+    sys.dont_write_bytecode = True
     if places.redirects:
         finder.turn_path()
         sys.meta_path.insert(0, finder)
