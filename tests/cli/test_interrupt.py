@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 PROGRAM = """
-import asyncio, sys
+import asyncio, os, signal, sys
 from pathlib import Path
 from fanfold.cli.interrupt import run_until_interrupted
 from fanfold.process import run
@@ -30,6 +30,10 @@ async def work():
         await asyncio.shield(running)
     except asyncio.CancelledError:
         print("cancelled", flush=True)
+        if sys.argv[1] == "echoed":
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
         if stubborn:
             while True:
                 try:
@@ -107,13 +111,20 @@ def test_work_that_returns_nothing_is_a_keyboard_interrupt(running: Running) -> 
     assert running.process.wait() == 99
 
 
+@pytest.mark.parametrize("running", ["echoed"], indirect=True)
+def test_echo_of_a_signal_is_no_second_signal(running: Running) -> None:
+    running.process.send_signal(signal.SIGINT)
+    assert running.process.wait() == 7
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="finds processes through /proc")
 @pytest.mark.parametrize("running", ["stubborn"], indirect=True)
 def test_second_signal_ends_everything_at_once(running: Running) -> None:
     running.process.send_signal(signal.SIGINT)
     assert [running.said(), running.said()] == ["stopping", "cancelled"]
-    assert running.process.poll() is None
-    running.process.send_signal(signal.SIGINT)
+    while running.process.poll() is None:
+        running.process.send_signal(signal.SIGINT)
+        time.sleep(0.05)
     assert running.said() == "killing"
     assert running.process.wait() == 130
     assert running.child_is_gone()

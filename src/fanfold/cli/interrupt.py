@@ -15,6 +15,8 @@ T = TypeVar("T")
 
 EXIT_INTERRUPTED = 130
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+ECHO_S = 0.5
+"""A signal this soon after the first is the same one: terminals send it to the whole group, wrappers pass it on."""
 
 
 def run_until_interrupted(
@@ -49,20 +51,21 @@ async def _watched(
     on_kill: Callable[[], None],
 ) -> T:
     task = asyncio.current_task()
-    stopping = False
+    loop = asyncio.get_running_loop()
+    heard_s: float | None = None
 
     def stop() -> None:
-        nonlocal stopping
-        if stopping:
+        nonlocal heard_s
+        if heard_s is None:
+            heard_s = loop.time()
+            on_stop()
+            if task is not None:
+                task.cancel()
+        elif loop.time() - heard_s > ECHO_S:
             on_kill()
             kill_marked(marker)
             os._exit(EXIT_INTERRUPTED)
-        stopping = True
-        on_stop()
-        if task is not None:
-            task.cancel()
 
-    loop = asyncio.get_running_loop()
     for number in SIGNALS:  # they stay until the loop closes: its own shutdown must be stoppable, too
         loop.add_signal_handler(number, stop)
     return await work()

@@ -109,8 +109,8 @@ def _files(report: Report, limit: int | None, *, everything: bool) -> Table:
     for task in tasks[:limit]:
         count = counts.get(task.path)
         before = count.before if count else task.findings
-        after = None if task.status == "planned" else count.after if count else task.left
-        rows.append((Quoted(task.path), task.status, str(before), _number(after), _seconds_of(task)))
+        after = "" if task.status == "planned" else _number(count.after if count else task.left)
+        rows.append((Quoted(task.path), task.status, str(before), after, _seconds_of(task)))
     return Table("Files", ("file", "status", "before", "after", "time"), tuple(rows), 2, len(report.tasks) - len(rows))
 
 
@@ -122,7 +122,7 @@ def _unfinished(report: Report) -> tuple[TaskLine, ...]:
 def _rules(report: Report, limit: int | None) -> Table:
     counts = sorted(report.rules, key=lambda count: (-count.before, count.checker, count.rule))
     rows = tuple(
-        (Quoted(f"{count.checker} {count.rule}"), str(count.before), _number(None if _planned(report) else count.after))
+        (Quoted(f"{count.checker} {count.rule}"), str(count.before), "" if _planned(report) else _number(count.after))
         for count in counts[:limit]
     )
     return Table("Rules", ("rule", "before", "after"), rows, 1, len(counts) - len(rows))
