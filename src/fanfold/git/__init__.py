@@ -6,8 +6,9 @@ from fanfold.git.command import GitError
 from fanfold.git.diff import FileDiff, Hunk
 from fanfold.git.land import BranchMoved, LandConflict, Landed, LandError, ResultBranch
 from fanfold.git.leftovers import Cleaned, clean
+from fanfold.git.pool import WorkspacePool
 from fanfold.git.repository import Entry, Identity, Repository, RepositoryError, WorkingState
-from fanfold.git.workspace import Workspace, WorkspaceError, WorkspacePool
+from fanfold.git.workspace import Workspace, WorkspaceError
 
 __all__ = [
     "BranchMoved",

@@ -27,7 +27,7 @@ def fingerprint(root: Path) -> dict[str, str]:
     """
     git_dir, common_dir = (Path(line) for line in _git(root, "--absolute-git-dir", "--git-common-dir"))
     found = {f"file {name}": what for name, what in _listed(root) if name.split("/")[0] != ".git"}
-    for kind, folder in (("git", common_dir), ("worktree", git_dir)):
+    for folder, kind in {git_dir: "worktree", common_dir: "git"}.items():
         for name, what in _listed(folder):
             if not (name.startswith("objects/") or _is_own(name)):
                 found[f"{kind} {name}"] = what if name != "packed-refs" else _without_own(folder / name)
@@ -70,3 +70,28 @@ def _content(path: Path) -> str:
 def _without_own(packed: Path) -> str:
     lines = packed.read_text(errors="surrogateescape").splitlines()
     return "\n".join(line for line in lines if f" refs/{OWN}" not in line and not line.startswith("#"))
+
+
+def contents(root: Path) -> dict[str, str | bytes]:
+    """All below a folder but a git directory at its top: a file's bytes, and what links, pipes, empty folders are.
+
+    Keys are paths; undecodable bytes in them are written out.
+    """
+    found: dict[str, str | bytes] = {}
+    for above, folders, names in os.walk(root):
+        if Path(above) == root:
+            folders[:] = [name for name in folders if name != ".git"]
+        for name in [*names, *folders]:
+            path = Path(above, name)
+            what = _what(path)
+            if what is not None:
+                found[os.fsencode(path.relative_to(root)).decode(errors="backslashreplace")] = what
+    return found
+
+
+def _what(path: Path) -> str | bytes | None:
+    if path.is_symlink():
+        return f"link to {path.readlink()}"
+    if path.is_dir():
+        return None if any(path.iterdir()) else "empty folder"
+    return path.read_bytes() if path.is_file() else "special"
