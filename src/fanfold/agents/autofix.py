@@ -118,6 +118,7 @@ class _Ladder:
     async def _sieve(self, rung: str, rewriter: Rewriter) -> None:
         before, refused = len(self.draft.removed), len(self.refused)
         sieve = Sieve(
+            path=self.assignment.path,
             rewriter=_Formatted(self, rewriter) if self.assignment.formats else rewriter,
             judge=self.assignment.verify,
             findings=self._findings,

@@ -16,11 +16,10 @@ from fanfold.agents.protocol import AgentError
 from fanfold.process import Completed, allowed_environment, run
 
 MAX_PASSES = 100
+MAX_WORDS_CHARS = 500
 SYNTAX = "invalid-syntax"
-FAMILIES = {"PL": ("PLC", "PLE", "PLR", "PLW"), "C": ("C4", "C90")}
-"""Prefixes that name several of ruff's linters; all others name one."""
-BEFORE = {"F811": -1, "D400": -1}
-"""Of two fixes at one place these go first: they leave the other one nothing to do."""
+ORDER = {"F811": -1, "D400": -1, "I001": 1}
+"""Of two fixes at one place, F811 and D400 leave the other one nothing to do; I001 writes a whole block anew."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class Ruff:
         try:
             return tuple(_offer(one) for one in json.loads(done.stdout))
         except (ValueError, KeyError, TypeError) as error:
-            raise AgentError(f"ruff's answer for {self.path} can't be read: {_last_words(done)}") from error
+            raise AgentError(f"ruff's answer for {self.path} can't be read: {_words(done)}") from error
 
     async def fix(self, *, unsafe: bool, rules: Collection[str] = ()) -> None:
         """Let ruff fix the file itself; `rules` alone where they are given."""
@@ -78,7 +77,7 @@ class Ruff:
     async def _run(self, *argv: str, fails: bool = False) -> Completed:
         done = await run(argv, cwd=self.root, env=allowed_environment())
         if done.returncode not in {0, 1} and not fails:
-            raise AgentError(f"ruff failed on {self.path}: {_last_words(done)}", hint=f"run {' '.join(argv)}")
+            raise AgentError(f"ruff failed on {self.path}: {_words(done)}", hint=f"run {' '.join(argv)}")
         return done
 
 
@@ -146,13 +145,15 @@ class Target:
         self.path.write_bytes(self.mark + text.encode())
 
 
-def covers(prefix: str, rule: str) -> bool:
-    """Whether a rule is one of those that a prefix names, as ruff reads prefixes: F is not FBT001."""
-    if prefix in {"ALL", rule}:
+def covers(selector: str, rule: str) -> bool:
+    """Whether one of ruff's rules is meant by `F401`, a prefix, `ALL`, `ruff` or `ruff:F401`; F doesn't mean FBT001."""
+    checker, colon, prefix = selector.rpartition(":")
+    if checker not in {"", "ruff"}:
+        return False
+    if prefix in {"ALL", rule} or selector == "ruff" or (colon and not prefix):
         return True
-    if any(covers(member, rule) for member in FAMILIES.get(prefix, ())):
-        return True
-    return _letters(prefix) == _letters(rule) and rule.startswith(prefix)
+    # PL is the one prefix that ruff has above its linters' letters.
+    return (prefix == "PL" or _letters(prefix) == _letters(rule)) and rule.startswith(prefix)
 
 
 def apart(fixes: Iterable[Fix], text: str) -> list[Fix]:
@@ -160,7 +161,7 @@ def apart(fixes: Iterable[Fix], text: str) -> list[Fix]:
     chosen: list[Fix] = []
     taken = _Taken()
     blocks: set[int] = set()
-    for fix in sorted(fixes, key=lambda fix: (fix.edits[0].start, BEFORE.get(fix.id.rule, 0))):
+    for fix in sorted(fixes, key=lambda fix: (fix.edits[0].start, ORDER.get(fix.id.rule, 0))):
         fresh = [edit for edit in fix.edits if edit not in taken]
         emptied = {block for edit in fresh if (block := _emptied_block(edit, text)) is not None}
         if emptied & blocks or any(taken.touches(edit) for edit in fresh):
@@ -257,6 +258,6 @@ def _letters(rule: str) -> str:
     return match.group() if match else rule
 
 
-def _last_words(done: Completed) -> str:
-    words = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
-    return " ".join(words[-3:]) or f"exit code {done.returncode}"
+def _words(done: Completed) -> str:
+    words = (done.stderr or done.stdout).decode(errors="replace").split()
+    return " ".join(words)[:MAX_WORDS_CHARS] or f"exit code {done.returncode}"

@@ -50,6 +50,7 @@ class Sieve:
     """One rung's fixes on one file.
 
     Args:
+        path: the file, as findings name it.
         rewriter: makes the fixes.
         judge: verifies the file as it stands on disk.
         findings: what ruff finds in the file as it stands on disk; nothing where the project doesn't use ruff.
@@ -58,6 +59,7 @@ class Sieve:
         refused: fixes never to be made, each with what it would do; those of rungs before this one stay refused.
     """
 
+    path: str
     rewriter: Rewriter
     judge: Callable[[], Awaitable[Verdict]]
     findings: Callable[[], Awaitable[Sequence[Offer]]]
@@ -127,8 +129,9 @@ class Sieve:
             if len(rows) > counts[finding.rule]:
                 blamed[frozenset().union(*(_near(tried, row, new) for row in rows)) or new].add(finding.rule)
                 continue
-            for row in rows or (finding.line,):
-                blamed[_near(tried, row, new) or _naming(tried, finding, new) or new].add(finding.rule)
+            for row in rows or ((finding.line,) if finding.path == self.path else (None,)):
+                near = frozenset() if row is None else _near(tried, row, new)
+                blamed[near or _naming(tried, finding, new) or new].add(finding.rule)
         return {group: "would add " + ", ".join(sorted(rules)) for group, rules in blamed.items()}
 
     async def _added_by_ruff(self, tried: Draft) -> dict[str, list[int]]:

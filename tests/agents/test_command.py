@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fanfold.agents import AgentError, AgentUnusable, Assignment
+from fanfold.agents.command import MAX_OUTPUT_BYTES, MAX_TRANSCRIPT_CHARS, Command
+
+MakeBench = Callable[..., Any]
+MakeSettings = Callable[..., Any]
+Say = Callable[..., Any]
+
+TELL = """
+import json, os, sys
+said = {"argv": sys.argv[1:], "cwd": os.getcwd(), "stdin": sys.stdin.read(), "env": dict(os.environ)}
+print(json.dumps(said))
+"""
+
+
+@pytest.fixture
+def command(make_settings: MakeSettings) -> Callable[..., Command]:
+    """The agent for a Python script with arguments."""
+
+    def make(script: str, *arguments: str, **settings: Any) -> Command:
+        return Command.make(make_settings(agent_command=(sys.executable, "-c", script, *arguments), **settings))
+
+    return make
+
+
+@pytest.fixture
+def assignment(make_bench: MakeBench) -> Assignment:
+    made: Assignment = make_bench("import os\n").assignment(prompt="do it")
+    return made
+
+
+async def told(agent: Command, assignment: Assignment) -> dict[str, Any]:
+    report = await agent.work(assignment)
+    said: dict[str, Any] = json.loads(report.transcript)
+    return said
+
+
+async def test_the_prompt_comes_on_standard_input(command: Callable[..., Command], assignment: Assignment) -> None:
+    said = await told(command(TELL, "{file}", "{root}"), assignment)
+    assert said["stdin"] == "do it"
+    assert said["argv"] == ["module.py", str(assignment.root)]
+    assert Path(said["cwd"]) == assignment.root
+
+
+async def test_the_prompt_comes_in_a_file_where_it_is_asked_for(
+    command: Callable[..., Command], assignment: Assignment
+) -> None:
+    script = "import pathlib, sys; print(pathlib.Path(sys.argv[1]).read_text() + '|' + sys.stdin.read())"
+    report = await command(script, "{prompt_file}").work(assignment)
+    assert report.summary == "do it|"
+    assert not list(assignment.root.glob("prompt*"))
+
+
+async def test_a_prompt_of_a_megabyte_arrives(command: Callable[..., Command], make_bench: MakeBench) -> None:
+    prompt = "é" * 1_000_000
+    report = await command("import sys; print(len(sys.stdin.buffer.read()))").work(
+        make_bench("").assignment(prompt=prompt)
+    )
+    assert report.summary == "2000000"
+
+
+async def test_a_program_that_reads_no_prompt_is_fine(command: Callable[..., Command], make_bench: MakeBench) -> None:
+    report = await command("print('done')").work(make_bench("").assignment(prompt="x" * 1_000_000))
+    assert report.summary == "done"
+
+
+HARD_NAMES = ("a b.py", "$(touch planted).py", "-rf.py", "'; touch planted #.py", "é\n.py", "{root}.py")
+
+
+@pytest.mark.parametrize("path", HARD_NAMES)
+async def test_a_file_name_stays_one_argument(
+    command: Callable[..., Command], make_bench: MakeBench, path: str
+) -> None:
+    bench = make_bench("import os\n", path=path)
+    said = await told(command(TELL, "{file}", "--file={file}"), bench.assignment())
+    given = f"./{path}" if path.startswith("-") else path
+    assert said["argv"] == [given, f"--file={given}"]
+    assert not (bench.root / "planted").exists()
+
+
+async def test_the_environment_is_cleaned_but_for_named_variables(
+    command: Callable[..., Command], assignment: Assignment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_MODEL", "small")
+    monkeypatch.setenv("MY_OTHER", "hidden")
+    monkeypatch.setenv("GIT_DIR", "/elsewhere")
+    said = await told(command(TELL, agent_env=("MY_MODEL",)), assignment)
+    assert said["env"]["MY_MODEL"] == "small"
+    assert "MY_OTHER" not in said["env"]
+    assert "GIT_DIR" not in said["env"]
+
+
+async def test_an_error_exit_is_an_error_with_its_last_words(
+    command: Callable[..., Command], assignment: Assignment
+) -> None:
+    with pytest.raises(AgentError, match=r"exit code 3: .*no credit"):
+        await command("import sys; print('no credit', file=sys.stderr); sys.exit(3)").work(assignment)
+
+
+async def test_its_own_words_are_shown_where_standard_error_is_empty(
+    command: Callable[..., Command], assignment: Assignment
+) -> None:
+    with pytest.raises(AgentError, match="out of ideas"):
+        await command("print('out of ideas'); raise SystemExit(1)").work(assignment)
+
+
+async def test_at_the_deadline_the_program_and_its_children_end(
+    command: Callable[..., Command], assignment: Assignment
+) -> None:
+    script = """
+import subprocess, sys
+child = "import time, pathlib; time.sleep(2); pathlib.Path('late').write_text('late')"
+subprocess.Popen([sys.executable, "-c", child])
+print("started", flush=True)
+import time; time.sleep(60)
+"""
+    with pytest.raises(AgentError, match=r"within 1 s: started"):
+        await command(script, deadline_s=1.0).work(assignment)
+    await asyncio.sleep(2)
+    assert not (assignment.root / "late").exists()
+
+
+async def test_secrets_are_masked_in_transcript_and_error(
+    command: Callable[..., Command], assignment: Assignment
+) -> None:
+    token = "ghp_" + "a1B2" * 9
+    report = await command(f"print('{token}')").work(assignment)
+    assert token not in report.transcript + report.summary
+    with pytest.raises(AgentError) as caught:
+        await command(f"raise SystemExit('{token}')").work(assignment)
+    assert token not in str(caught.value)
+
+
+async def test_output_is_bounded(command: Callable[..., Command], assignment: Assignment) -> None:
+    report = await command(f"print('x' * {MAX_OUTPUT_BYTES * 2})").work(assignment)
+    assert len(report.transcript) < MAX_TRANSCRIPT_CHARS + 100
+    assert report.transcript.endswith("(output past the limit was dropped)")
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        ((), "agent_command is empty"),
+        (("",), "agent_command is empty"),
+        (("no-such-program-here", "{file}"), "no-such-program-here"),
+        (("./no-such-script", "{file}"), "no-such-script"),
+        ((sys.executable, "{files}"), r"unknown placeholder \{files\}"),
+        ((sys.executable, "{}"), r"unknown placeholder \{\}"),
+    ],
+)
+def test_what_can_not_work_is_said_before_anything_runs(
+    make_settings: MakeSettings, argv: tuple[str, ...], said: str
+) -> None:
+    with pytest.raises(AgentUnusable, match=said) as caught:
+        Command.make(make_settings(agent_command=argv))
+    assert caught.value.hint
+
+
+def test_braces_that_hold_no_name_are_left_alone(make_settings: MakeSettings) -> None:
+    argv = (sys.executable, '--options={"a": 1}', "{file}")
+    assert Command.make(make_settings(agent_command=argv)).argv[1] == '--options={"a": 1}'
+
+
+def test_a_program_is_found_from_where_the_user_is(
+    make_settings: MakeSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "agent"
+    script.write_text("#!/bin/sh\n")
+    script.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    assert Command.make(make_settings(agent_command=("./agent",))).argv == (str(script),)
+
+
+async def test_a_program_that_is_no_program_is_an_error(
+    make_settings: MakeSettings, tmp_path: Path, assignment: Assignment
+) -> None:
+    script = tmp_path / "agent"
+    script.write_bytes(b"\x00\x01 this is nothing that runs")
+    script.chmod(0o755)
+    agent = Command.make(make_settings(agent_command=(str(script),)))
+    with pytest.raises(AgentError, match="could not be started"):
+        await agent.work(assignment)
