@@ -16,7 +16,7 @@ from fanfold.process import run
 MakeBench = Callable[..., Any]
 
 LONG = "    def __init__(self, a_name_that_is_long, another_name_that_is_long, and_a_third_long_name):\n"
-TOO_LONG_WITH_ANNOTATION = f'''\
+TOO_LONG_WITH_ANNOTATION = f"""\
 import os
 
 
@@ -27,7 +27,7 @@ class Short:
 
 class Long:
 {LONG}        self.y = [a_name_that_is_long, another_name_that_is_long, and_a_third_long_name]
-'''
+"""
 
 
 async def test_what_ruff_can_fix_is_fixed_as_ruff_fixes_it(make_bench: MakeBench, tmp_path: Path) -> None:

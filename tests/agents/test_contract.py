@@ -53,9 +53,7 @@ async def test_what_it_did_is_verified_as_good(agent: Agent, make_bench: MakeBen
     assert verdict.fixed == 2
 
 
-async def test_assignments_side_by_side_do_not_meet(
-    agent: Agent, make_bench: MakeBench, tmp_path: Path
-) -> None:
+async def test_assignments_side_by_side_do_not_meet(agent: Agent, make_bench: MakeBench, tmp_path: Path) -> None:
     bench = make_bench(BEFORE)
     assignments = []
     for number in range(3):
