@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 MAX_RUNNING_SHOWN = 8
+MAX_REASON_CHARS = 200
 REFRESHES_PER_S = 8
 STOPPING = "stopping; what has landed stays (once more to end at once)"
 
@@ -131,14 +132,15 @@ def _words(outcome: Outcome[Attempted]) -> str:
         return f"failed after {seconds(outcome.elapsed_s)}: {_reason(outcome.error)}"
     verdict, took = outcome.value.verdict, seconds(outcome.elapsed_s)
     if outcome.value.change is None:
-        return f"nothing to land after {took}: {visible(' '.join('; '.join(verdict.reasons).split()))[:200]}"
+        why = visible(" ".join("; ".join(verdict.reasons).split()))[:MAX_REASON_CHARS]
+        return f"nothing to land after {took}" + (f": {why}" if why else "")
     left = f", {verdict.left} left" if verdict.left else ""
     return f"fixed {verdict.fixed}{left} in {took}"
 
 
 def _reason(error: BaseException) -> str:
     said = error.message if isinstance(error, FanfoldError) else f"{type(error).__name__}: {error}"
-    return visible(" ".join(said.split()))[:200]
+    return visible(" ".join(said.split()))[:MAX_REASON_CHARS]
 
 
 def _live(render: Callable[[], Text]) -> Live | None:

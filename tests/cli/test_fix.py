@@ -1,0 +1,232 @@
+"""`fanfold fix` as a user runs it: a program, a repository, a branch."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fanfold.testing.repositories import TemporaryRepository, make_repository
+
+BROKEN = "import os\nimport sys\n\nprint(sys.argv)\n"
+FIXED = "import sys\n\nprint(sys.argv)\n"
+ODD = "caf\u00e9 [bold]x[/]\n::error::.py"
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> TemporaryRepository:
+    return make_repository(
+        tmp_path / "project", {"a.py": BROKEN, "sub/b.py": BROKEN, ODD: BROKEN, "clean.py": "x = 1\n"}
+    )
+
+
+def fanfold(repository: TemporaryRepository, *arguments: str, below: str = ".") -> subprocess.CompletedProcess[str]:
+    """`fanfold fix` in the repository, without tests unless they are asked for."""
+    return subprocess.run(
+        command(repository, *arguments), cwd=repository.root / below, capture_output=True, text=True, check=False
+    )
+
+
+def command(repository: TemporaryRepository, *arguments: str) -> list[str]:
+    tests = () if "--tests" in arguments else ("--tests", "none")
+    home = repository.root.parent / "copies"
+    return [sys.executable, "-m", "fanfold", "fix", "--workspaces", str(home), *tests, *arguments]
+
+
+def results(repository: TemporaryRepository) -> list[str]:
+    return repository.git("for-each-ref", "--format=%(refname:short)", "refs/heads/fanfold").split()
+
+
+def test_fixes_land_on_a_branch_and_nothing_else_changes(repository: TemporaryRepository) -> None:
+    done = fanfold(repository)
+    assert done.returncode == 0, done.stderr
+    (branch,) = results(repository)
+    assert done.stdout.startswith(f"Fixed 3 of 3 files: 3 findings → 0\n3 commits on {branch} ")
+    assert repository.git("show", f"{branch}:sub/b.py") == FIXED
+    assert (repository.root / "sub" / "b.py").read_text() == BROKEN
+    assert repository.git("status", "--porcelain") == ""
+    assert repository.git("rev-parse", "--abbrev-ref", "HEAD") == "main\n"
+
+
+def test_what_the_report_says_to_type_takes_the_result(repository: TemporaryRepository) -> None:
+    (line,) = [line for line in fanfold(repository).stdout.splitlines() if line.startswith("Take them with: ")]
+    repository.git(*line.removeprefix("Take them with: git ").split())
+    assert (repository.root / "a.py").read_text() == FIXED
+    assert fanfold(repository).stdout.startswith("Nothing to fix: no finding by ruff in what was selected\n")
+
+
+def test_apply_moves_the_branch(repository: TemporaryRepository) -> None:
+    done = fanfold(repository, "--apply")
+    assert "Applied: your branch is at " in done.stdout
+    assert (repository.root / "a.py").read_text() == FIXED
+    assert repository.git("status", "--porcelain") == ""
+
+
+def test_dry_run_changes_nothing_and_exits_1(repository: TemporaryRepository) -> None:
+    done = fanfold(repository, "--dry-run")
+    assert done.returncode == 1
+    assert done.stdout.startswith("Would work on 3 files with 3 findings; nothing was changed\n")
+    assert results(repository) == []
+
+
+def test_diff_applies_and_lands_nothing(repository: TemporaryRepository) -> None:
+    done = fanfold(repository, "--diff")
+    assert done.returncode == 1
+    assert results(repository) == []
+    repository.git("apply", stdin=done.stdout.encode())
+    assert (repository.root / "a.py").read_text() == FIXED
+    assert (repository.root / ODD).read_text() == FIXED
+
+
+def test_path_is_relative_to_where_the_user_stands(repository: TemporaryRepository) -> None:
+    done = fanfold(repository, "b.py", "--output-format", "json", below="sub")
+    assert [task["path"] for task in json.loads(done.stdout)["tasks"]] == ["sub/b.py"]
+
+
+def test_odd_file_name_is_harmless_in_every_format(repository: TemporaryRepository) -> None:
+    repository.write({ODD: BROKEN + "eval('x'\n"})
+    repository.commit()
+    for form in ("text", "github", "markdown", "sarif", "json"):
+        done = fanfold(repository, "--output-format", form)
+        assert done.returncode == 1, done.stderr
+        told = done.stdout + done.stderr
+        assert not [line for line in told.splitlines() if line.lstrip().startswith("::error::")]
+
+
+def test_json_is_what_the_run_came_to(repository: TemporaryRepository) -> None:
+    data = json.loads(fanfold(repository, "--output-format", "json").stdout)
+    (branch,) = results(repository)
+    assert data["branch"] == branch
+    assert data["tip"] == repository.git("rev-parse", branch).strip()
+    assert data["base"] == repository.git("rev-parse", "HEAD").strip()
+    assert (data["findings_before"], data["findings_after"], data["exit_code"]) == (3, 0, 0)
+    assert {task["status"] for task in data["tasks"]} == {"fixed"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nowhere.py"], "nowhere.py"),
+        (["--git-diff", "nowhere"], "nowhere"),
+        (["--check", "nobody"], "nobody"),
+        (["--agent", "nobody"], "nobody"),
+        (["--agent", "command"], "agent_command"),
+    ],
+)
+def test_request_that_can_not_be_carried_out_exits_2_with_a_hint(
+    repository: TemporaryRepository, arguments: list[str], words: str
+) -> None:
+    done = fanfold(repository, *arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    *_, error, hint = done.stderr.splitlines()
+    assert error.startswith("error: ")
+    assert words in error
+    assert hint.startswith("hint: ")
+
+
+def test_reader_that_goes_away_leaves_the_exit_code_and_no_traceback(repository: TemporaryRepository) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as stdout:
+        done = subprocess.run(
+            command(repository, "--quiet"),
+            cwd=repository.root,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(results(repository)) == 1
+
+
+def test_nobody_reading_progress_stops_nothing(repository: TemporaryRepository) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as nobody:
+        done = subprocess.run(command(repository), cwd=repository.root, stdout=nobody, stderr=nobody, check=False)
+    assert done.returncode == 0
+    assert len(results(repository)) == 1
+
+
+def test_terminal_shows_a_table_and_no_markup_of_the_repository(repository: TemporaryRepository) -> None:
+    parent, child = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
+    process = subprocess.Popen(command(repository), cwd=repository.root, stdout=child, stderr=child, env=environment)
+    os.close(child)
+    told = b""
+    try:
+        while piece := os.read(parent, 65536):
+            told += piece
+    except OSError:  # Linux says EIO where the other end was closed
+        pass
+    os.close(parent)
+    assert process.wait() == 0
+    shown = told.decode()
+    assert "[bold]x[/]\\n::error::.py" in shown
+    assert "\x1b[32mfixed" in shown
+    assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")
+
+
+@pytest.fixture
+def slow_agent(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """An agent that fixes `a.py` at once and never ends on any other file; and where it writes its process ids."""
+    started = tmp_path / "started"
+    started.mkdir()
+    script = tmp_path / "agent.py"
+    script.write_text(
+        "import os, pathlib, sys, time\n"
+        "file = pathlib.Path(sys.argv[1])\n"
+        "if file.name == 'a.py':\n"
+        "    file.write_text(file.read_text().replace('import os\\n', ''))\n"
+        "else:\n"
+        "    if os.fork() == 0:\n"
+        "        os.setsid()\n"
+        f"    pathlib.Path({str(started)!r}, str(os.getpid())).touch()\n"
+        "    time.sleep(600)\n"
+    )
+    yield f"{sys.executable} {script} {{file}}", started
+    for pid in started.iterdir():
+        if alive(int(pid.name)):
+            os.kill(int(pid.name), signal.SIGKILL)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that only waits to be reaped does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds daemons through /proc")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_stops_agents_with_their_daemons_and_keeps_what_landed(
+    repository: TemporaryRepository, slow_agent: tuple[str, Path], number: signal.Signals
+) -> None:
+    agent, started = slow_agent
+    arguments = command(repository, "a.py", "sub", "--agent-command", agent, "--output-format", "json")
+    process = subprocess.Popen(
+        arguments, cwd=repository.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    while len(list(started.iterdir())) < 2 or not results(repository):
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(number)
+    out, err = process.communicate()
+    assert process.returncode == 130, err
+    assert "stopping" in err
+    data = json.loads(out)
+    assert data["interrupted"] is True
+    assert {task["path"]: task["status"] for task in data["tasks"]} == {"a.py": "fixed", "sub/b.py": "cancelled"}
+    assert repository.git("show", f"{data['branch']}:a.py") == FIXED
+    assert not [pid for pid in started.iterdir() if alive(int(pid.name))]
