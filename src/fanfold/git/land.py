@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -131,7 +132,7 @@ class ResultBranch:
         Raises:
             LandConflict: a change doesn't work without one that was left out.
         """
-        async with self._turn:
+        async with self._turn, _as_land_error():
             landed = await self._composed(keep, draft=True)
         return landed[-1].commit if landed else self.base
 
@@ -144,13 +145,13 @@ class ResultBranch:
         await uninterrupted(self._rebuild_in_turn(()))
 
     async def _land_in_turn(self, change: Change, message: str) -> str:
-        async with self._turn:
+        async with self._turn, _as_land_error():
             landed = await self._committed(self.tip, change, message)
             await self._move((*self._landed, landed))
             return landed.commit
 
     async def _rebuild_in_turn(self, keep: Sequence[Landed]) -> str:
-        async with self._turn:
+        async with self._turn, _as_land_error():
             await self._move(await self._composed(keep))
             return self.tip
 
@@ -165,6 +166,8 @@ class ResultBranch:
 
     async def _committed(self, tip: str, change: Change, message: str, *, draft: bool = False) -> Landed:
         _refuse(change)
+        # The user may have pruned what nothing named yet.
+        await self._objects.require(path.new_oid for path in change.paths if path.new_mode != ABSENT)
         old = await self._objects.root_of(tip)
         new = await self._combined(old, change)
         if new == old:
@@ -192,7 +195,14 @@ class ResultBranch:
         merged, *conflicts = records(done.stdout)
         if done.returncode:
             raise LandConflict([text(name) for name in dict.fromkeys(conflicts) if name])
+        await self._see_only(change, tree, text(merged))
         return text(merged)
+
+    async def _see_only(self, change: Change, old: str, new: str) -> None:
+        """Git may carry an edit over to where it believes the file went; nobody has verified that."""
+        own = {path.path for path in change.paths}
+        if any(path not in own for path, _, _ in await self._objects.differences(old, new)):
+            raise LandConflict(sorted(own))
 
     async def _commit(self, tree: str, parent: str | None, message: str, *, draft: bool) -> str:
         """Write a commit, in the user's name; a draft, which no ref is to name, needs no identity or signature."""
@@ -237,6 +247,16 @@ class ResultBranch:
     ) -> Completed:
         places = {"GIT_DIR": str(self.repository.git_dir), **(places or {})}
         return await git(*args, cwd=self.repository.root, places=places, stdin=stdin, ok=ok, keep_daemons=True)
+
+
+@contextlib.asynccontextmanager
+async def _as_land_error() -> AsyncIterator[None]:
+    try:
+        yield
+    except LandError:
+        raise
+    except GitError as error:
+        raise LandError(f"can't land: {error.message}", hint=error.hint) from error
 
 
 def _refuse(change: Change) -> None:

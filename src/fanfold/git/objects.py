@@ -42,7 +42,7 @@ class Objects:
 
     def __init__(self, root: Path, git_dir: Path, object_format: str) -> None:
         places = {"GIT_DIR": str(git_dir)}
-        self._reader = Coprocess("cat-file", "--batch", cwd=root, places=places)
+        self._reader = Coprocess("cat-file", "--batch-command", cwd=root, places=places)
         # --missing: in a partial clone, what stays as it is need not be fetched.
         self._writer = Coprocess("mktree", "--batch", "--missing", "-z", cwd=root, places=places)
         self._oid_bytes = {"sha1": 20, "sha256": 32}[object_format]
@@ -76,6 +76,18 @@ class Objects:
         if oid not in self._trees:
             self._trees[oid] = parse_tree(content, self._oid_bytes)
         return oid
+
+    async def require(self, oids: Iterable[str]) -> None:
+        """See that these objects are in the store.
+
+        Raises:
+            GitError: one isn't.
+        """
+        names = list(oids)
+        async with self._reader.exchange("".join(f"info {name}\n" for name in names).encode()) as answer:
+            lines = [(await answer.readuntil(b"\n")).decode().split() for _ in names]
+        if absent := [name for name, *rest in lines if len(rest) != 2]:
+            raise GitError(f"there is no object {absent[0]}")
 
     async def tree(self, oid: str) -> Tree:
         """The entries of one tree by name."""
@@ -179,7 +191,7 @@ class Objects:
     async def _read(self, names: list[str]) -> list[tuple[str, bytes]]:
         found: list[tuple[str, bytes]] = []
         absent: list[str] = []
-        async with self._reader.exchange("".join(f"{name}\n" for name in names).encode()) as answer:
+        async with self._reader.exchange("".join(f"contents {name}\n" for name in names).encode()) as answer:
             for name in names:
                 oid, *rest = (await answer.readuntil(b"\n")).decode().split()
                 if len(rest) != 2:

@@ -1,0 +1,111 @@
+"""`--apply` moves a clean checkout to the result, or leaves everything and says how to do it by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fanfold.git import LandError, Repository, fast_forward
+from fanfold.testing.fingerprint import contents, fingerprint
+from fanfold.testing.repositories import TemporaryRepository
+
+
+def result(user: TemporaryRepository) -> str:
+    """A commit on top of HEAD that edits, adds, deletes and swaps files and folders; HEAD itself stays."""
+    head = user.git("rev-parse", "HEAD").strip()
+    user.git("switch", "-q", "-c", "fanfold/run")
+    user.git("rm", "-q", "b.py", "run.sh", "pkg/deep/er/leaf.py")
+    tip = user.commit({"a.py": "fixed\n", "new/file.py": "new\n", "run.sh/x": "x\n", "pkg/deep": "deep\n"}, "fix")
+    user.git("switch", "-q", "main")
+    assert user.git("rev-parse", "HEAD").strip() == head
+    return tip
+
+
+async def test_clean_checkout_moves_with_its_branch(user: TemporaryRepository) -> None:
+    tip = result(user)
+    user.write({"untracked.txt": "mine", "build/ignored": "mine"})
+    hook = user.root / ".git/hooks/post-merge"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\ntouch hook-ran\n")
+    hook.chmod(0o755)
+    await fast_forward(await Repository.open(user.root), tip)
+    assert user.git("rev-parse", "main").strip() == tip
+    assert user.git("symbolic-ref", "HEAD").strip() == "refs/heads/main"
+    assert user.git("status", "--porcelain").strip() == "?? untracked.txt"
+    found = contents(user.root)
+    assert found["a.py"] == b"fixed\n"
+    assert found["run.sh/x"] == b"x\n"
+    assert found["untracked.txt"] == found["build/ignored"] == b"mine"
+    assert "hook-ran" not in found
+    assert "fanfold" in user.git("reflog", "-1")
+
+
+def _conflicting_merge(user: TemporaryRepository) -> None:
+    user.git("switch", "-q", "-c", "side", "HEAD~0")
+    user.commit({"a.py": "side\n"})
+    user.git("switch", "-q", "-")
+    user.git("merge", "--no-commit", "--no-ff", "-s", "ours", "side")
+
+
+OBSTACLES: dict[str, tuple[Callable[[TemporaryRepository], object], str]] = {
+    "edited": (lambda user: user.write({"pkg/mod.py": "mine\n"}), "uncommitted"),
+    "staged": (lambda user: (user.write({"x.py": "mine\n"}), user.git("add", "x.py")), "uncommitted"),
+    "deleted": (lambda user: (user.root / "b.py").unlink(), "uncommitted"),
+    "merging": (_conflicting_merge, "merge is under way"),
+    "untracked in the way": (lambda user: user.write({"new/file.py": "mine\n"}), r"new/file\.py"),
+    "ignored in the way": (
+        lambda user: user.write({".git/info/exclude": "new\n", "new/file.py": "mine\n"}),
+        r"new/file\.py",
+    ),
+    "untracked file for a folder": (lambda user: user.write({"new": "mine\n"}), r"new/file\.py"),
+    "untracked in a folder that goes": (lambda user: user.write({"pkg/deep/mine": "mine\n"}), r"pkg/deep"),
+    "ignored in a folder that goes": (lambda user: user.write({"pkg/deep/mine.pyc": "mine\n"}), r"pkg/deep"),
+    "committed since": (lambda user: user.commit({"c.py": "mine\n"}), "no longer"),
+    "another branch": (lambda user: user.git("switch", "-q", "-c", "other"), "no longer"),
+    "detached": (lambda user: user.git("switch", "-q", "--detach"), "no branch"),
+}
+
+
+@pytest.mark.parametrize(("obstruct", "reason"), OBSTACLES.values(), ids=OBSTACLES)
+async def test_anything_in_the_way_leaves_all_as_it_was(
+    user: TemporaryRepository, obstruct: Callable[[TemporaryRepository], object], reason: str
+) -> None:
+    tip = result(user)
+    repository = await Repository.open(user.root)
+    obstruct(user)
+    before = fingerprint(user.root)
+    with pytest.raises(LandError, match=reason) as error:
+        await fast_forward(repository, tip)
+    assert tip[:12] in (error.value.hint or "")
+    assert fingerprint(user.root) == before
+
+
+async def test_a_result_that_is_no_descendant_is_refused(user: TemporaryRepository) -> None:
+    other = user.git("commit-tree", "-m", "other", "HEAD^{tree}").strip()
+    repository = await Repository.open(user.root)
+    before = fingerprint(user.root)
+    with pytest.raises(LandError):
+        await fast_forward(repository, other)
+    assert fingerprint(user.root) == before
+
+
+async def test_the_users_sparse_checkout_stays_sparse(user: TemporaryRepository) -> None:
+    user.commit({"left/out.py": "x\n"})
+    tip = result(user)
+    user.git("sparse-checkout", "set", "--no-cone", "/*", "!/left")
+    await fast_forward(await Repository.open(user.root), tip)
+    assert not (user.root / "left").exists()
+    assert user.git("rev-parse", "HEAD").strip() == tip
+    assert user.git("status", "--porcelain") == ""
+
+
+async def test_a_stash_setting_stashes_nothing(user: TemporaryRepository, tmp_path: Path) -> None:
+    tip = result(user)
+    user.git("config", "merge.autoStash", "true")
+    user.git("config", "branch.main.mergeOptions", "--no-ff --autostash")
+    await fast_forward(await Repository.open(user.root), tip)
+    assert user.git("rev-parse", "HEAD").strip() == tip
+    assert user.git("stash", "list") == ""
+    assert tmp_path
