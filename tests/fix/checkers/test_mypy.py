@@ -200,7 +200,13 @@ async def test_search_path_of_the_user_is_kept_and_moved(
     checkout = tmp_path / "checkout"
     (checkout / "stubs").mkdir(parents=True)
     monkeypatch.setenv("MYPYPATH", f"{checkout}/stubs")
-    scope = tree({"stubs/extra.pyi": "x: str\n", "a.py": "from extra import x\n\ny: int = x\n"})
+    scope = tree(
+        {
+            "mypy.ini": "[mypy]\nfiles = a.py\n",
+            "stubs/extra.pyi": "x: str\n",
+            "a.py": "from extra import x\n\ny: int = x\n",
+        }
+    )
     project = dataclasses.replace(scope.project, root=checkout)
     answer = await Mypy().check(dataclasses.replace(scope, project=project))
     assert [(finding.path, finding.rule) for finding in answer.findings] == [("a.py", "assignment")]

@@ -17,7 +17,7 @@ import pytest
 from fanfold.fix.checkers.mypy import Mypy
 from fanfold.fix.checkers.protocol import Checked, Checker, Reach, Scope
 from fanfold.fix.checkers.ruff import Ruff
-from fanfold.fix.checkers.run import checkers_for, run_checkers
+from fanfold.fix.checkers.run import checkers_for, refuse_unasked, run_checkers
 from fanfold.fix.checkers.sarif import SarifCommand
 from fanfold.fix.errors import FixError
 from fanfold.fix.finding import Finding
@@ -162,20 +162,32 @@ async def test_glob_that_cannot_be_read_is_the_users_mistake(tree: Tree) -> None
         ([Ruff()], "arg-type", "no checker of this run has rules like 'arg-type'"),
         ([Ruff()], "mypy", "'mypy' names no checker of this run"),
         ([Mypy()], "F401", "no checker of this run has rules like 'F401'"),
-        ([Ruff()], "Q1234", "ruff knows no rule 'Q1234'"),
     ],
 )
-async def test_rule_that_nobody_can_check_is_the_users_mistake(
-    tree: Tree, checkers: list[Checker], rule: str, words: str
-) -> None:
+def test_rule_that_nobody_can_be_asked_for_is_the_users_mistake(checkers: list[Checker], rule: str, words: str) -> None:
     with pytest.raises(FixError) as caught:
-        await run_checkers(checkers, dataclasses.replace(tree({}), select=(rule,)))
+        refuse_unasked(checkers, [rule])
     assert words in caught.value.message
 
 
-async def test_rule_may_be_one_of_a_command(tree: Tree) -> None:
-    scope = dataclasses.replace(tree({}), select=("no-eval", "py/x", "own:B1"))
-    assert (await run_checkers([Ruff(), Scripted("own")], scope)).errors == {}
+def test_rule_may_be_one_of_a_command() -> None:
+    refuse_unasked([Ruff(), Scripted("own")], ["F401", "no-eval", "py/x", "own:B1", "own", "ALL"])
+
+
+def test_all_rules_and_syntax_errors_can_always_be_asked_for() -> None:
+    refuse_unasked([Mypy()], ["ALL", "invalid-syntax"])
+    refuse_unasked([Ruff()], ["ALL", "invalid-syntax"])
+
+
+async def test_unknown_rule_is_the_users_mistake_however_many_checkers_run(tree: Tree) -> None:
+    with pytest.raises(FixError, match="ruff knows no rule 'Q1234'"):
+        await run_checkers([Scripted("x"), Ruff()], dataclasses.replace(tree({}), select=("Q1234",)))
+
+
+async def test_rules_of_other_checkers_are_no_mistake_in_a_part_of_a_run(tree: Tree) -> None:
+    scope = dataclasses.replace(tree({"a.py": "x: int = 1\n"}), select=("mypy:arg-type", "F401", "misc"))
+    assert (await run_checkers([Ruff()], scope)).errors == {}
+    assert (await run_checkers([Mypy()], scope)).errors == {}
 
 
 async def test_cancelling_ends_the_programs(tree: Tree, tmp_path: Path) -> None:

@@ -233,16 +233,16 @@ def _search_path(scope: Scope, options: Mapping[str, Any]) -> list[str]:
     """Where mypy looks for imports before it looks into the environment.
 
     An editable install puts the user's own checkout into the environment: its folders are looked up in the tree
-    first, and so is `src`. With explicit package bases a folder here names the modules below it, so there `src` is
-    added only where an editable install has it.
+    first, and so is `src`; the root mypy looks up by itself. With explicit package bases a folder here names the
+    modules below it, so there `src` is added only where an editable install has it. Folders of the tree are
+    relative, which keeps mypy's cache good for a copy of the tree elsewhere.
     """
     project = scope.project
     editable = source_roots(project.root, site_directories(project.python, project.environment))
     explicit = str(options.get("explicit_package_bases", "")).lower() in ("true", "1", "yes", "on")
-    folders = [scope.root / name for name in (*editable, *(() if explicit else ("src",)))]
-    wanted = [_moved(folder, project.root, scope.root) for folder in os.environ.get("MYPYPATH", "").split(os.pathsep)]
-    found = (*(str(folder) for folder in folders if folder.is_dir()), *wanted, str(scope.root))
-    return list(dict.fromkeys(folder for folder in found if folder))
+    folders = [name for name in (*editable, *(() if explicit else ("src",))) if (scope.root / name).is_dir()]
+    users = [_moved(folder, project.root, scope.root) for folder in os.environ.get("MYPYPATH", "").split(os.pathsep)]
+    return list(dict.fromkeys(folder for folder in (*folders, *users) if folder not in ("", ".")))
 
 
 def _moved(folder: str, checkout: Path, tree: Path) -> str:

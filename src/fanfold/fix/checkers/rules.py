@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from fanfold.fix.finding import Finding
 
 ALL = "ALL"
+SYNTAX = "invalid-syntax"
+"""What ruff always checks and can't be asked for."""
 RUFF = "ruff"
 MYPY = "mypy"
 
@@ -41,6 +43,8 @@ def owner_and_rule(selector: str) -> tuple[str | None, str]:
         return owner, "" if owner != RUFF and rule == ALL else rule
     if rule in (RUFF, MYPY):
         return rule, ""
+    if rule == SYNTAX:
+        return None, rule
     if _RUFF_SHAPE.fullmatch(rule):
         return RUFF, rule
     return (MYPY, rule) if _MYPY_SHAPE.fullmatch(rule) else (None, rule)

@@ -16,7 +16,7 @@ from typing import Any
 from fanfold.errors import FanfoldError
 from fanfold.fix.checkers.invoke import bounded
 from fanfold.fix.checkers.protocol import Checked, Checker, Scope
-from fanfold.fix.checkers.rules import MYPY, RUFF, owner_and_rule
+from fanfold.fix.checkers.rules import ALL, MYPY, RUFF, owner_and_rule
 from fanfold.fix.checkers.sarif import SarifCommand
 from fanfold.fix.errors import FixError
 from fanfold.fix.finding import Finding
@@ -69,6 +69,30 @@ def checkers_for(root: Path, specs: Sequence[str] = ()) -> tuple[Checker, ...]:
     return checkers
 
 
+def refuse_unasked(checkers: Sequence[Checker], select: Sequence[str]) -> None:
+    """Make sure that each rule in `select` has a checker to ask: what nobody checks would count as clean.
+
+    Args:
+        checkers: all of a run, not a part of them.
+        select: as `checkers.rules` reads it.
+    Raises:
+        FixError: a selector is for a checker that isn't among `checkers`.
+    """
+    names = [checker.name for checker in checkers]
+    for selector in select:
+        owner, rule = owner_and_rule(selector)
+        named = selector != rule
+        # A rule that only looks like ruff's or mypy's may be one of a command, which can't be asked what it knows.
+        if owner is None or owner in names or selector == ALL or (not named and not {RUFF, MYPY}.issuperset(names)):
+            continue
+        near = difflib.get_close_matches(owner, names, n=1) if named else []
+        hint = f"did you mean {near[0]}:{rule}? " if near else ""
+        what = (
+            f"{selector!r} names no checker of this run" if named else f"no checker of this run has rules like {rule!r}"
+        )
+        raise FixError(what, hint=f"{hint}running: {', '.join(names)}")
+
+
 async def run_checkers(checkers: Sequence[Checker], scope: Scope) -> Census:
     """Run the checkers side by side over one tree; `scope.paths` narrows those that look at files one by one.
 
@@ -76,9 +100,8 @@ async def run_checkers(checkers: Sequence[Checker], scope: Scope) -> Census:
         One Checked for each checker, in order, without what `scope.exclude` names. A checker that raises could
         not check, whoever wrote it.
     Raises:
-        FixError: `scope.select` names a rule or a checker that doesn't exist.
+        FixError: a checker doesn't know a rule of `scope.select` that is its own.
     """
-    _refuse_unknown_owners(checkers, scope.select)
     # As values, the failure of one checker doesn't cancel the others; a cancellation still waits for all.
     # What a checker of the whole project says of one file may depend on any other.
     whole = dataclasses.replace(scope, paths=None)
@@ -133,22 +156,6 @@ def _loaded(entry: EntryPoint) -> Any:
         return entry.load()
     except (ImportError, AttributeError) as error:
         raise FixError(f"checker {entry.name!r} ({entry.value}) can't be imported: {error}") from error
-
-
-def _refuse_unknown_owners(checkers: Sequence[Checker], select: Sequence[str]) -> None:
-    """What nobody can be asked for would count as checked and clean."""
-    names = [checker.name for checker in checkers]
-    for selector in select if names else ():
-        owner, rule = owner_and_rule(selector)
-        named = selector != rule
-        if owner is None or owner in names or (not named and not {RUFF, MYPY}.issuperset(names)):
-            continue
-        near = difflib.get_close_matches(owner, names, n=1) if named else []
-        hint = f"did you mean {near[0]}:{rule}? " if near else ""
-        what = (
-            f"{selector!r} names no checker of this run" if named else f"no checker of this run has rules like {rule!r}"
-        )
-        raise FixError(what, hint=f"{hint}running: {', '.join(names)}")
 
 
 def _checked(name: str, answer: Checked | BaseException) -> Checked:
