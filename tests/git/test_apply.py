@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -49,19 +48,32 @@ def _conflicting_merge(user: TemporaryRepository) -> None:
     user.git("merge", "--no-commit", "--no-ff", "-s", "ours", "side")
 
 
+def _staged(user: TemporaryRepository) -> None:
+    user.write({"x.py": "mine\n"})
+    user.git("add", "x.py")
+
+
+def _ignored_in_the_way(user: TemporaryRepository) -> None:
+    user.write({".git/info/exclude": "new\n", "new/file.py": "mine\n"})
+
+
+def writes(files: dict[str, str | bytes]) -> Callable[[TemporaryRepository], None]:
+    return lambda user: user.write(files)
+
+
 OBSTACLES: dict[str, tuple[Callable[[TemporaryRepository], object], str]] = {
-    "edited": (lambda user: user.write({"pkg/mod.py": "mine\n"}), "uncommitted"),
-    "staged": (lambda user: (user.write({"x.py": "mine\n"}), user.git("add", "x.py")), "uncommitted"),
+    "edited": (writes({"pkg/mod.py": "mine\n"}), "uncommitted"),
+    "staged": (_staged, "uncommitted"),
     "deleted": (lambda user: (user.root / "b.py").unlink(), "uncommitted"),
     "merging": (_conflicting_merge, "merge is under way"),
-    "untracked in the way": (lambda user: user.write({"new/file.py": "mine\n"}), r"new/file\.py"),
+    "untracked in the way": (writes({"new/file.py": "mine\n"}), r"new/file\.py"),
     "ignored in the way": (
         lambda user: user.write({".git/info/exclude": "new\n", "new/file.py": "mine\n"}),
         r"new/file\.py",
     ),
-    "untracked file for a folder": (lambda user: user.write({"new": "mine\n"}), r"new/file\.py"),
-    "untracked in a folder that goes": (lambda user: user.write({"pkg/deep/mine": "mine\n"}), r"pkg/deep"),
-    "ignored in a folder that goes": (lambda user: user.write({"pkg/deep/mine.pyc": "mine\n"}), r"pkg/deep"),
+    "untracked file for a folder": (writes({"new": "mine\n"}), r"new/file\.py"),
+    "untracked in a folder that goes": (writes({"pkg/deep/mine": "mine\n"}), r"pkg/deep"),
+    "ignored in a folder that goes": (writes({"pkg/deep/mine.pyc": "mine\n"}), r"pkg/deep"),
     "committed since": (lambda user: user.commit({"c.py": "mine\n"}), "no longer"),
     "another branch": (lambda user: user.git("switch", "-q", "-c", "other"), "no longer"),
     "detached": (lambda user: user.git("switch", "-q", "--detach"), "no branch"),
@@ -101,11 +113,10 @@ async def test_the_users_sparse_checkout_stays_sparse(user: TemporaryRepository)
     assert user.git("status", "--porcelain") == ""
 
 
-async def test_a_stash_setting_stashes_nothing(user: TemporaryRepository, tmp_path: Path) -> None:
+async def test_a_stash_setting_stashes_nothing(user: TemporaryRepository) -> None:
     tip = result(user)
     user.git("config", "merge.autoStash", "true")
     user.git("config", "branch.main.mergeOptions", "--no-ff --autostash")
     await fast_forward(await Repository.open(user.root), tip)
     assert user.git("rev-parse", "HEAD").strip() == tip
     assert user.git("stash", "list") == ""
-    assert tmp_path

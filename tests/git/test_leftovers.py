@@ -11,9 +11,12 @@ from fanfold.testing.repositories import TemporaryRepository
 async def test_unused_workspaces_go_and_used_ones_stay(user: TemporaryRepository, tmp_path: Path) -> None:
     home = tmp_path / "home"
     repository = await Repository.open(user.root)
-    async with WorkspacePool(repository, home=home) as pool:
-        async with pool.lease(repository.head) as first, pool.lease(repository.head) as second:
-            slots = {first.root.parent, second.root.parent}
+    async with (
+        WorkspacePool(repository, home=home) as pool,
+        pool.lease(repository.head) as first,
+        pool.lease(repository.head) as second,
+    ):
+        slots = {first.root.parent, second.root.parent}
     async with WorkspacePool(repository, home=home) as pool, pool.lease(repository.head) as workspace:
         used = workspace.root.parent
         cleaned = await clean(home)

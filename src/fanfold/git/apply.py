@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from fanfold.git.command import GitError, git, records, text, uninterrupted
@@ -53,6 +55,8 @@ async def _obstacle(repository: Repository, tip: str) -> str | None:
         return "no branch is checked out"
     if (now.branch, now.head) != (repository.branch, repository.head):
         return f"{now.branch} is no longer where the run began"
+    if not await _descends(repository, tip):
+        return f"{tip[:12]} doesn't descend from {now.branch}"
     if operation := _under_way(now):
         return f"a {operation} is under way"
     if not state.clean:
@@ -60,6 +64,11 @@ async def _obstacle(repository: Repository, tip: str) -> str | None:
     if obstacles := [path for path in added if _in_the_way(repository.root, path, deleted)]:
         return f"files that git doesn't track are in the way: {_some(obstacles)}"
     return None
+
+
+async def _descends(repository: Repository, tip: str) -> bool:
+    done = await git("merge-base", "--is-ancestor", repository.head, tip, cwd=repository.root, ok=(0, 1))
+    return done.returncode == 0
 
 
 def _under_way(repository: Repository) -> str | None:
@@ -76,8 +85,8 @@ async def _comes_and_goes(repository: Repository, tip: str) -> tuple[list[str], 
 
 def _in_the_way(root: Path, path: str, deleted: set[str]) -> bool:
     """Whether something that doesn't go stands at a path that is to be made, or a file where it needs a folder."""
-    if any(gone.startswith(f"{path}/") for gone in deleted):
-        return False  # a tracked folder becomes a file; git looks for what else it holds
+    if any(gone.startswith(f"{path}/") for gone in deleted):  # a folder becomes a file
+        return any(str(below.relative_to(root)) not in deleted for below in _files(root / path))
     for place in (*reversed(Path(path).parents), Path(path)):
         try:
             mode = (root / place).lstat().st_mode
@@ -86,6 +95,12 @@ def _in_the_way(root: Path, path: str, deleted: set[str]) -> bool:
         if not stat.S_ISDIR(mode):
             return str(place) not in deleted
     return True
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for above, folders, names in os.walk(folder):
+        links = [name for name in folders if Path(above, name).is_symlink()]
+        yield from (Path(above, name) for name in (*names, *links))
 
 
 def _some(paths: list[str]) -> str:
