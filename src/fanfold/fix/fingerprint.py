@@ -46,7 +46,7 @@ def _identity(finding: Finding, lines: list[bytes]) -> tuple[bytes, ...]:
     first, last = finding.line, max(finding.line, finding.end_line or 0)
     if finding.end_column == 1 and last > first:
         last -= 1  # it ends before the first character of that line
-    text = b"\n".join(b" ".join(line.split()) for line in lines[first - 1 : last]) if first else b""
+    text = b"\n".join(lines[first - 1 : last]) if first else b""
     names = (finding.checker, finding.rule, finding.path)
     return (*(name.encode("utf-8", "surrogatepass") for name in names), text)
 
@@ -57,4 +57,5 @@ def _digest(parts: tuple[bytes, ...]) -> str:
 
 
 def _lines(content: bytes | None) -> list[bytes]:
-    return _NEWLINE.split((content or b"").removeprefix(b"\xef\xbb\xbf"))
+    lines = _NEWLINE.split((content or b"").removeprefix(b"\xef\xbb\xbf"))
+    return [b" ".join(line.split()) for line in lines]

@@ -40,12 +40,17 @@ class Tree:
             OutsideTree: with the absolute path.
         """
         path = os.path.normpath(os.path.join(self._roots[0], name))  # noqa: PTH118 -- any bytes a tool may print
-        folder, last = os.path.split(path)
-        for candidate in (path, os.path.join(os.path.realpath(folder), last)):  # noqa: PTH118
+        for candidate in self._spellings(path):
             for root in self._roots:
                 if candidate.startswith(root + os.sep):
                     return self._recovered(candidate[len(root) + 1 :]).replace(os.sep, "/")
         raise OutsideTree(path)
+
+    def _spellings(self, path: str) -> Iterator[str]:
+        """A path as it was given and, only if that leads nowhere, with the links of its folder resolved."""
+        yield path
+        folder, last = os.path.split(path)
+        yield os.path.join(os.path.realpath(folder), last)  # noqa: PTH118
 
     def _recovered(self, relative: str) -> str:
         """The true name where a tool put replacement characters for bytes that are no UTF-8."""

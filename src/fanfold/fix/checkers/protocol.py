@@ -21,7 +21,7 @@ class Scope:
         project: the project's own interpreter and environment.
         cache: a private directory outside the tree, kept between calls.
         paths: files relative to `root`, None = all that the checker would check by itself.
-        select: rules to check in addition to those that the project configures, as prefixes.
+        select: rules to check in addition to those that the project configures, as `checkers.rules` reads them.
         exclude: globs of paths to leave out.
     """
 
@@ -61,5 +61,9 @@ class Checker(Protocol):
         ...
 
     async def check(self, scope: Scope) -> Checked:
-        """Run the tool; never raises for what the tool does."""
+        """Run the tool; never raises for what the tool does.
+
+        Raises:
+            FixError: the tool doesn't know a rule of `scope.select` that is its own.
+        """
         ...

@@ -9,6 +9,7 @@ import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ class Census:
 
     checked: tuple[Checked, ...]
 
-    @property
+    @cached_property
     def findings(self) -> tuple[Finding, ...]:
         """All findings, by path and place."""
         return tuple(sorted(finding for one in self.checked for finding in one.findings))
