@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fanfold.cli.output import emit, emit_bytes, tell, visible
+from fanfold.cli.output import discard, emit, emit_bytes, tell, visible
 from fanfold.cli.render.data import render_json
 from fanfold.cli.render.github import render_github
 from fanfold.cli.render.markdown import render_markdown
 from fanfold.cli.render.sarif import render_sarif
-from fanfold.cli.render.story import Section, summary, tell_story
+from fanfold.cli.render.story import Lines, Section, summary, tell_story
 from fanfold.cli.render.text import print_rich, render_plain
 from fanfold.errors import FanfoldError
 from fanfold.fix.report import Report
@@ -44,7 +44,7 @@ def deliver(
         _tell(sections)
         return
     elif output_format == "text":
-        show(sections)
+        show(sections, closing=(summary(report),))
     else:
         emit(render(report, output_format, sections))
     if not quiet and (output_file is not None or output_format != "text"):
@@ -72,16 +72,25 @@ def _write(file: Path, text: str) -> None:
         ) from None
 
 
-def show(sections: tuple[Section, ...]) -> None:
-    """Print sections on stdout: tables on a terminal, plain lines elsewhere."""
+def show(sections: tuple[Section, ...], *, closing: tuple[Section, ...] = ()) -> None:
+    """Print sections on stdout: tables on a terminal, plain lines elsewhere.
+
+    Args:
+        closing: printed once more at the end where the sections are longer than the terminal's screen.
+    """
     console = _console()
     if console is None:
         emit(render_plain(sections))
         return
     try:
-        print_rich(sections, console)
+        print_rich(sections + (closing if length(sections) > console.height else ()), console)
     except BrokenPipeError:
-        emit("")
+        discard(sys.stdout)
+
+
+def length(sections: tuple[Section, ...]) -> int:
+    """About how many lines sections take."""
+    return sum(2 + len(section.lines if isinstance(section, Lines) else section.rows) for section in sections)
 
 
 def _tell(sections: tuple[Section, ...]) -> None:
@@ -96,7 +105,7 @@ def _show_diffs(report: Report) -> None:
         return
     from rich.text import Text  # noqa: PLC0415  only terminals need it
 
-    for line in "".join(diffs).splitlines():
+    for line in "".join(diffs).removesuffix("\n").split("\n"):
         shown = "    ".join(visible(piece) for piece in line.split("\t"))
         console.print(Text(shown, style=_diff_style(line)), soft_wrap=True)
 
