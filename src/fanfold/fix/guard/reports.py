@@ -57,7 +57,7 @@ class GuardReport:
 def read_reports(report_dir: Path) -> GuardReport:
     """The reports of the run that `report_dir` was laid out for."""
     files = sorted((report_dir / "reports").iterdir())
-    return GuardReport(tuple(_parse(file.read_bytes()) for file in files if not file.name.endswith(".new")))
+    return GuardReport(tuple(_parse(file.read_bytes()) for file in files))
 
 
 def _parse(content: bytes) -> ProcessReport:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+import time
 from _frozen_importlib import ModuleSpec, module_from_spec
 from _frozen_importlib_external import FileLoader, PathFinder, spec_from_file_location
 
@@ -232,31 +233,47 @@ class Guard:
         """Commands of Python children that refuse the guard."""
         self.session = False
         """Whether this process ran a pytest session to its end."""
+        self._started = time.time_ns()
 
     def offences(self) -> list[tuple[str, str]]:
-        """Modules with their files that came from the main checkout, and how many came from the workspace."""
-        return [
-            (name, file)
-            for name, file in _files()
-            if not file.startswith(self.places.workspace + SEP)
-            and self.places.real_place(file) is not None
-            and not self.places.generated(file)
-        ]
+        """Modules with their files that came from the main checkout."""
+        return self._sorted()[1]
+
+    def _sorted(self) -> tuple[int, list[tuple[str, str]]]:
+        """How many modules came from the workspace, and those that came from the main checkout."""
+        places, own, offences = self.places, 0, []
+        folders: dict[str, str] = {}
+        for name, file in _files():
+            if file.startswith(places.workspace + SEP):
+                own += 1
+                continue
+            # Few folders hold all modules, and resolving links is what costs here.
+            folder, base = os.path.split(file)
+            if folder not in folders:
+                folders[folder] = os.path.realpath(folder)
+            real = os.path.realpath(file) if os.path.islink(file) else folders[folder] + SEP + base
+            if (places.place(file) or places.place(real)) and not places.generated(file):
+                offences.append((name, file))
+        return own, offences
 
     def report(self) -> None:
         """Write what is known so far; again and again, the last one counts."""
-        own = sum(file.startswith(self.places.workspace + SEP) for _, file in _files())
+        own, offences = self._sorted()
         fields = ["executable=" + (sys.executable or ""), f"workspace={own}", f"session={self.session:d}"]
-        fields += ["offence=" + name + "\n" + file for name, file in self.offences()]
+        fields += ["offence=" + name + "\n" + file for name, file in offences]
         fields += ["unguarded=" + one for one in self.unguarded]
-        path = os.path.join(self.places.reports, str(os.getpid()))
         try:
-            with open(path + ".new", "wb") as file:
-                file.write(b"\0".join(os.fsencode(one) for one in fields))
-            os.replace(path + ".new", path)
+            content = b"\0".join(os.fsencode(one) for one in fields)
+            # A process that becomes another program keeps its id, a fork keeps its start.
+            path = os.path.join(self.places.reports, f"{os.getpid()}-{self._started}")
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         except (OSError, ValueError):
             # Reports have gone with the end of the run, or a name can't be encoded: no report is no clean report.
             return
+        try:
+            os.write(file, content)
+        finally:
+            os.close(file)
 
 
 def _files() -> list[tuple[str, str]]:
@@ -264,10 +281,13 @@ def _files() -> list[tuple[str, str]]:
     module_type = type(sys)
     found = []
     for name, module in list(sys.modules.items()):
-        if not isinstance(module, module_type):
+        try:
+            inside = (module_type if isinstance(module, module_type) else object).__getattribute__(module, "__dict__")
+        except AttributeError:
             continue
-        inside = module_type.__getattribute__(module, "__dict__")
+        # A script's module has lost its file by the time that it ends.
         file = inside.get("__file__") or getattr(inside.get("__spec__"), "origin", None)
+        file = file or getattr(inside.get("__loader__"), "path", None)
         if type(file) is str and type(name) is str and SEP in file:
             found.append((name, os.path.abspath(file)))
     return found

@@ -16,6 +16,7 @@ def _start():
     sys.dont_write_bytecode = False
     try:
         guard = __import__("fanfold_guard")
+        __import__("fanfold_guard_children")
     finally:
         sys.dont_write_bytecode = writes_nothing
     guard.start()
