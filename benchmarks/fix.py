@@ -259,7 +259,7 @@ def _suite(python: Path, root: Path) -> set[str]:
     """The names of the tests that pass."""
     results = root.parent / f"{root.name}.xml"
     source = root / "src" if (root / "src").is_dir() else root
-    argv = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={results}"]
+    argv = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={results}"]
     environment = os.environ | {"PYTHONPATH": str(source), "PYTHONDONTWRITEBYTECODE": "1"}
     subprocess.run(argv, cwd=root, env=environment, capture_output=True, check=False)
     if not results.exists():

@@ -61,7 +61,7 @@ async def fix(repository: TemporaryRepository, tmp_path: Path, agent: Doing | No
     overrides: Mapping[str, object] = {"workspaces": tmp_path / "home", "tests": "none", **options}
     settings = load_settings(repository.root, overrides)
     request = Request(repository.root, settings, paths=paths, **asked)  # type: ignore[arg-type]
-    return await run(request, agent=agent)  # type: ignore[arg-type]
+    return await run(request, agent=agent)
 
 
 def statuses(report: Report) -> dict[str, str]:

@@ -18,7 +18,7 @@ from fanfold.config import FixSettings, workspaces_home
 from fanfold.engine import fan_out
 from fanfold.fix import formatting, prompt
 from fanfold.fix.attempt import Bench, attempt
-from fanfold.fix.checkers import Census, Checker, Scope, checkers_for, run_checkers
+from fanfold.fix.checkers import Census, Checker, Scope, checkers_for, refuse_unasked, run_checkers
 from fanfold.fix.compare import Comparison, compare
 from fanfold.fix.fingerprint import with_fingerprints
 from fanfold.fix.landing import Landing
@@ -68,13 +68,15 @@ async def _prepare(request: Request, agent: Agent | None, on_event: OnEvent, scr
         await repository.identity()
     project = find_project(repository.root)
     name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    checkers = checkers_for(repository.root, settings.checks)
+    refuse_unasked(checkers, settings.select)
     agent = agent or agent_for(settings.agent, settings)
     return Run(
         request=request,
         name=name,
         repository=repository,
         project=project,
-        checkers=checkers_for(repository.root, settings.checks),
+        checkers=checkers,
         agent=agent,
         suite=_suite(settings, repository.root, project),
         landing=Landing(ResultBranch(repository, repository.head, f"fanfold/{name}"), agent.name, request.diff),
