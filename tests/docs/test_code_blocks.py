@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -19,14 +20,22 @@ import pytest
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
+from fanfold.config import FixSettings
+
 WORK_REMAINS = 1
 ROOT = Path(__file__).parent.parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+RUN = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
 VOLATILE = (
-    (re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}"), "<run>"),
+    (RUN, "<run>"),
+    (re.compile(r"(/[\w.+@-]+)+/(?=python3?\b)"), ""),
     (re.compile(r"\b[0-9a-f]{7,40}\b"), "<commit>"),
     (re.compile(r"\d+(\.\d+)? ?(ms|s|min|h|seconds|times)(?=\W|$)"), "<time>"),
     (re.compile(r"\b\d+\.\d+\.\d+\b"), "<version>"),
+    (re.compile(r"speed-up \d+\.\d"), "<speed-up>"),
+    (re.compile(r"\(\d+ runs, "), "(<runs>, "),
+    (re.compile(r"\d+\.\d+ [KM]iB"), "<size>"),
+    (re.compile(r"\d+ working copies"), "<number> working copies"),
     (re.compile(r"[ \t]+"), " "),
     (re.compile(r"[─━-]{2,}"), "<line>"),
 )
@@ -45,9 +54,9 @@ class Session:
 
     def __init__(self, directory: Path, home: Path) -> None:
         self.directory, self.status = directory, 0
+        self.home, self.runs = home, dict[str, str]()
         self.environment = os.environ | {
             "HOME": str(home),
-            "XDG_CACHE_HOME": str(home / "cache"),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "VIRTUAL_ENV": sys.prefix,
             "COLUMNS": "100",
@@ -58,8 +67,10 @@ class Session:
     def run(self, command: str) -> list[str]:
         """What the command writes: its standard output and, where it fails, what it says of that.
 
-        Progress is left out; on a terminal it goes away by itself.
+        Progress is left out; on a terminal it goes away by itself. A run that the document named before is called
+        by the name that it has here.
         """
+        command = RUN.sub(lambda name: self.runs.get(name[0], name[0]), command)
         done = subprocess.run(
             ["bash", "-c", f'(exit {self.status})\n{command}\nstatus=$?; pwd >"$HOME/directory"; exit $status'],
             cwd=self.directory,
@@ -71,12 +82,14 @@ class Session:
         )
         self.status = done.returncode
         self.directory = Path((Path(self.environment["HOME"]) / "directory").read_text().strip())
-        return [*done.stdout.splitlines(), *(done.stderr.splitlines() if done.returncode > WORK_REMAINS else ())]
+        said = done.stdout + (done.stderr if done.returncode > WORK_REMAINS else "")
+        return said.replace(str(self.home), "/home/ada").splitlines()
 
     def evaluate(self, example: Example) -> str | None:
         """Run one block; what differs from the document, None = nothing."""
         for step in steps(str(example.parsed)):
             written = self.run(step.command)
+            self.runs |= zip(RUN.findall("\n".join(step.shown)), RUN.findall("\n".join(written)), strict=False)
             if not matches(step.shown, written):
                 return "\n".join([f"$ {step.command}", "writes", *written, "and the document shows", *step.shown])
         return None
@@ -108,8 +121,7 @@ def _normal(lines: Sequence[str]) -> Iterator[str]:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_code_blocks_do_what_the_document_shows(document: Path, tmp_path: Path) -> None:
     checkout = tmp_path / "fanfold"
-    (checkout / "docs").mkdir(parents=True)
-    (checkout / "docs" / "example").symlink_to(ROOT / "docs" / "example")
+    shutil.copytree(ROOT / "docs" / "example", checkout / "docs" / "example")
     home = tmp_path / "home"
     home.mkdir()
     (home / "gitconfig").write_text("[user]\n\tname = Ada\n\temail = ada@example.com\n[init]\n\tdefaultBranch = main\n")
@@ -117,6 +129,12 @@ def test_code_blocks_do_what_the_document_shows(document: Path, tmp_path: Path) 
     sybil = Sybil([CodeBlockParser(language="console", evaluator=session.evaluate), PythonCodeBlockParser()])
     for example in sybil.parse(document).examples():
         example.evaluate()
+
+
+def test_every_setting_is_explained() -> None:
+    settings = (ROOT / "docs" / "cli.md").read_text().partition("## Settings")[2]
+    explained = re.findall(r"^\| `(\w+)` ", settings, flags=re.MULTILINE)
+    assert explained == list(FixSettings.model_fields)
 
 
 def test_output_that_differs_is_noticed() -> None:
