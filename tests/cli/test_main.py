@@ -72,9 +72,17 @@ def test_version_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["fix", "--help"], ["doctor", "--help"], ["clean", "-h"]])
 def test_help_is_shown_on_stdout(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    main(arguments)
+    assert main(arguments) == 0
     told = capsys.readouterr()
-    assert "Usage: fanfold" in told.out + told.err
+    assert told.out.startswith("Usage: fanfold")
+    assert told.err == ""
+
+
+def test_help_of_the_commands_is_not_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--help"])
+    told = capsys.readouterr().out
+    assert "..." not in told.partition("\n")[2]
+    assert re.search(r"  fix +Fix what checkers find and land it on a branch of its own\n", told)
 
 
 def options() -> list[tuple[str, str, str]]:

@@ -74,6 +74,10 @@ def test_new_finding_exits_1() -> None:
     assert replace(LANDED, new_findings=(FINDING,)).exit_code == 1
 
 
+def test_result_that_was_to_be_applied_and_was_not_exits_1() -> None:
+    assert replace(LANDED, not_applied="the checkout is dirty").exit_code == 1
+
+
 def test_result_that_was_not_counted_exits_1() -> None:
     report = replace(LANDED, rules=(RuleCount("ruff", "F401", 1, None), RuleCount("ruff", "E501", 1, 0)))
     assert report.findings_after is None

@@ -11,10 +11,9 @@ import typer
 from fanfold.cli.help import GroupedCommand
 
 app = typer.Typer(
-    help="Run many agents over one repository at once and land only what was verified.",
+    help="Run many agents over one repository, land what is verified",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    no_args_is_help=True,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
@@ -131,7 +130,7 @@ def fix(
     ] = False,
     verbose: Annotated[bool, _option(OUTPUT, "--verbose", "-v", help="List everything in the text")] = False,
 ) -> int:
-    """Fix what checkers find, verify each fix, and land it on a branch of its own."""
+    """Fix what checkers find and land it on a branch of its own"""
     from fanfold.cli.fix import Options, carry_out
 
     overrides = {
@@ -174,7 +173,7 @@ def fix(
 
 @app.command(cls=GroupedCommand)
 def doctor() -> int:
-    """Show what is installed, what is missing, and where each setting comes from."""
+    """Show what is installed and where each setting comes from"""
     from fanfold.cli.doctor import examine
 
     return examine()
@@ -187,7 +186,7 @@ def clean(
         _option("Options", "--workspaces", help="Clean here (default user's cache)", metavar="DIRECTORY"),
     ] = None,
 ) -> int:
-    """Remove working copies that earlier runs left, but none that is in use."""
+    """Remove working copies that no run uses"""
     from fanfold.cli.clean import remove_leftovers
 
     return remove_leftovers(workspaces)

@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     never_fail_to_encode()
     try:
-        code = _dispatch(arguments)
+        code = _dispatch(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
     except BrokenPipeError:
         discard(sys.stdout)
@@ -54,13 +54,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _dispatch(arguments: Sequence[str] | None) -> int:
+def _dispatch(arguments: Sequence[str]) -> int:
     import typer
 
     from fanfold.cli.app import app
 
     try:
-        code = app(args=arguments, prog_name="fanfold", standalone_mode=False)
+        code = app(args=arguments or ["--help"], prog_name="fanfold", standalone_mode=False)
     except typer.Abort:
         raise KeyboardInterrupt from None
     except typer.TyperException as error:

@@ -141,6 +141,7 @@ class Report:
         branch: the result branch, None where nothing landed.
         tip: the commit that `branch` points to.
         applied: the user's branch was moved to `tip`.
+        not_applied: why it was not, though that was asked for.
         interrupted: the run was stopped; what is here had landed before.
         dry_run: nothing was to be changed.
         checkers: the checkers that ran, in their order.
@@ -164,6 +165,7 @@ class Report:
     branch: str | None = None
     tip: str | None = None
     applied: bool = False
+    not_applied: str | None = None
     interrupted: bool = False
     dry_run: bool = False
     runtime: str = "native"
@@ -231,5 +233,5 @@ class Report:
         if self.interrupted:
             return EXIT_INTERRUPTED
         remains = any(self.dry_run or task.status != "fixed" or task.left for task in self.tasks)
-        red = self.tests.status == "failed" or bool(self.new_findings)
+        red = self.tests.status == "failed" or bool(self.new_findings) or self.not_applied is not None
         return EXIT_WORK_REMAINS if remains or red or self.unchecked else EXIT_FIXED

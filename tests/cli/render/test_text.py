@@ -60,6 +60,14 @@ def test_applied_result_needs_no_merge(report: Report) -> None:
     assert "git merge" not in told
 
 
+def test_result_that_could_not_be_applied_says_why_and_how_to_take_it(report: Report) -> None:
+    told = plain(replace(report, not_applied="the checkout has uncommitted changes"))
+    assert told.splitlines()[2:4] == [
+        "Not applied: the checkout has uncommitted changes",
+        "Take them with: git merge fanfold/20260101-000000-ab12",
+    ]
+
+
 def test_everything_that_went_wrong_is_told(report: Report) -> None:
     told = plain(report)
     for words in (

@@ -68,6 +68,8 @@ def summary(report: Report) -> Lines:
     if report.branch is not None:
         commits = plural(len(report.landed), "commit")
         lines.append((f"{commits} on ", Quoted(report.branch), f" (base {report.base[:10]})"))
+        if report.not_applied is not None:
+            lines.append(("Not applied: ", Prose(report.not_applied)))
         lines.append(_next_step(report, report.branch))
     return Lines("", tuple(lines))
 
