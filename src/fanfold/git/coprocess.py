@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 from fanfold.git.command import SAFE, GitError, environment, words
+
+T = TypeVar("T")
 
 
 class Coprocess:
@@ -24,27 +26,32 @@ class Coprocess:
         self._turn = asyncio.Lock()
         self._process: asyncio.subprocess.Process | None = None
 
-    @contextlib.asynccontextmanager
-    async def exchange(self, request: bytes) -> AsyncIterator[asyncio.StreamReader]:
-        """Send `request` and hand out the stream that the answer is read from, to one caller at a time.
+    async def ask(self, request: bytes, read: Callable[[asyncio.StreamReader], Awaitable[T]]) -> T:
+        """Send `request` and return what `read` makes of the answer; one request after another.
 
-        An exception inside, a cancellation too, leaves an answer half read: the process is ended, and the next
-        exchange has a new one.
+        Where git ends instead of answering, somebody killed it maybe, another one is asked once. An exception in
+        `read`, a cancellation too, leaves an answer half read: then the next request gets a new process.
 
         Raises:
-            GitError: git ended instead of answering; with its own words.
+            GitError: git ended twice; with its own words.
         """
         async with self._turn:
-            process = self._process or await self._start()
             try:
-                cast("asyncio.StreamWriter", process.stdin).write(request)
-                yield cast("asyncio.StreamReader", process.stdout)
-            except (asyncio.IncompleteReadError, ConnectionError) as error:
-                said = await self._end()
-                raise GitError(f"git {self._args[0]} ended: {said or 'it said nothing'}") from error
-            except BaseException:
-                await self._end()
-                raise
+                return await self._asked(request, read)
+            except GitError:
+                return await self._asked(request, read)
+
+    async def _asked(self, request: bytes, read: Callable[[asyncio.StreamReader], Awaitable[T]]) -> T:
+        process = self._process or await self._start()
+        try:
+            cast("asyncio.StreamWriter", process.stdin).write(request)
+            return await read(cast("asyncio.StreamReader", process.stdout))
+        except (asyncio.IncompleteReadError, ConnectionError) as error:
+            said = await self._end()
+            raise GitError(f"git {self._args[0]} ended: {said or 'it said nothing'}") from error
+        except BaseException:
+            await self._end()
+            raise
 
     async def close(self) -> None:
         """End the process after the exchange under way; the next exchange would start another one."""

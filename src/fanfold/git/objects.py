@@ -84,8 +84,8 @@ class Objects:
             GitError: one isn't.
         """
         names = list(oids)
-        async with self._reader.exchange("".join(f"info {name}\n" for name in names).encode()) as answer:
-            lines = [(await answer.readuntil(b"\n")).decode().split() for _ in names]
+        asked = "".join(f"info {name}\n" for name in names).encode()
+        lines = await self._reader.ask(asked, lambda answer: _lines(answer, len(names)))
         if absent := [name for name, *rest in lines if len(rest) != 2]:
             raise GitError(f"there is no object {absent[0]}")
 
@@ -177,8 +177,7 @@ class Objects:
             f"{node.mode} {_KINDS.get(node.mode, 'blob')} {node.oid}\t".encode() + name + b"\0"
             for name, node in tree.items()
         )
-        async with self._writer.exchange(b"".join(lines) + b"\0") as answer:
-            oid = (await answer.readuntil(b"\n")).decode().strip()
+        [[oid]] = await self._writer.ask(b"".join(lines) + b"\0", lambda answer: _lines(answer, 1))
         self._trees[oid] = dict(tree)
         return oid
 
@@ -189,19 +188,26 @@ class Objects:
                 self._trees[oid] = parse_tree(content, self._oid_bytes)
 
     async def _read(self, names: list[str]) -> list[tuple[str, bytes]]:
-        found: list[tuple[str, bytes]] = []
-        absent: list[str] = []
-        async with self._reader.exchange("".join(f"contents {name}\n" for name in names).encode()) as answer:
-            for name in names:
-                oid, *rest = (await answer.readuntil(b"\n")).decode().split()
-                if len(rest) != 2:
-                    absent.append(name)
-                    continue
-                content = await answer.readexactly(int(rest[1]) + 1)
-                found.append((oid, content[:-1]))
-        if absent:
+        asked = "".join(f"contents {name}\n" for name in names).encode()
+        found = await self._reader.ask(asked, lambda answer: _contents(answer, len(names)))
+        if absent := [name for name, each in zip(names, found, strict=True) if each is None]:
             raise GitError(f"there is no object {absent[0]}")
-        return found
+        return [each for each in found if each is not None]
+
+
+async def _lines(answer: asyncio.StreamReader, count: int) -> list[list[str]]:
+    """The words of so many lines."""
+    return [(await answer.readuntil(b"\n")).decode().split() for _ in range(count)]
+
+
+async def _contents(answer: asyncio.StreamReader, count: int) -> list[tuple[str, bytes] | None]:
+    """Id and content of so many objects; None for one that isn't there."""
+    found: list[tuple[str, bytes] | None] = []
+    for _ in range(count):
+        [[oid, *rest]] = await _lines(answer, 1)
+        content = await answer.readexactly(int(rest[1]) + 1) if len(rest) == 2 else b""
+        found.append((oid, content[:-1]) if content else None)
+    return found
 
 
 def parse_tree(content: bytes, oid_bytes: int) -> dict[bytes, Node]:

@@ -7,12 +7,13 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from fanfold.git.command import GitError, git, records, text
+from fanfold.git.command import GitError, git, raw, records, text
 from fanfold.git.diff import LINES, PLAIN, FileDiff, parse_diff
 from fanfold.git.objects import GITLINK
 from fanfold.process import Completed
 
 OLDEST_GIT = (2, 38)
+_BLOB = re.compile(rb"[0-9a-f]+ blob ([0-9]+)")
 
 
 class RepositoryError(GitError):
@@ -80,34 +81,32 @@ class Repository:
         await _check_git(path)
         try:
             done = await git(
-                "rev-parse",
-                "--is-bare-repository",
-                "--is-inside-work-tree",
-                "--absolute-git-dir",
-                "--path-format=absolute",
-                "--git-common-dir",
-                "--show-object-format",
-                cwd=path,
+                "rev-parse", "--is-bare-repository", "--is-inside-work-tree", "--show-object-format", cwd=path
             )
         except GitError as error:
             raise _unusable(error, path) from error
-        bare, inside, git_dir, common_dir, object_format = text(done.stdout).split("\n")[:5]
+        bare, inside, object_format = text(done.stdout).split()
         if inside != "true":
             kind = "is a bare repository" if bare == "true" else "is inside a git directory, not a checkout"
             raise RepositoryError(f"{path} {kind}", hint="run this in a checkout: git clone makes one")
-        top, branch, head = await asyncio.gather(
-            git("rev-parse", "--show-toplevel", cwd=path),
-            git("symbolic-ref", "--quiet", "--short", "HEAD", cwd=path, ok=(0, 1)),
+        head, branch, *places = await asyncio.gather(
             git("rev-parse", "--quiet", "--verify", "HEAD^{commit}", cwd=path, ok=(0, 1, 128)),
+            git("symbolic-ref", "--quiet", "--short", "HEAD", cwd=path, ok=(0, 1)),
+            # One by one: a path may hold a line break.
+            *(
+                git("rev-parse", "--path-format=absolute", asked, cwd=path)
+                for asked in ("--show-toplevel", "--absolute-git-dir", "--git-common-dir")
+            ),
         )
+        root, git_dir, common_dir = (Path(text(place.stdout)[:-1]) for place in places)
         if head.returncode:
             raise RepositoryError(f"{path} has no commit yet", hint="commit your files first: git add, git commit")
         commit = text(head.stdout).strip()
         entries = await _ls_tree(path, commit)
         return cls(
-            root=Path(text(top.stdout)[:-1]),
-            git_dir=Path(git_dir),
-            common_dir=Path(common_dir),
+            root=root,
+            git_dir=git_dir,
+            common_dir=common_dir,
             head=commit,
             branch=text(branch.stdout).strip() or None,
             object_format=object_format,
@@ -141,13 +140,16 @@ class Repository:
         Raises:
             GitError: there is no such commit.
         """
-        found = await self._git("ls-tree", "-z", "--full-tree", commit, "--", path)
-        for record in records(found.stdout):
-            meta, _, name = record.partition(b"\t")
-            _, kind, oid = meta.decode().split(" ")
-            if kind == "blob" and text(name) == path:
-                return (await self._git("cat-file", "blob", oid)).stdout
-        return None
+        if any(part in ("", ".", "..") for part in path.split("/")):
+            return None  # git would take such a name from where it stands
+        asked = f"info {commit}^{{tree}}\0contents {commit}:{path}\0"
+        done = await self._git("cat-file", "--batch-command", "-z", stdin=raw(asked))
+        there, _, answer = done.stdout.partition(b"\n")
+        if b" tree " not in there:
+            raise GitError(f"there is no commit {commit}")
+        header, _, content = answer.partition(b"\n")
+        match = _BLOB.fullmatch(header)
+        return content[: int(match[1])] if match else None
 
     async def working_state(self) -> WorkingState:
         """What in the checkout isn't committed; changes not even the index's cached times."""
@@ -216,8 +218,8 @@ class Repository:
         pairs = (line.split(" ", 1) for line in text(done.stdout).splitlines())
         return {name: oid for oid, name in pairs}
 
-    async def _git(self, *args: str, ok: tuple[int, ...] = (0,)) -> Completed:
-        return await git(*args, cwd=self.root, ok=ok)
+    async def _git(self, *args: str, stdin: bytes = b"", ok: tuple[int, ...] = (0,)) -> Completed:
+        return await git(*args, cwd=self.root, stdin=stdin, ok=ok)
 
 
 async def _check_git(path: Path) -> None:

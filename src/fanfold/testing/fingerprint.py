@@ -25,7 +25,7 @@ def fingerprint(root: Path) -> dict[str, str]:
     Returns:
         Text to compare and to read, by name; two are equal if nothing but objects and own branches was touched.
     """
-    git_dir, common_dir = (Path(line) for line in _git(root, "--absolute-git-dir", "--git-common-dir"))
+    git_dir, common_dir = (_git(root, asked) for asked in ("--absolute-git-dir", "--git-common-dir"))
     found = {f"file {name}": what for name, what in _listed(root) if name.split("/")[0] != ".git"}
     for folder, kind in {git_dir: "worktree", common_dir: "git"}.items():
         for name, what in _listed(folder):
@@ -34,11 +34,11 @@ def fingerprint(root: Path) -> dict[str, str]:
     return {name: what for name, what in sorted(found.items()) if what}
 
 
-def _git(root: Path, *asked: str) -> list[str]:
+def _git(root: Path, asked: str) -> Path:
     outer = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    command = ["git", "rev-parse", "--path-format=absolute", *asked]
+    command = ["git", "rev-parse", "--path-format=absolute", asked]
     done = subprocess.run(command, cwd=root, env=outer, capture_output=True, check=True)  # noqa: S603
-    return os.fsdecode(done.stdout).splitlines()
+    return Path(os.fsdecode(done.stdout[:-1]))
 
 
 def _is_own(name: str) -> bool:
