@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -59,10 +60,10 @@ sys.exit(value)
 class Running:
     """A program under `run_until_interrupted`, with one child process that sleeps."""
 
-    def __init__(self, manner: str, directory: Path) -> None:
+    def __init__(self, manner: str, directory: Path, *before: str) -> None:
         started = directory / "started"
         self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, manner, str(started)], stdout=subprocess.PIPE, text=True
+            [*before, sys.executable, "-c", PROGRAM, manner, str(started)], stdout=subprocess.PIPE, text=True
         )
         while not (started.exists() and started.read_text()):
             assert self.process.poll() is None
@@ -96,13 +97,22 @@ def running(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Running]
     program.process.communicate()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("running", ["tidy"], indirect=True)
 def test_first_signal_lets_the_work_return_what_it_has(running: Running, number: signal.Signals) -> None:
     running.process.send_signal(number)
     assert [running.said(), running.said()] == ["stopping", "cancelled"]
     assert running.process.wait() == 7
     assert running.child_is_gone()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the signal mask from /proc")
+def test_signal_that_the_caller_ignores_stays_ignored(tmp_path: Path) -> None:
+    running = Running("tidy", tmp_path, "sh", "-c", "trap '' HUP; exec \"$@\"", "sh")
+    (line,) = re.findall(r"SigIgn:\s*([0-9a-f]+)", Path(f"/proc/{running.process.pid}/status").read_text())
+    running.process.send_signal(signal.SIGTERM)
+    running.process.communicate()
+    assert int(line, 16) & 1 << (signal.SIGHUP - 1)
 
 
 @pytest.mark.parametrize("running", ["raising"], indirect=True)

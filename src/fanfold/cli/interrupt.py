@@ -14,7 +14,7 @@ from fanfold.process.tree import MARKER, kill_marked
 T = TypeVar("T")
 
 EXIT_INTERRUPTED = 130
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 ECHO_S = 0.5
 """A signal this soon after the first is the same one: terminals send it to the whole group, wrappers pass it on."""
 
@@ -22,7 +22,7 @@ ECHO_S = 0.5
 def run_until_interrupted(
     work: Callable[[], Coroutine[Any, Any, T]], *, on_stop: Callable[[], None], on_kill: Callable[[], None]
 ) -> T:
-    """Run `work` to its end; SIGINT or SIGTERM cancels it, another one kills every process that it started.
+    """Run `work` to its end; SIGINT, SIGTERM or SIGHUP cancels it, another one kills every process that it started.
 
     Args:
         work: makes the coroutine; it may catch its cancellation and return what it has.
@@ -67,5 +67,6 @@ async def _watched(
             os._exit(EXIT_INTERRUPTED)
 
     for number in SIGNALS:  # they stay until the loop closes: its own shutdown must be stoppable, too
-        loop.add_signal_handler(number, stop)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # what `nohup` and `&` ignore stays ignored
+            loop.add_signal_handler(number, stop)
     return await work()
