@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from fanfold.fix.project import Project, find_project
 CORE = "def total(prices: list[int]) -> int:\n    return sum(prices)\n"
 PACKAGE = {
     "__init__.py": "",
+    "py.typed": "",
     "core.py": CORE,
     "__main__.py": "from shop.core import total\n\nprint(total([1, 2]))\n",
 }
@@ -99,7 +101,21 @@ class Installed:
         return root
 
     def break_core(self, root: Path) -> None:
+        """Make the package return what its tests don't expect."""
         (root / self.folder / "core.py").write_text(CORE.replace("sum(prices)", "0"))
+
+    def mistype_core(self, root: Path) -> None:
+        """Make a caller of the package, `tests/caller.py`, wrong in its types."""
+        (root / self.folder / "core.py").write_text(CORE.replace("list[int]", "str").replace("sum(prices)", "0"))
+
+    @contextlib.contextmanager
+    def mistyped(self) -> Iterator[None]:
+        """The same in the main checkout, for a while."""
+        self.mistype_core(self.main)
+        try:
+            yield
+        finally:
+            (self.main / self.folder / "core.py").write_text(CORE)
 
 
 def make_environment(where: Path, installer: str) -> Path:
@@ -119,6 +135,7 @@ def make_environment(where: Path, installer: str) -> Path:
 def install(root: Path, recipe: Recipe) -> Installed:
     files = {f"{recipe.folder}/{name}": text for name, text in PACKAGE.items()}
     files |= {"tests/test_shop.py": TESTS, "pyproject.toml": PROJECT + recipe.pyproject}
+    files["tests/caller.py"] = "from shop.core import total\n\nprint(total([1, 2]))\n"
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)

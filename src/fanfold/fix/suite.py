@@ -20,6 +20,7 @@ from fanfold.fix.testcommand import parse
 from fanfold.fix.testfiles import configures_pytest, has_tests
 from fanfold.git import GitError, Repository
 from fanfold.process import Completed, ProcessError, ProgramNotFound, run
+from fanfold.redact import redact
 
 TAIL_BYTES = 8 * 1024
 MAX_OUTPUT_BYTES = 16 * 1024 * 1024
@@ -41,7 +42,7 @@ class SuiteResult:
         cases: what became of each test; None for a command that is known by its exit code alone.
         returncode: of the command; negative where a signal ended it.
         error: why nothing can be said of the code: it could not run, or other code than the workspace's ran.
-        output_tail: the end of what it wrote.
+        output_tail: the end of what it wrote; without secrets, as `error` is.
         elapsed_s: seconds that the command ran.
         warnings: what could not be watched, in a sentence each.
     """
@@ -141,8 +142,8 @@ class Suite:
             ok=error is None and completed.returncode == 0 and not bad,
             cases=cases,
             returncode=completed.returncode,
-            error=error,
-            output_tail=_tail(completed),
+            error=None if error is None else redact(error),
+            output_tail=redact(_tail(completed)),
             elapsed_s=completed.elapsed_s,
             warnings=self._warnings(guard),
         )
