@@ -1,6 +1,7 @@
 """The main job on a real package: boltons 24.1.0, its own tests included.
 
-Makes `.demo/boltons` a fresh repository each time, so that the demo repeats; `make demo` runs this.
+Makes `.demo/boltons` a fresh repository each time, so that the demo repeats; `make demo` runs this. Only the library
+itself is fixed: its tests stay the judge.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def main() -> int:
         "VIRTUAL_ENV": str(tests),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
-    done = _show("fanfold", "fix", environment=environment)
+    done = _show("fanfold", "fix", PACKAGE, environment=environment)
     if done > 1:
         return done
     branch = packages.git(ROOT, "for-each-ref", "--format=%(refname:short)", "refs/heads/fanfold/").strip()
@@ -67,7 +68,7 @@ Nothing in your checkout has changed: the commits are on a branch of their own. 
   cd {_near(ROOT)}
   git show {branch}          # the last change, with its rules and counts
   git merge --ff-only {branch}
-  {_near(Path(sys.executable).parent)}/fanfold fix --help"""
+  {Path(sys.executable).parent}/fanfold fix --help"""
 
 
 def _near(path: Path) -> str:
