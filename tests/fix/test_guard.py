@@ -374,12 +374,42 @@ def test_script_with_a_python_line_is_guarded_in_an_environment_of_its_own(place
     assert it.python(code) == "ws ws"
 
 
+REFUSING = ("-I -c pass", "-sE -c pass", "-W error -I -c pass", "-Xdev -E -c pass", "-bI -")
+TAKING = ("-", "-s -c pass", "-Wignore -c pass", "-W E -c pass", "-c pass -I", "-m this -I", "--version -I")
+
+
 def test_child_that_refuses_the_environment_is_named(place: Arrange) -> None:
     it = place()
-    code = "import subprocess, sys; subprocess.run([sys.executable, {!r}, '-c', 'pass'])"
-    for option in ("-I", "-sE", "-s", "-Wignore"):
-        it.python(code.format(option))
-    assert it.report().unguarded == (f"{sys.executable} -I -c pass", f"{sys.executable} -sE -c pass")
+    code = f"""\
+        import subprocess, sys
+        for options in {REFUSING + TAKING}:
+            subprocess.run([sys.executable, *options.split()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    """
+    it.python(code)
+    assert it.report().unguarded == tuple(sorted(f"{sys.executable} {options}" for options in REFUSING))
+
+
+def test_calls_that_make_no_sense_fail_as_ever(place: Arrange) -> None:
+    it = place()
+    code = """\
+        import os, subprocess
+        for call in (
+            lambda: subprocess.run([]),
+            lambda: subprocess.run([1]),
+            lambda: subprocess.run(["no-such-program"]),
+            lambda: subprocess.run(["a\\0b"], env={}),
+            lambda: subprocess.run(["true"], env={1: 2}),
+            lambda: os.execve("/no/such", ["x"], {}),
+            lambda: os.execve("/no/such", ["x"], None),
+            lambda: os.execv("/no/such", []),
+            lambda: os.execve(99, ["x"], {}),
+            lambda: os.posix_spawn("/no/such", ["x"], {}),
+        ):
+            try: call()
+            except Exception as error: print(type(error).__name__, error)
+    """
+    bare = subprocess.run([sys.executable, "-c", dedent(code)], capture_output=True, text=True, check=True).stdout
+    assert it.python(code) == bare.strip()
 
 
 def test_child_that_refuses_is_no_matter_where_nothing_leads_to_the_main_checkout(place: Arrange) -> None:

@@ -237,6 +237,7 @@ async def test_warnings_as_errors_and_strict_configuration_are_not_disturbed(pla
     ini = "[pytest]\nfilterwarnings = error\naddopts = --strict-config --strict-markers -W error\n"
     result = await plain({"test_a.py": "def test_a(cache): pass\n", "pytest.ini": ini}).run()
     assert result.ok, result
+    assert "Warning" not in result.output_tail
 
 
 async def test_root_of_the_session_is_the_workspace(plain: Make) -> None:

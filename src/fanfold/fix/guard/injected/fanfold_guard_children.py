@@ -30,12 +30,14 @@ def watch(guard: Guard) -> None:
     _take_back()
 
     def completed(argv: Sequence[Any], executable: Any, env: Any) -> Any:
-        given = os.environ if env is None else env
-        if not _is_python(argv, executable):
-            return env
-        if points_at_main and _refuses(argv, executable):
-            guard.unguarded.append(" ".join(os.fsdecode(one) for one in argv))
-        return _complete(given, guard.places.path) or env
+        try:
+            if not _is_python(argv, executable):
+                return env
+            if points_at_main and _refuses(argv, executable):
+                guard.unguarded.append(" ".join(os.fsdecode(one) for one in argv))
+            return _complete(os.environ if env is None else env, guard.places.path) or env
+        except (TypeError, AttributeError):
+            return env  # not what a command or an environment is made of: Python itself shall say so
 
     _watch_fork_exec(completed)
     _watch_os(guard, completed)
@@ -58,14 +60,16 @@ def _watch_fork_exec(completed: Callable[[Sequence[Any], Any, Any], Any]) -> Non
 
 def _watch_os(guard: Guard, completed: Callable[[Sequence[Any], Any, Any], Any]) -> None:
     here: Any = os
-    execve, leave = os.execve, os._exit
+    execve, execv, leave = os.execve, os.execv, os._exit
 
     def with_env(path: Any, argv: Any, env: Any) -> Any:
         guard.report()
         return execve(path, argv, completed(argv, path, env))
 
     def with_own_env(path: Any, argv: Any) -> Any:
-        return with_env(path, argv, os.environ)
+        guard.report()
+        whole = completed(argv, path, None)
+        return execv(path, argv) if whole is None else execve(path, argv, whole)
 
     def report_and_leave(status: int) -> Any:
         guard.report()
@@ -147,15 +151,20 @@ def _refuses(argv: Sequence[Any], executable: Any) -> bool:
     """Whether a Python command ignores the environment: `-I` or `-E` among its options."""
     if os.path.basename(os.fsdecode(executable or argv[0])) in SHELLS:
         return False
+    is_value = False
     for one in argv[1:]:
         option = os.fsdecode(one)
-        if option[:1] != "-" or option[:2] == "--":
+        if is_value:
+            is_value = False
+            continue
+        if option[:1] != "-" or option in ("-", "--"):
             return False
-        for letter in option[1:]:
+        for place, letter in enumerate(option[1:], start=2):
             if letter in "IE":
                 return True
-            if letter in "cmXW":
+            if letter in "cm-":
+                return False
+            if letter in "XW":
+                is_value = place == len(option)
                 break
-        if letter in "cm":
-            return False
     return False

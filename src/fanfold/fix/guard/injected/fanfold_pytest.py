@@ -1,8 +1,6 @@
 """Run pytest as its own command does: without the working directory on the import path."""
 
-import sys
+import runpy
 
 if __name__ == "__main__":
-    import pytest
-
-    sys.exit(getattr(pytest, "console_main", pytest.main)())
+    runpy.run_module("pytest", run_name="__main__", alter_sys=True)
