@@ -57,16 +57,20 @@ def children_of(pid: int) -> set[int]:
     return {int(child) for task in tasks for child in (task / "children").read_text().split()}
 
 
+def open_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 @pytest.fixture(autouse=True)
 def nothing_is_left_behind() -> Iterator[None]:
     """No descriptor, zombie, or unclosed pipe outlives a test."""
-    descriptors = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    descriptors = open_descriptors()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         yield
         gc.collect()
     assert not children_of(os.getpid())
-    assert len(os.listdir("/proc/self/fd")) == descriptors  # noqa: PTH208
+    assert open_descriptors() == descriptors
 
 
 @pytest.fixture(params=["pidfd", "thread"])
@@ -106,8 +110,11 @@ async def test_input_larger_than_the_pipe_arrives_whole_while_output_flows_back(
 
 
 async def test_program_that_reads_no_input_is_no_error() -> None:
-    done = await run(["true"], stdin=b"x" * 5_000_000)
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    done = await run(["sh", "-c", "exec 0<&-; sleep 0.1"], stdin=b"x" * 5_000_000)
     assert done.returncode == 0
+    assert not complaints
 
 
 async def test_program_that_closes_its_input_early_goes_on() -> None:
@@ -246,6 +253,34 @@ async def test_daemons_may_be_kept_where_the_program_ends_by_itself(tmp_path: Pa
     pid = int(note.read_text())
     assert is_running(pid)
     os.kill(pid, signal.SIGKILL)
+
+
+async def test_input_is_closed_though_a_kept_daemon_could_read_on(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    script = f'setsid sleep {LONG_S} <&0 >/dev/null 2>&1 & echo $! > "$1"'
+    before = open_descriptors()
+    await run(["sh", "-c", script, "sh", str(note)], stdin=b"x" * 5_000_000, keep_daemons=True)
+    assert open_descriptors() == before
+    os.kill(int(note.read_text()), signal.SIGKILL)
+
+
+async def test_deadline_kills_daemons_that_may_be_kept_otherwise(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    await run(with_grandchild(note, daemon=True, then="wait"), deadline_s=1, keep_daemons=True)
+    assert await eventually_gone(int(note.read_text()))
+
+
+async def test_cancellations_wait_for_the_end_of_a_killed_program() -> None:
+    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    waiting = asyncio.create_task(sys.modules["fanfold.process.run"]._surely_within(LONG_S, ended))
+    for _ in range(3):
+        await asyncio.sleep(0)
+        waiting.cancel()
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    ended.set_result(None)
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
 
 
 async def test_second_cancellation_does_not_wait_for_the_grace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,3 +57,17 @@ def test_marker_is_put_into_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
     assert marked(given, "mine") == {"A": "1", "FANFOLD_BRANCH": "mine"}
     assert given == {"A": "1"}
     assert marked({"FANFOLD_BRANCH": "outer"}, "mine") == {"FANFOLD_BRANCH": "outer:mine"}
+
+
+def test_processes_in_the_midst_of_their_start_are_seen() -> None:
+    for _ in range(100):
+        with sleeping(FANFOLD_BRANCH="mine") as mine:
+            assert kill_marked("mine", born_after=mine.pid - 1) == 1
+            assert mine.wait(timeout=60) == -signal.SIGKILL
+
+
+def test_process_without_an_environment_holds_up_nothing() -> None:
+    with subprocess.Popen(["/bin/sleep", "600"], env={}) as bare:
+        assert kill_marked("mine", born_after=bare.pid - 1) == 0
+        assert bare.poll() is None
+        bare.kill()

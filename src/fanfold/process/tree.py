@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -12,6 +13,10 @@ MARKER = "FANFOLD_BRANCH"
 _PROC = Path("/proc")
 _NEAR = 256
 _ROUNDS = 20
+_EXEC_S = 0.001
+# Fields of /proc/<pid>/stat after the name, see proc(5); and a flag of kernel threads.
+_FLAGS, _ENV_END = 6, 48
+_PF_KTHREAD = 0x00200000
 
 
 def marked(env: Mapping[str, str] | None, marker: str) -> dict[str, str]:
@@ -43,13 +48,16 @@ def kill_marked(marker: str, *, born_after: int | None = None) -> int:
     needle = os.fsencode(marker)
     killed: set[int] = {os.getpid()}
     for _ in range(_ROUNDS):  # a process may fork while the others are looked at
-        found = [pid for pid in _candidates(born_after) if pid not in killed and needle in _environment_of(pid)]
+        seen = {pid: _environment_of(pid) for pid in _candidates(born_after) if pid not in killed}
+        found = [pid for pid, environment in seen.items() if environment and needle in environment]
         for pid in found:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
-        if not found:
-            break
         killed.update(found)
+        if None in seen.values():
+            time.sleep(_EXEC_S)
+        elif not found:
+            break
     return len(killed) - 1
 
 
@@ -64,9 +72,26 @@ def _candidates(born_after: int | None) -> Iterable[int]:
         return ()
 
 
-def _environment_of(pid: int) -> bytes:
+def _environment_of(pid: int) -> bytes | None:
+    """Its environment, empty where there is none to see, None where that can't be said yet."""
+    path = f"/proc/{pid}/environ"
+    if environment := _read(path):
+        return environment
+    return None if _is_starting(pid) else _read(path)
+
+
+def _is_starting(pid: int) -> bool:
+    """Whether the process is in the midst of `exec`, when it has no environment to look at yet."""
+    state = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+    if len(state) <= _ENV_END:
+        return False
+    is_kernels = int(state[_FLAGS]) & _PF_KTHREAD
+    return state[0] not in {b"Z", b"X"} and not is_kernels and state[_ENV_END] == b"0"
+
+
+def _read(path: str) -> bytes:
     try:
-        with open(f"/proc/{pid}/environ", "rb", buffering=0) as file:  # noqa: PTH123 called once a process
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 called for every process
             return file.read()
     except OSError:
         return b""
