@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Literal
 
 from fanfold.git.change import Change, path_changes
-from fanfold.git.command import git, raw, records, text
-from fanfold.git.objects import GITLINK, Node, Objects
+from fanfold.git.command import UNSYNCED, git, raw, records, text
+from fanfold.git.objects import Objects
+from fanfold.git.trees import GITLINK, Node
 from fanfold.process import Completed
 
 # How the private index is kept: whole, and trusting nothing but times, sizes and content.
@@ -46,7 +47,7 @@ class PrivateGit:
             "GIT_WORK_TREE": str(self.tree),
             "GIT_INDEX_FILE": str(index or self.index),
         }
-        return await git(*args, cwd=self.tree, settings=_PRIVATE, places=places, stdin=stdin)
+        return await git(*args, cwd=self.tree, settings={**_PRIVATE, **UNSYNCED}, places=places, stdin=stdin)
 
 
 async def untracked(at: PrivateGit) -> list[bytes]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from fanfold.git.objects import LINK, Node
+from fanfold.git.trees import LINK, Node
 
 Status = Literal["A", "M", "D", "T"]
 

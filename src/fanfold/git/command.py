@@ -36,6 +36,9 @@ SAFE = {
     "user.useConfigOnly": "true",
 }
 
+UNSYNCED = {"core.fsync": "none"}
+"""For many objects in a row, which are synced together before a ref names them."""
+
 _ENVIRONMENT = {
     "LC_ALL": "C",
     "GIT_ASKPASS": "true",

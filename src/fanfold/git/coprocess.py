@@ -19,10 +19,12 @@ class Coprocess:
     A request takes about 0.1 ms, where starting git takes more than 1 ms.
     """
 
-    def __init__(self, *args: str, cwd: Path, places: Mapping[str, str]) -> None:
+    def __init__(
+        self, *args: str, cwd: Path, places: Mapping[str, str], settings: Mapping[str, str] | None = None
+    ) -> None:
         self._args = args
         self._cwd = cwd
-        self._places = places
+        self._env = environment({**SAFE, **(settings or {})}, places)
         self._turn = asyncio.Lock()
         self._process: asyncio.subprocess.Process | None = None
 
@@ -63,7 +65,7 @@ class Coprocess:
             "git",
             *self._args,
             cwd=self._cwd,
-            env=environment(SAFE, self._places),
+            env=self._env,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -80,3 +82,8 @@ class Coprocess:
             process.kill()
         _, stderr = await process.communicate()
         return words(stderr)
+
+
+async def lines(answer: asyncio.StreamReader, count: int) -> list[list[str]]:
+    """The words of so many lines of an answer."""
+    return [(await answer.readuntil(b"\n")).decode().split() for _ in range(count)]

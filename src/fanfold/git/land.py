@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
 from fanfold.git.change import ABSENT, Change, PathChange
-from fanfold.git.command import GitError, git, raw, records, text, uninterrupted
-from fanfold.git.objects import FILES, Node, Objects, ObstructedError
+from fanfold.git.command import GitError, git, records, text, uninterrupted
+from fanfold.git.commits import Commits
+from fanfold.git.coprocess import Coprocess, lines
+from fanfold.git.objects import Objects, ObstructedError
 from fanfold.git.repository import Repository
+from fanfold.git.trees import FILES, Node
 from fanfold.process import Completed
-
-_NOBODY = {
-    f"GIT_{role}_{part}": value
-    for role in ("AUTHOR", "COMMITTER")
-    for part, value in (("NAME", "fanfold"), ("EMAIL", "fanfold@localhost"))
-}
 
 
 class LandError(GitError):
@@ -64,8 +61,10 @@ class ResultBranch:
         self._ref = f"refs/heads/{name}"
         self._landed: tuple[Landed, ...] = ()
         self._turn = asyncio.Lock()
-        self._objects = Objects(repository.root, repository.git_dir, repository.object_format)
-        self._signs: bool | None = None
+        self._objects = Objects(repository)
+        self._commits = Commits(repository)
+        command = ("update-ref", "--stdin", "--no-deref", "--create-reflog", "-m", "fanfold: land")
+        self._refs = Coprocess(*command, cwd=repository.root, places={"GIT_DIR": str(repository.git_dir)})
 
     async def __aenter__(self) -> ResultBranch:
         await self.check()
@@ -74,7 +73,7 @@ class ResultBranch:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await uninterrupted(self._objects.close())
+        await uninterrupted(self._close())
 
     @property
     def tip(self) -> str:
@@ -172,7 +171,11 @@ class ResultBranch:
         new = await self._combined(old, change)
         if new == old:
             raise LandError("all of this is on the branch already")
-        return Landed(await self._commit(new, tip, message, draft=draft), change, message)
+        write = self._commits.draft if draft else self._commits.write
+        commit = await write(new, tip, message)
+        if not draft:
+            await self._objects.sync([*await self._objects.fresh(new, old), commit])
+        return Landed(commit, change, message)
 
     async def _combined(self, tree: str, change: Change) -> str:
         """The tree with the change made: by replacing whole files where they are as the change found them."""
@@ -186,9 +189,9 @@ class ResultBranch:
 
     async def _merged(self, tree: str, change: Change) -> str:
         """The three-way merge, over commits made for it: git 2.38 can't be told a merge base."""
-        base = await self._commit(await self._objects.root_of(change.base), None, "base", draft=True)
-        ours = await self._commit(tree, base, "ours", draft=True)
-        theirs = await self._commit(change.tree, base, "theirs", draft=True)
+        base = await self._commits.draft(await self._objects.root_of(change.base), None, "base")
+        ours = await self._commits.draft(tree, base, "ours")
+        theirs = await self._commits.draft(change.tree, base, "theirs")
         done = await self._git(
             "merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", ours, theirs, ok=(0, 1)
         )
@@ -204,49 +207,40 @@ class ResultBranch:
         if any(path not in own for path, _, _ in await self._objects.differences(old, new)):
             raise LandConflict(sorted(own))
 
-    async def _commit(self, tree: str, parent: str | None, message: str, *, draft: bool) -> str:
-        """Write a commit, in the user's name; a draft, which no ref is to name, needs no identity or signature."""
-        if self._signs is None:
-            asked = await self._git("config", "--type=bool", "--get", "commit.gpgsign", ok=(0, 1))
-            self._signs = asked.stdout.strip() == b"true"
-        parents = ("-p", parent) if parent else ()
-        signature = "--gpg-sign" if self._signs and not draft else "--no-gpg-sign"
-        command = ("commit-tree", signature, *parents, "-F", "-", tree)
-        done = await self._git(*command, stdin=raw(message), places=_NOBODY if draft else None)
-        return text(done.stdout).strip()
-
     async def _move(self, landed: tuple[Landed, ...]) -> None:
         """Move the ref, if it is still where it was put, to the last of `landed`; delete it where there is none."""
-        nothing = "0" * len(self.base)
-        expected = self.tip if self._landed else nothing
-        where: tuple[str, ...]
-        if landed:
-            where = ("--create-reflog", "-m", "fanfold: land", self._ref, landed[-1].commit, expected)
-        elif self._landed:
-            where = ("-m", "fanfold: drop", "-d", self._ref, expected)
-        else:
-            return
-        try:
-            await self._git("update-ref", "--no-deref", *where)
-        except GitError as error:
-            await self._explain(error, expected)
+        expected = self._landed[-1].commit if self._landed else self._nothing
+        wanted = landed[-1].commit if landed else self._nothing
+        if wanted != expected:
+            what = f"update {self._ref} {wanted} {expected}" if landed else f"delete {self._ref} {expected}"
+            try:
+                await self._refs.ask(f"start\n{what}\ncommit\n".encode(), lambda answer: lines(answer, 2))
+            except GitError as error:
+                await self._explain(error, expected, wanted)
         self._landed = landed
 
-    async def _explain(self, error: GitError, expected: str) -> None:
-        now = await self._git("rev-parse", "--quiet", "--verify", self._ref, ok=(0, 1, 128))
-        found = text(now.stdout).strip()
-        if (found or "0" * len(self.base)) != expected:
+    async def _explain(self, error: GitError, expected: str, wanted: str) -> None:
+        done = await self._git("rev-parse", "--quiet", "--verify", self._ref, ok=(0, 1, 128))
+        found = text(done.stdout).strip() or self._nothing
+        if found == wanted:
+            return  # done, and only the answer was lost
+        if found != expected:
             raise BranchMoved(
-                f"branch {self.name} was {'moved' if found else 'deleted'} by somebody else",
+                f"branch {self.name} was {'deleted' if found == self._nothing else 'moved'} by somebody else",
                 hint=f"git log {self.tip} shows what had landed",
             ) from error
         raise LandError(f"can't move branch {self.name}: {error.message}") from error
 
-    async def _git(
-        self, *args: str, stdin: bytes = b"", ok: tuple[int, ...] = (0,), places: Mapping[str, str] | None = None
-    ) -> Completed:
-        places = {"GIT_DIR": str(self.repository.git_dir), **(places or {})}
-        return await git(*args, cwd=self.repository.root, places=places, stdin=stdin, ok=ok, keep_daemons=True)
+    @property
+    def _nothing(self) -> str:
+        return "0" * len(self.base)
+
+    async def _close(self) -> None:
+        await asyncio.gather(self._objects.close(), self._commits.close(), self._refs.close())
+
+    async def _git(self, *args: str, ok: tuple[int, ...] = (0,)) -> Completed:
+        places = {"GIT_DIR": str(self.repository.git_dir)}
+        return await git(*args, cwd=self.repository.root, places=places, ok=ok)
 
 
 @contextlib.asynccontextmanager

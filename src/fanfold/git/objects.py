@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
 
-from fanfold.git.command import GitError, raw, text
-from fanfold.git.coprocess import Coprocess
+from fanfold.git.command import UNSYNCED, GitError, raw, text, uninterrupted
+from fanfold.git.coprocess import Coprocess, lines
+from fanfold.git.repository import Repository
+from fanfold.git.trees import GITLINK, TREE, Node, Tree, listed, parse_tree, tree_id
 
-TREE = "040000"
-LINK = "120000"
-GITLINK = "160000"
-FILES = frozenset({"100644", "100755", LINK})
-
+_OID_BYTES = {"sha1": 20, "sha256": 32}
 _AT_ONCE = 512
-_KINDS = {TREE: "tree", GITLINK: "commit"}
-
-
-class Node(NamedTuple):
-    """An entry of a tree: its mode as six octal digits, and its object."""
-
-    mode: str
-    oid: str
-
-
-Tree = Mapping[bytes, Node]
 
 
 class ObstructedError(GitError):
@@ -40,12 +27,14 @@ class Objects:
     An async context manager: the processes end with it.
     """
 
-    def __init__(self, root: Path, git_dir: Path, object_format: str) -> None:
-        places = {"GIT_DIR": str(git_dir)}
-        self._reader = Coprocess("cat-file", "--batch-command", cwd=root, places=places)
+    def __init__(self, repository: Repository) -> None:
+        places = {"GIT_DIR": str(repository.git_dir)}
+        self._reader = Coprocess("cat-file", "--batch-command", cwd=repository.root, places=places)
         # --missing: in a partial clone, what stays as it is need not be fetched.
-        self._writer = Coprocess("mktree", "--batch", "--missing", "-z", cwd=root, places=places)
-        self._oid_bytes = {"sha1": 20, "sha256": 32}[object_format]
+        command = ("mktree", "--batch", "--missing", "-z")
+        self._writer = Coprocess(*command, cwd=repository.root, places=places, settings=UNSYNCED)
+        self._store = repository.common_dir / "objects"
+        self._format = repository.object_format
         self._trees: dict[str, Tree] = {}
         self._whole: set[str] = set()
 
@@ -74,7 +63,7 @@ class Objects:
         """
         [(oid, content)] = await self._read([f"{treeish}^{{tree}}"])
         if oid not in self._trees:
-            self._trees[oid] = parse_tree(content, self._oid_bytes)
+            self._trees[oid] = parse_tree(content, _OID_BYTES[self._format])
         return oid
 
     async def require(self, oids: Iterable[str]) -> None:
@@ -85,8 +74,8 @@ class Objects:
         """
         names = list(oids)
         asked = "".join(f"info {name}\n" for name in names).encode()
-        lines = await self._reader.ask(asked, lambda answer: _lines(answer, len(names)))
-        if absent := [name for name, *rest in lines if len(rest) != 2]:
+        found = await self._reader.ask(asked, lambda answer: lines(answer, len(names)))
+        if absent := [name for name, *rest in found if len(rest) != 2]:
             raise GitError(f"there is no object {absent[0]}")
 
     async def tree(self, oid: str) -> Tree:
@@ -117,11 +106,42 @@ class Objects:
     async def splice(self, root: str, edits: Mapping[str, Node | None]) -> str:
         """The tree with some paths replaced (None = removed); written, with folders made and dropped as needed.
 
+        What is written reaches the disk with `sync`.
+
         Raises:
             ObstructedError: a folder of an edit is a file in the tree, or the other way around.
         """
         split = {tuple(raw(path).split(b"/")): node for path, node in edits.items()}
-        return await self._splice(root, split) or await self._write({})
+        made: dict[str, Tree] = {}
+        oid = await self._splice(root, split, made)
+        if oid is None:
+            oid = tree_id({}, self._format)
+            made[oid] = {}
+        asked = b"".join(listed(tree) for tree in made.values())
+        written = await self._writer.ask(asked, lambda answer: lines(answer, len(made)))
+        if written != [[each] for each in made]:
+            raise GitError("git mktree wrote other trees than it was to")
+        self._trees.update(made)
+        return oid
+
+    async def sync(self, oids: Iterable[str]) -> None:
+        """Bring objects to the disk that were written a moment ago; ones in packs are there already."""
+        paths = [self._store / oid[:2] / oid[2:] for oid in oids]
+        await uninterrupted(asyncio.to_thread(_sync, paths))
+
+    async def fresh(self, new: str, old: str) -> list[str]:
+        """The objects below a tree that another one doesn't have at the same place, the tree itself included."""
+        if new == old:
+            return []
+        before = await self.tree(old) if old else {}
+        found = [new]
+        for name, node in (await self.tree(new)).items():
+            was = before.get(name)
+            if node.mode == TREE:
+                found += await self.fresh(node.oid, was.oid if was and was.mode == TREE else "")
+            elif node != was and node.mode != GITLINK:
+                found.append(node.oid)
+        return found
 
     async def differences(self, old: str, new: str, prefix: bytes = b"") -> list[tuple[str, Node | None, Node | None]]:
         """Every path below two trees whose entry differs, in git's order of names; folders are opened."""
@@ -142,50 +162,48 @@ class Objects:
             found += await self.differences(folders[0], folders[1], path + b"/")
         return found
 
-    async def _splice(self, oid: str, edits: Mapping[tuple[bytes, ...], Node | None]) -> str | None:
+    async def _splice(
+        self, oid: str, edits: Mapping[tuple[bytes, ...], Node | None], made: dict[str, Tree]
+    ) -> str | None:
+        """The id of the tree with the edits, None where it would be empty; adds new trees to `made`."""
         tree = dict(await self.tree(oid)) if oid else {}
         inner: dict[bytes, dict[tuple[bytes, ...], Node | None]] = {}
-        # Removals first: a folder may make room for a file of its name, and the other way around.
-        for (name, *rest), node in sorted(edits.items(), key=lambda edit: edit[1] is not None):
+        for (name, *rest), node in edits.items():
             if rest:
                 inner.setdefault(name, {})[tuple(rest)] = node
             elif node is None:
-                tree.pop(name, None)
+                tree.pop(name, None)  # it may make room for a folder of its name
         for name, below in inner.items():
-            await self._splice_folder(tree, name, below)
+            await self._splice_folder(tree, name, below, made)
         for (name, *rest), node in edits.items():
             if not rest and node is not None:
                 if tree.get(name, node).mode == TREE:
                     raise ObstructedError(f"a folder stands at {text(name)}")
                 tree[name] = node
-        return await self._write(tree) if tree else None
+        if not tree:
+            return None
+        new = tree_id(tree, self._format)
+        made[new] = tree
+        return new
 
     async def _splice_folder(
-        self, tree: dict[bytes, Node], name: bytes, edits: Mapping[tuple[bytes, ...], Node | None]
+        self,
+        tree: dict[bytes, Node],
+        name: bytes,
+        edits: Mapping[tuple[bytes, ...], Node | None],
+        made: dict[str, Tree],
     ) -> None:
-        there = tree.get(name)
-        if there is not None and there.mode != TREE:
+        there = tree.pop(name, Node(TREE, ""))
+        if there.mode != TREE:
             raise ObstructedError(f"a file stands at {text(name)}")
-        folder = await self._splice(there.oid if there else "", edits)
-        if folder:
+        if folder := await self._splice(there.oid, edits, made):
             tree[name] = Node(TREE, folder)
-        else:
-            tree.pop(name, None)
-
-    async def _write(self, tree: Tree) -> str:
-        lines = (
-            f"{node.mode} {_KINDS.get(node.mode, 'blob')} {node.oid}\t".encode() + name + b"\0"
-            for name, node in tree.items()
-        )
-        [[oid]] = await self._writer.ask(b"".join(lines) + b"\0", lambda answer: _lines(answer, 1))
-        self._trees[oid] = dict(tree)
-        return oid
 
     async def _fetch(self, oids: Iterable[str]) -> None:
         missing = [oid for oid in dict.fromkeys(oids) if oid not in self._trees]
         for start in range(0, len(missing), _AT_ONCE):
             for oid, content in await self._read(missing[start : start + _AT_ONCE]):
-                self._trees[oid] = parse_tree(content, self._oid_bytes)
+                self._trees[oid] = parse_tree(content, _OID_BYTES[self._format])
 
     async def _read(self, names: list[str]) -> list[tuple[str, bytes]]:
         asked = "".join(f"contents {name}\n" for name in names).encode()
@@ -195,34 +213,23 @@ class Objects:
         return [each for each in found if each is not None]
 
 
-async def _lines(answer: asyncio.StreamReader, count: int) -> list[list[str]]:
-    """The words of so many lines."""
-    return [(await answer.readuntil(b"\n")).decode().split() for _ in range(count)]
-
-
 async def _contents(answer: asyncio.StreamReader, count: int) -> list[tuple[str, bytes] | None]:
     """Id and content of so many objects; None for one that isn't there."""
     found: list[tuple[str, bytes] | None] = []
     for _ in range(count):
-        [[oid, *rest]] = await _lines(answer, 1)
+        [[oid, *rest]] = await lines(answer, 1)
         content = await answer.readexactly(int(rest[1]) + 1) if len(rest) == 2 else b""
         found.append((oid, content[:-1]) if content else None)
     return found
 
 
-def parse_tree(content: bytes, oid_bytes: int) -> dict[bytes, Node]:
-    """The entries of a raw tree object by name.
-
-    Source:
-        git's tree format: octal mode, space, name, NUL, binary object id.
-    """
-    return {name: Node(mode, oid) for mode, name, oid in _entries(content, oid_bytes)}
-
-
-def _entries(content: bytes, oid_bytes: int) -> Iterator[tuple[str, bytes, str]]:
-    at = 0
-    while at < len(content):
-        end = content.index(b"\0", at)
-        mode, _, name = content[at:end].partition(b" ")
-        at = end + 1 + oid_bytes
-        yield mode.decode().rjust(6, "0"), name, content[end + 1 : at].hex()
+def _sync(paths: list[Path]) -> None:
+    for path in paths:
+        try:
+            file = os.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            continue
+        try:
+            os.fsync(file)
+        finally:
+            os.close(file)

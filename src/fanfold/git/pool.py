@@ -35,7 +35,7 @@ class WorkspacePool:
     def __init__(self, repository: Repository, *, home: Path) -> None:
         self.repository = repository
         self.home = home / slot_home(repository)
-        self._objects = Objects(repository.root, repository.git_dir, repository.object_format)
+        self._objects = Objects(repository)
         self._throwaway: Throwaway | None = None
         self._free: list[Workspace] = []
         self._slots: list[Slot] = []

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fanfold.git.command import GitError, git, raw, records, text
 from fanfold.git.diff import LINES, PLAIN, FileDiff, parse_diff
-from fanfold.git.objects import GITLINK
+from fanfold.git.trees import GITLINK
 from fanfold.process import Completed
 
 OLDEST_GIT = (2, 38)

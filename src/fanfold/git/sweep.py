@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Collection, Mapping
 
-from fanfold.git.objects import GITLINK, TREE, Tree
+from fanfold.git.trees import GITLINK, TREE, Tree
 
 _OWN = 0o700
 _NOTHING: Tree = {}

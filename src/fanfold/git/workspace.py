@@ -14,11 +14,12 @@ from fanfold.git.capture import PrivateGit, capture, mode_at, untracked
 from fanfold.git.change import ABSENT, Change
 from fanfold.git.command import GitError, uninterrupted
 from fanfold.git.diff import LINES, FileDiff, Hunk, parse_diff
-from fanfold.git.objects import LINK, Objects
+from fanfold.git.objects import Objects
 from fanfold.git.repository import Repository
 from fanfold.git.slot import Slot
 from fanfold.git.sweep import sweep
 from fanfold.git.throwaway import Throwaway
+from fanfold.git.trees import LINK
 
 T = TypeVar("T")
 
