@@ -129,7 +129,7 @@ def _plain(name: str, rules: str) -> Row:
     with tempfile.TemporaryDirectory(prefix="bench-fix-") as folder:
         root = packages.fetch(name, Path(folder) / name)
         packages.make_repository(root)
-        return _measure(Row(name, rules), root, Path(folder), ["--tests", "none"], dict(os.environ))
+        return _measure(Row(name, rules), root, Path(folder), ["--check", "ruff", "--tests", "none"], dict(os.environ))
 
 
 def _with_tests(name: str, rules: str) -> Row:
@@ -138,7 +138,7 @@ def _with_tests(name: str, rules: str) -> Row:
         packages.make_repository(root)
         venv = packages.environment(name)
         environment = os.environ | {"VIRTUAL_ENV": str(venv)}
-        row = _measure(Row(name, rules), root, Path(folder), ["--tests", "final"], environment)
+        row = _measure(Row(name, rules), root, Path(folder), ["--check", "ruff", "--tests", "final"], environment)
         python, passed = venv / "bin" / "python", None
         for label, tree in (("base", "HEAD"), ("ruff", None), ("ours", _result_branch(root))):
             copy = Path(folder) / "ruff" if tree is None else _export(root, tree, Path(folder) / f"suite-{label}")
@@ -160,9 +160,8 @@ def _measure(row: Row, root: Path, folder: Path, options: list[str], environment
     base = _recount(copy, select)
     row.before, row.files = sum(base.values()), len({path for path, _ in base})
     started = time.monotonic()
-    subprocess.run(
-        [_ruff(), "check", "--no-cache", "-q", "--fix", "--unsafe-fixes", *select, "."], cwd=copy, check=False
-    )
+    fixing = [_ruff(), "check", "--no-cache", "--fix", "--unsafe-fixes", *select, "."]
+    subprocess.run(fixing, cwd=copy, check=False, capture_output=True)
     row.ruff_s = time.monotonic() - started
     row.ruff_leaves = sum(_recount(copy, select).values())
     _make_dirty(root)

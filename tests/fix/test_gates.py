@@ -89,6 +89,12 @@ def test_equal_rewriting_of_a_test_passes(old: bytes, new: bytes) -> None:
     assert gates.keeps_tests(TESTS, TESTS.replace(old, new)) == ()
 
 
+def test_case_of_a_parametrized_test_may_not_go() -> None:
+    before = b"@pytest.mark.parametrize('x', [1, 1, 2])\ndef test_a(x):\n    assert x\n"
+    assert gates.keeps_tests(before, before.replace(b"1, 1, ", b"1, ")) == ("has fewer cases of the test test_a",)
+    assert gates.keeps_tests(before, before.replace(b"[1, 1, 2]", b"(1, 1, 2)")) == ()
+
+
 def test_unused_variable_named_like_an_assertion_may_go() -> None:
     before = b"def test_a():\n    failed = run()\n    assert True\n"
     assert gates.keeps_tests(before, before.replace(b"failed = ", b"")) == ()

@@ -298,7 +298,8 @@ async def test_apply_to_a_dirty_checkout_keeps_the_result_and_says_how(tmp_path:
     repository.write({"b.py": "X = 2\n"})
     report = await fix(repository, tmp_path, apply=True)
     assert not report.applied
-    assert any("git merge" in note for note in report.notes)
+    assert "git merge" in str(report.not_applied)
+    assert report.exit_code == 1
     assert text(repository, report.branch, "a.py") == FIXED
     assert (repository.root / "b.py").read_text() == "X = 2\n"
 

@@ -131,7 +131,7 @@ class _Lines:
             start = self._hunk_of(first).new_start
         if end is None:
             hunk = self._hunk_of(last)
-            end = hunk.new_start + max(hunk.new_count - 1, 0)
+            end = hunk.new_start + (hunk.new_count - 1 if hunk.new_count else 1)
         return (1 if first == 1 else start), max(start, end)
 
     def _hunk_of(self, line: int) -> Hunk:

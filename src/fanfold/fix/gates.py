@@ -110,7 +110,9 @@ def keeps_tests(before: bytes, after: bytes) -> tuple[str, ...]:
     old, new = _tests(before), _tests(after)
     if old is None or new is None:
         return () if before == after else ("a test file that can't be parsed was changed",)
-    reasons = [f"removes the test {name}" for name in sorted(old.names - new.names)]
+    reasons = [f"removes the test {name}" for name in sorted(old.cases.keys() - new.cases.keys())]
+    common = sorted(old.cases.keys() & new.cases.keys())
+    reasons += [f"has fewer cases of the test {name}" for name in common if new.cases[name] < old.cases[name]]
     if new.assertions < old.assertions:
         reasons.append(f"has {new.assertions} assertions where there were {old.assertions}")
     if new.skips > old.skips:
@@ -120,7 +122,7 @@ def keeps_tests(before: bytes, after: bytes) -> tuple[str, ...]:
 
 @dataclass
 class _Tests:
-    names: set[str]
+    cases: dict[str, int]
     assertions: int = 0
     skips: int = 0
 
@@ -136,7 +138,7 @@ def _tests(source: bytes) -> _Tests | None:
             tree = ast.parse(source)
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         return None
-    found = _Tests(set())
+    found = _Tests({})
     _collect(tree, "", found)
     for node in ast.walk(tree):
         if isinstance(node, ast.Assert):
@@ -164,9 +166,19 @@ def _collect(node: ast.AST, prefix: str, found: _Tests) -> None:
             _collect(child, f"{prefix}{child.name}.", found)
         elif isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
             if child.name.startswith("test"):
-                found.names.add(f"{prefix}{child.name}")
+                found.cases[f"{prefix}{child.name}"] = _cases(child)
         else:
             _collect(child, prefix, found)
+
+
+def _cases(test: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """How many cases the decorators of a test spell out."""
+    count = 1
+    for call in test.decorator_list:
+        if isinstance(call, ast.Call) and _name_of(call.func) == "parametrize":
+            values = [*call.args[1:2], *(keyword.value for keyword in call.keywords if keyword.arg == "argvalues")]
+            count *= sum(len(value.elts) for value in values if isinstance(value, ast.List | ast.Tuple | ast.Set)) or 1
+    return count
 
 
 def is_python(path: str) -> bool:

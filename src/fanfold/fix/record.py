@@ -47,6 +47,7 @@ class Run:
     broken_tests: tuple[str, ...] = ()
     tests_ran: bool = False
     applied: bool = False
+    not_applied: str | None = None
     interrupted: bool = False
     notes: list[str] = field(default_factory=list)
 

@@ -111,7 +111,7 @@ async def _apply(this: Run) -> None:
     try:
         await fast_forward(this.repository, this.landing.branch.tip)
     except LandError as error:
-        this.notes.append(f"not applied: {error.message}; {error.hint}" if error.hint else f"not applied: {error}")
+        this.not_applied = f"{error.message}; {error.hint}" if error.hint else error.message
     else:
         this.applied = True
 
@@ -166,7 +166,7 @@ async def _tester(this: Run, pool: WorkspacePool) -> AsyncIterator[None]:
 
 
 async def _attempt_and_land(this: Run, pool: WorkspacePool) -> None:
-    this.phase("fixing", f"{len(this.plan.tasks)} files, {this.settings.jobs} at once")
+    this.phase("fixing", f"{_count(len(this.plan.tasks), 'file')}, {this.settings.jobs} at once")
     bench = await _bench(this, pool)
     await fan_out(
         partial(attempt, bench),
@@ -211,7 +211,7 @@ async def _settle(this: Run, pool: WorkspacePool) -> None:
     landing = this.landing
     if not landing.landed:
         return
-    this.phase("verifying", f"{len(landing.landed)} changes together")
+    this.phase("verifying", f"{_count(len(landing.landed), 'change')} together")
     broken = await _broken(this, pool, tuple(landing.landed))
     if broken and this.broken_tests and not await _broken(this, pool, tuple(landing.landed)):
         this.notes.append(f"flaky: {broken[0]} once, and not on a second run of the same tree")
@@ -244,3 +244,7 @@ async def _compare(this: Run, commit: str, after: Census) -> Comparison:
     checked = {one.checker for one in after.checked if one.error is None}
     base = [finding for finding in this.census.findings if finding.checker in checked]
     return compare(base, after.findings, await this.repository.hunks(this.repository.head, commit))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

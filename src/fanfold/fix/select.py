@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from fanfold.fix.checkers.rules import matches
+from fanfold.fix.checkers.rules import UNREADABLE, matches
 from fanfold.fix.errors import FixError
 from fanfold.fix.finding import Finding
 from fanfold.fix.globs import Globs
@@ -96,6 +96,9 @@ def _reasons(selection: Selection, tracked: frozenset[str] | None) -> Callable[[
     def against(finding: Finding) -> str | None:
         if reason := against_path(finding.path):
             return reason
+        # A file that could not be read was not checked for the rules selected: leaving that out would call it clean.
+        if finding.rule in UNREADABLE:
+            return None
         if selection.select and not any(matches(finding, one) for one in selection.select):
             return "rule not selected"
         return "rule ignored" if any(matches(finding, one) for one in selection.ignore) else None

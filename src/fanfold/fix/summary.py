@@ -38,6 +38,7 @@ async def report_of(run: Run) -> Report:
         branch=landing.branch.name if has_branch else None,
         tip=landing.branch.tip if has_branch else None,
         applied=run.applied,
+        not_applied=run.not_applied,
         interrupted=run.interrupted,
         dry_run=run.request.dry_run or run.request.diff,
         checkers=_checkers(run.census, run.after),

@@ -35,6 +35,8 @@ from fanfold.process import Completed
 CODES = "https://mypy.rtfd.io/en/stable/_refs.html#code-"
 SYNTAX = "syntax"
 
+# Said of unused sections of the configuration, as plain text among the JSON.
+_CONFIG_NOTE = re.compile(r"^[^:]+: note: ")
 _UNKNOWN_CODE = re.compile(r"invalid error code\(s\): (.*)", re.IGNORECASE)
 _NO_JSON = re.compile(r"(unrecognized arguments|no such option).*(-O|--output)|invalid choice: 'json'")
 
@@ -111,8 +113,9 @@ def _read(done: Completed, scope: Scope) -> _Report:
     if done.returncode not in (0, 1, 2):
         raise failure(done)
     diagnostics, other = _lines(done)
-    if done.returncode != 2 and other:
-        raise failure(done, f"mypy's answer can't be read: {other[0]}")
+    strange = [line for line in other if not _CONFIG_NOTE.search(line)]
+    if done.returncode != 2 and strange:
+        raise failure(done, f"mypy's answer can't be read: {strange[0]}")
     if done.returncode == 1 and not diagnostics:
         raise failure(done)
     try:

@@ -17,6 +17,9 @@ SYNTAX = "invalid-syntax"
 RUFF = "ruff"
 MYPY = "mypy"
 
+UNREADABLE = frozenset({"invalid-syntax", "E902", "syntax", "could-not-check"})
+"""Rules that say a file could not be read, whichever checker's: nothing else is known of it."""
+
 _CODE = re.compile(r"([A-Z]+)(\d*)")
 # Wide enough to hold misspelt ones, which their owner then knows nothing of: F4O1, f401.
 _RUFF_SHAPE = re.compile(r"[A-Z][A-Za-z0-9]*|[a-z]+[0-9][A-Za-z0-9]*")
