@@ -257,7 +257,7 @@ async def test_daemons_may_be_kept_where_the_program_ends_by_itself(tmp_path: Pa
 
 async def test_input_is_closed_though_a_kept_daemon_could_read_on(tmp_path: Path) -> None:
     note = tmp_path / "pid"
-    script = f'setsid sleep {LONG_S} <&0 >/dev/null 2>&1 & echo $! > "$1"'
+    script = f'exec 3<&0; setsid sleep {LONG_S} <&3 >/dev/null 2>&1 & echo $! > "$1"'
     before = open_descriptors()
     await run(["sh", "-c", script, "sh", str(note)], stdin=b"x" * 5_000_000, keep_daemons=True)
     assert open_descriptors() == before

@@ -66,6 +66,13 @@ def test_processes_in_the_midst_of_their_start_are_seen() -> None:
             assert mine.wait(timeout=60) == -signal.SIGKILL
 
 
+def test_a_look_at_all_processes_waits_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("fanfold.process.tree.time.sleep", slept.append)
+    assert kill_marked("no such marker") == 0
+    assert len(slept) < 20
+
+
 def test_process_without_an_environment_holds_up_nothing() -> None:
     with subprocess.Popen(["/bin/sleep", "600"], env={}) as bare:
         assert kill_marked("mine", born_after=bare.pid - 1) == 0

@@ -73,25 +73,26 @@ def _candidates(born_after: int | None) -> Iterable[int]:
 
 
 def _environment_of(pid: int) -> bytes | None:
-    """Its environment, empty where there is none to see, None where that can't be said yet."""
+    """Its environment, empty where there is none for us to see, None where that can't be said yet."""
     path = f"/proc/{pid}/environ"
-    if environment := _read(path):
-        return environment
-    return None if _is_starting(pid) else _read(path)
+    environment = _read(path)
+    if environment == b"":
+        return None if _is_starting(pid) else _read(path) or b""
+    return environment or b""
 
 
 def _is_starting(pid: int) -> bool:
     """Whether the process is in the midst of `exec`, when it has no environment to look at yet."""
-    state = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+    state = (_read(f"/proc/{pid}/stat") or b"").rpartition(b")")[2].split()
     if len(state) <= _ENV_END:
         return False
     is_kernels = int(state[_FLAGS]) & _PF_KTHREAD
     return state[0] not in {b"Z", b"X"} and not is_kernels and state[_ENV_END] == b"0"
 
 
-def _read(path: str) -> bytes:
+def _read(path: str) -> bytes | None:
     try:
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123 called for every process
             return file.read()
-    except OSError:
-        return b""
+    except OSError:  # gone, or somebody else's
+        return None
