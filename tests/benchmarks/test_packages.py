@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import packages
 import pytest
+
+import packages
 
 
 def archive(files: dict[str, str]) -> bytes:
