@@ -64,6 +64,10 @@ class Place:
         path = os.pathsep.join((self.environ["PYTHONPATH"], str(self.main / "src")))
         return {**self.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "PATH": os.environ["PATH"], **more}
 
+    def elsewhere(self, folder: Path) -> str:
+        """Code that takes the sources out of the import path and puts another folder in."""
+        return f"import sys; sys.path[:] = [one for one in sys.path if one[-4:] != '/src'] + [{str(folder)!r}]"
+
     def python(self, code: str, *options: str, python: str = sys.executable, **more: str) -> str:
         """What Python code prints, run from a third directory as an editable install would be."""
         command = [python, *options, "-c", dedent(code)]
@@ -146,8 +150,7 @@ def test_main_checkout_under_another_name_is_the_main_checkout(place: Arrange, t
 
 def test_paths_that_are_added_later_turn_too(place: Arrange) -> None:
     it = place()
-    code = f"import sys; sys.path[1:2] = []; sys.path.insert(0, {str(it.main / 'src')!r}); {IMPORT}"
-    assert it.python(code) == "ws ws"
+    assert it.python(f"{it.elsewhere(it.main / 'src')}; {IMPORT}") == "ws ws"
 
 
 def test_module_that_the_workspace_took_away_is_missing(place: Arrange) -> None:
@@ -218,24 +221,98 @@ def test_namespace_packages_turn(place: Arrange) -> None:
     assert it.python(code) == f"ws {[str(it.workspace / 'src/space')]}"
 
 
-def test_package_linked_into_the_environment_turns(place: Arrange, tmp_path: Path) -> None:
-    it = place()
-    (tmp_path / "site").mkdir()
-    (tmp_path / "site/shop").symlink_to(it.main / "src/shop")
-    code = f"import sys; sys.path[1:2] = []; sys.path.append({str(tmp_path / 'site')!r}); {IMPORT}"
-    assert it.python(code) == "ws ws"
+@pytest.fixture(scope="session")
+def virtual(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A virtual environment to be copied."""
+    root = tmp_path_factory.mktemp("virtual") / "env"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", root], check=True)
+    return root
+
+
+def site_of(environment: Path) -> Path:
+    return next(environment.glob("lib/python3*/site-packages"))
+
+
+@pytest.mark.parametrize("redirect", [True, False])
+def test_package_linked_into_the_environment_turns(
+    redirect: bool, place: Arrange, virtual: Path, tmp_path: Path
+) -> None:
+    it = place(redirect=redirect)
+    environment = shutil.copytree(virtual, tmp_path / "env", symlinks=True)
+    (site_of(environment) / "shop").symlink_to(it.main / "src/shop")
+    python = str(environment / "bin/python")
+    code = f"{it.elsewhere(Path('/none'))}; {IMPORT}"
+    assert it.python(code, python=python) == ("ws ws" if redirect else "main main")
+    assert it.offences() == ([] if redirect else ["shop", "shop.core"])
+
+
+@pytest.mark.parametrize("redirect", [True, False])
+def test_files_linked_one_by_one_turn(redirect: bool, place: Arrange, tmp_path: Path) -> None:
+    it = place(redirect=redirect)
+    for name in SHOP:
+        link = tmp_path / "links" / Path(name).relative_to("src")
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(it.main / name)
+    code = f"{it.elsewhere(tmp_path / 'links')}; {IMPORT}"
+    assert it.python(code) == ("ws ws" if redirect else "main main")
+    assert it.offences() == ([] if redirect else ["shop", "shop.core"])
+
+
+def test_environment_within_the_checkout_is_not_the_checkout(place: Arrange, virtual: Path) -> None:
+    it = place(known=False)
+    environment = shutil.copytree(virtual, it.main / ".tox/py", symlinks=True)
+    (site_of(environment) / "third.py").write_text("")
+    assert it.python("import third; print(third.__file__)", python=str(environment / "bin/python")) == str(
+        site_of(environment) / "third.py"
+    )
     assert it.offences() == []
 
 
 def test_installed_copy_turns_and_is_an_offence_where_it_can_not(place: Arrange, tmp_path: Path) -> None:
     it = place()
     shutil.copytree(it.main / "src/shop", tmp_path / "site/shop")
-    code = f"import sys; sys.path[1:2] = []; sys.path.append({str(tmp_path / 'site')!r}); {IMPORT}"
+    code = f"{it.elsewhere(tmp_path / 'site')}; {IMPORT}"
     copies = ((tmp_path / "site/shop", "src/shop"),)
     assert it.arrange(copies=copies).python(code) == "ws ws"
     assert it.offences() == []
     assert it.arrange(copies=copies, redirect=False).python(code) == "main main"
     assert it.offences() == ["shop", "shop.core"]
+
+
+def test_generated_module_of_an_installed_copy_may_come_from_there(place: Arrange, tmp_path: Path) -> None:
+    it = place()
+    shutil.copytree(it.main / "src/shop", tmp_path / "site/shop")
+    (tmp_path / "site/shop/_version.py").write_text("version = '7'\n")
+    it.arrange(copies=((tmp_path / "site/shop", "src/shop"),))
+    code = f"{it.elsewhere(tmp_path / 'site')}; {IMPORT}; import shop._version; print(shop._version.version)"
+    assert it.python(code) == "ws ws\n7"
+    assert it.offences() == []
+
+
+def test_finders_before_the_guard_are_asked_once(place: Arrange) -> None:
+    it = place()
+    code = """\
+        import sys
+        class First:
+            asked = []
+            def find_spec(name, path, target=None): First.asked.append(name)
+        sys.meta_path.insert(0, First)
+        import shop
+        print(First.asked)
+    """
+    assert it.python(code) == "['shop']"
+
+
+def test_no_process_leaves_bytecode_in_the_workspace(place: Arrange) -> None:
+    it = place()
+    code = f"""\
+        import subprocess, sys
+        child = "import sys; sys.path.append({str(it.main / "src")!r}); import shop"
+        subprocess.run([sys.executable, "-c", child], env={{}}, check=True)
+    """
+    it.python(code)
+    assert it.report().workspace == 1
+    assert list(it.workspace.rglob("__pycache__")) == []
 
 
 def test_metadata_beside_the_sources_stays_visible(place: Arrange) -> None:
@@ -296,12 +373,11 @@ def test_script_of_the_main_checkout_is_an_offence(place: Arrange) -> None:
     assert it.offences() == ["__main__"]
 
 
-def test_module_that_was_loaded_before_the_guard_is_an_offence(place: Arrange, tmp_path: Path) -> None:
+def test_module_that_was_loaded_before_the_guard_is_an_offence(place: Arrange, virtual: Path, tmp_path: Path) -> None:
     it = place()
-    site = tmp_path / "env"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", site], check=True)
-    (next(site.glob("lib/*/site-packages")) / "early.pth").write_text(f"{it.main / 'src'}\nimport shop\n")
-    it.python("pass", python=str(site / "bin/python"))
+    environment = shutil.copytree(virtual, tmp_path / "env", symlinks=True)
+    (site_of(environment) / "early.pth").write_text(f"{it.main / 'src'}\nimport shop\n")
+    it.python("pass", python=str(environment / "bin/python"))
     assert it.offences() == ["shop"]
 
 
