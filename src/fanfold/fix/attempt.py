@@ -14,10 +14,8 @@ from fanfold.engine import DeadlineExceeded
 from fanfold.fix.project import Project
 from fanfold.fix.prompt import build_prompt
 from fanfold.fix.split import Task
-from fanfold.fix.verify import Baseline, Judge
+from fanfold.fix.verify import Baseline, Judge, TestTree
 from fanfold.git import Change, Repository, Workspace, WorkspacePool
-
-TestChange = Callable[[Workspace], Awaitable[tuple[str, ...]]]
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,8 @@ class Bench:
         deadline_s: seconds for one try.
         cache: the checkers' caches of the base, copied into a workspace that has none.
         commands: how each checker is called, by its name.
-        test: runs the suite on a verified change and says what broke; None = not here.
+        test: runs tests on a verified change and names what it breaks; None = not here.
+        told: by task, what is known before the first attempt.
         formats: whether the project keeps its files formatted.
     """
 
@@ -66,7 +65,8 @@ class Bench:
     ignore: tuple[str, ...] = ()
     annotate: bool = False
     formats: Callable[[Workspace, str], Awaitable[bool]] | None = None
-    test: TestChange | None = None
+    test: TestTree | None = None
+    told: Mapping[str, str] = field(default_factory=dict)
 
 
 async def attempt(bench: Bench, task: Task) -> Attempted:
@@ -77,7 +77,7 @@ async def attempt(bench: Bench, task: Task) -> Attempted:
     """
     async with bench.pool.lease(bench.baseline.commit) as workspace:
         await asyncio.to_thread(_seed, bench.cache, workspace.cache)
-        judge = Judge(bench.baseline, bench.repository, bench.project, workspace, task)
+        judge = Judge(bench.baseline, bench.repository, bench.project, workspace, task, bench.test)
         return await _try_until_verified(bench, judge)
 
 
@@ -85,7 +85,7 @@ async def _try_until_verified(bench: Bench, judge: Judge) -> Attempted:
     tries = 1 if bench.agent.deterministic else bench.max_attempts
     best: Attempted | None = None
     failure: AgentError | DeadlineExceeded = AgentError("no attempt was made")
-    feedback, agent_s = "", 0.0
+    feedback, agent_s = bench.told.get(judge.task.key, ""), 0.0
     for number in range(1, tries + 1):
         if number > 1:
             await judge.workspace.reset()
@@ -93,11 +93,12 @@ async def _try_until_verified(bench: Bench, judge: Judge) -> Attempted:
         try:
             report = await _work(bench, judge, number, feedback)
         except (AgentError, DeadlineExceeded) as error:
-            failure, feedback = error, str(error)
-            continue
+            failure, feedback, report = error, str(error), Report(refused=(str(error),))
+            if not await judge.restore_best():
+                continue
         finally:
             agent_s += time.monotonic() - started_s
-        change, verdict = await _examine(bench, judge)
+        change, verdict = await judge.examine()
         latest = Attempted(judge.task, change if verdict.ok else None, verdict, number, agent_s, report.refused)
         best = latest if best is None else _better(best, latest)
         if verdict.ok and not verdict.left:
@@ -140,16 +141,6 @@ async def _prompt(bench: Bench, task: Task, workspace: Workspace, feedback: str)
         return ""
     code = (workspace.root / task.path).read_text("utf-8", "replace")
     return build_prompt(task, code, bench.explanations, bench.conventions, feedback)
-
-
-async def _examine(bench: Bench, judge: Judge) -> tuple[Change, Verdict]:
-    change, verdict = await judge.examine()
-    if not verdict.ok or bench.test is None:
-        return change, verdict
-    broken = await bench.test(judge.workspace)
-    if not broken:
-        return change, verdict
-    return change, Verdict(ok=False, reasons=broken, fixed=verdict.fixed, left=verdict.left)
 
 
 def _better(best: Attempted, latest: Attempted) -> Attempted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fanfold import __version__
 from fanfold.engine import Done, Outcome
@@ -28,7 +28,10 @@ class Landing:
     taken_out: dict[str, str] = field(default_factory=dict)
 
     async def take(self, outcome: Outcome[Attempted]) -> None:
-        """Note the outcome of one branch and land its change, if it made one."""
+        """Note the outcome of one branch and land its change, if it made one; a later outcome adds to an earlier."""
+        earlier = self.outcomes.get(outcome.key)
+        if earlier is not None:
+            outcome = replace(outcome, elapsed_s=earlier.elapsed_s + outcome.elapsed_s)
         self.outcomes[outcome.key] = outcome
         if not isinstance(outcome, Done) or outcome.value.change is None:
             return
@@ -39,6 +42,7 @@ class Landing:
             self.conflicts[outcome.key] = str(error)
         else:
             self.landed[outcome.key] = Landed(commit, change, message)
+            self.taken_out.pop(outcome.key, None)
 
     async def compose(self, keys: Sequence[str]) -> str:
         """A commit of only these changes on the base; the branch's own tip where these are all it has."""

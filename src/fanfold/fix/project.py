@@ -104,7 +104,7 @@ def workspace_environment(
     overrides = {
         **guard,
         "PATH": os.pathsep.join(moved.programs()),
-        "PYTHONPATH": os.pathsep.join((guard["PYTHONPATH"], *moved.variable("PYTHONPATH"))),
+        "PYTHONPATH": os.pathsep.join((guard["PYTHONPATH"], *moved.variable("PYTHONPATH"), *_sources(workspace_root))),
         "MYPYPATH": os.pathsep.join(mypy_path(project, workspace_root)),
         "PYTHONDONTWRITEBYTECODE": "1",
         # Tests that hang on the order of a set must not tell base and change apart.
@@ -112,6 +112,12 @@ def workspace_environment(
         "HYPOTHESIS_STORAGE_DIRECTORY": str(report_dir / "hypothesis"),
     }
     return allowed_environment(PASSED, overrides)
+
+
+def _sources(workspace_root: Path) -> tuple[str, ...]:
+    """Where a package lies that was never installed: its tests can be run all the same."""
+    source = workspace_root / "src"
+    return (str(source),) if source.is_dir() and not (source / "__init__.py").exists() else ()
 
 
 def mypy_path(project: Project, workspace_root: Path) -> tuple[str, ...]:

@@ -56,6 +56,13 @@ class Run:
         """All that can be configured."""
         return self.request.settings
 
+    @property
+    def cache(self) -> Path:
+        """The checkers' caches of the base, kept as long as the run."""
+        cache = self.scratch / "cache"
+        cache.mkdir(exist_ok=True)
+        return cache
+
     def phase(self, name: str, detail: str = "") -> None:
         """Tell whoever watches what begins now."""
         self.on_event(Phase(name, detail))

@@ -7,8 +7,7 @@ import contextlib
 import secrets
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -18,20 +17,20 @@ from fanfold.config import FixSettings, workspaces_home
 from fanfold.engine import fan_out
 from fanfold.fix import formatting, prompt
 from fanfold.fix.attempt import Bench, attempt
-from fanfold.fix.checkers import Census, Checker, Scope, checkers_for, refuse_unasked, run_checkers
-from fanfold.fix.compare import Comparison, compare
-from fanfold.fix.fingerprint import with_fingerprints
+from fanfold.fix.census import able, census_of
+from fanfold.fix.checkers import Scope, checkers_for, refuse_unasked
 from fanfold.fix.landing import Landing
 from fanfold.fix.plan import Request, plan
 from fanfold.fix.project import Project, find_project
 from fanfold.fix.record import OnEvent, Run
 from fanfold.fix.report import Report
-from fanfold.fix.settle import settle
+from fanfold.fix.split import Task
 from fanfold.fix.suite import Suite, find_suite
 from fanfold.fix.summary import report_of
-from fanfold.fix.tested import Tester, breaks
+from fanfold.fix.tested import Part, Tester
+from fanfold.fix.together import settle_together
 from fanfold.fix.uncommitted import uncommitted_findings
-from fanfold.fix.verify import Baseline
+from fanfold.fix.verify import Baseline, TestTree
 from fanfold.git import LandError, Repository, ResultBranch, WorkspacePool, fast_forward
 
 
@@ -101,7 +100,8 @@ async def _carry_out(this: Run) -> None:
             return
         async with _tester(this, pool):
             await _attempt_and_land(this, pool)
-            await _settle(this, pool)
+            this.phase("verifying", "all changes together")
+            await settle_together(this, pool, partial(_again, this, pool))
     if this.request.apply and this.landing.landed:
         await _apply(this)
 
@@ -119,39 +119,10 @@ async def _apply(this: Run) -> None:
 async def _find(this: Run, pool: WorkspacePool) -> None:
     """Check the base commit; beside it the user's own uncommitted text, only to be able to name it."""
     this.phase("checking", ", ".join(checker.name for checker in this.checkers))
-    this.census = await _census(this, pool, this.repository.head, this.checkers)
+    this.census = await census_of(this, pool, this.repository.head, this.checkers)
     this.uncommitted = await uncommitted_findings(
-        this.repository, pool, this.census.findings, _able(this), this.project, this.settings.select
+        this.repository, pool, this.census.findings, able(this), this.project, this.settings.select
     )
-
-
-async def _census(this: Run, pool: WorkspacePool, commit: str, checkers: Sequence[Checker]) -> Census:
-    async with pool.lease(commit) as workspace:
-        scope = Scope(workspace.root, this.project, _cache(this), None, this.settings.select, this.settings.exclude)
-        return _named(await run_checkers(checkers, scope), workspace.root)
-
-
-def _named(census: Census, root: Path) -> Census:
-    """The same with fingerprints, read from the tree that was checked."""
-    named = {checked.checker: with_fingerprints(checked.findings, partial(_read, root)) for checked in census.checked}
-    return Census(tuple(replace(checked, findings=named[checked.checker]) for checked in census.checked))
-
-
-def _read(root: Path, path: str) -> bytes | None:
-    file = root / path
-    return file.read_bytes() if file.is_file() and not file.is_symlink() else None
-
-
-def _cache(this: Run) -> Path:
-    cache = this.scratch / "cache"
-    cache.mkdir(exist_ok=True)
-    return cache
-
-
-def _able(this: Run) -> tuple[Checker, ...]:
-    """The checkers that could check the base; the others can't judge a change."""
-    broken = {one.checker for one in this.census.checked if one.error is not None}
-    return tuple(checker for checker in this.checkers if checker.name not in broken)
 
 
 @contextlib.asynccontextmanager
@@ -166,22 +137,37 @@ async def _tester(this: Run, pool: WorkspacePool) -> AsyncIterator[None]:
 
 
 async def _attempt_and_land(this: Run, pool: WorkspacePool) -> None:
-    this.phase("fixing", f"{_count(len(this.plan.tasks), 'file')}, {this.settings.jobs} at once")
-    bench = await _bench(this, pool)
+    this.phase("fixing", f"{_count(this.plan.tasks)}, {this.settings.jobs} at once")
+    tests = this.tester.broken_by if this.tester is not None and this.settings.tests == "each" else None
+    await _fan_out(this, this.plan.tasks, await _bench(this, pool, tests))
+
+
+async def _again(this: Run, pool: WorkspacePool, keys: Sequence[str], part: Part) -> None:
+    """One more attempt at changes that were taken out, now with the tests that they broke."""
+    tasks = [task for task in this.plan.tasks if task.key in keys]
+    this.phase("fixing", f"{_count(tasks)} once more, each with the tests that it broke")
+    tests = partial(this.tester.broken_by, part=part) if this.tester is not None else None
+    told = {key: f"Your change was taken out, since it {this.landing.taken_out[key]}." for key in keys}
+    await _fan_out(this, tasks, await _bench(this, pool, tests, told))
+
+
+async def _fan_out(this: Run, tasks: Sequence[Task], bench: Bench) -> None:
     await fan_out(
         partial(attempt, bench),
-        this.plan.tasks,
+        tasks,
         limit=this.settings.jobs,
         on_outcome=this.landing.take,
         on_event=this.on_event,
     )
 
 
-async def _bench(this: Run, pool: WorkspacePool) -> Bench:
+async def _bench(
+    this: Run, pool: WorkspacePool, tests: TestTree | None, told: Mapping[str, str] | None = None
+) -> Bench:
     settings, root = this.settings, this.repository.root
-    checkers = _able(this)
+    checkers = able(this)
     baseline = Baseline(this.repository.head, checkers, this.census.findings, settings.select, settings.exclude)
-    scope = Scope(root, this.project, _cache(this), (), settings.select, settings.exclude)
+    scope = Scope(root, this.project, this.cache, (), settings.select, settings.exclude)
     commands = {checker.name: checker.command(scope) for checker in checkers}
     rules = {(one.checker, one.rule) for task in this.plan.tasks for one in task.findings}
     knows = not this.agent.deterministic
@@ -194,7 +180,7 @@ async def _bench(this: Run, pool: WorkspacePool) -> Bench:
         project=this.project,
         max_attempts=settings.max_attempts,
         deadline_s=settings.deadline_s,
-        cache=_cache(this),
+        cache=this.cache,
         commands=commands,
         explanations=await prompt.explain(rules, commands) if knows else {},
         conventions=prompt.conventions(root) if knows else "",
@@ -202,49 +188,10 @@ async def _bench(this: Run, pool: WorkspacePool) -> Bench:
         ignore=settings.ignore,
         annotate=settings.annotate,
         formats=partial(formatting.is_formatted, ruff) if ruff and formatting.formats(root) else None,
-        test=this.tester.broken if this.tester is not None and settings.tests == "each" else None,
+        test=tests,
+        told=told or {},
     )
 
 
-async def _settle(this: Run, pool: WorkspacePool) -> None:
-    """Check and test what all changes come to together; take out the ones that break it."""
-    landing = this.landing
-    if not landing.landed:
-        return
-    this.phase("verifying", f"{_count(len(landing.landed), 'change')} together")
-    broken = await _broken(this, pool, tuple(landing.landed))
-    if broken and this.broken_tests and not await _broken(this, pool, tuple(landing.landed)):
-        this.notes.append(f"flaky: {broken[0]} once, and not on a second run of the same tree")
-    elif broken:
-        this.phase("bisecting", broken[0])
-        settled = await settle(tuple(landing.landed), partial(_is_good, this, pool))
-        await landing.take_out(dict.fromkeys(settled.guilty, broken[0]))
-        await _broken(this, pool, tuple(landing.landed))
-
-
-async def _is_good(this: Run, pool: WorkspacePool, keys: Sequence[str]) -> bool:
-    return not await _broken(this, pool, keys)
-
-
-async def _broken(this: Run, pool: WorkspacePool, keys: Sequence[str]) -> tuple[str, ...]:
-    """What a set of changes breaks that the base doesn't: findings that are new, tests that no longer pass."""
-    commit = await this.landing.compose(keys)
-    this.after = await _census(this, pool, commit, _able(this))
-    this.comparison = await _compare(this, commit, this.after)
-    this.broken_tests = ()
-    if this.comparison.added:
-        return tuple(f"adds {one.checker} {one.rule} at {one.path}:{one.line}" for one in this.comparison.added)
-    if this.tester is not None:
-        this.broken_tests = breaks(await this.tester.on_base(), await this.tester.on_commit(commit))
-        this.tests_ran = True
-    return this.broken_tests
-
-
-async def _compare(this: Run, commit: str, after: Census) -> Comparison:
-    checked = {one.checker for one in after.checked if one.error is None}
-    base = [finding for finding in this.census.findings if finding.checker in checked]
-    return compare(base, after.findings, await this.repository.hunks(this.repository.head, commit))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def _count(tasks: Sequence[Task]) -> str:
+    return "1 file" if len(tasks) == 1 else f"{len(tasks)} files"

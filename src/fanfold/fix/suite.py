@@ -68,6 +68,7 @@ class Suite:
         variables: set for each run, as pairs of name and value.
         notes: what is done otherwise than the user wrote, in a sentence each.
         redirect: turn imports to the workspace; without it a run of an editable install is an error.
+        stops_early: end at the first failure, where only red or green is asked for.
     """
 
     argv: tuple[str, ...]
@@ -78,6 +79,7 @@ class Suite:
     variables: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
     redirect: bool = True
+    stops_early: bool = False
 
     @property
     def command(self) -> str:
@@ -128,7 +130,7 @@ class Suite:
             # The cache is moved instead of switched off: tests may ask for it, and options like --ff need it.
             *("-o", f"cache_dir={report_dir / 'pytest-cache'}"),
             # One broken module or test must not hide what became of the others.
-            *("--continue-on-collection-errors", "--maxfail=0"),
+            *("--continue-on-collection-errors", f"--maxfail={int(self.stops_early)}"),
         )
         end = argv.index("--") if "--" in argv else len(argv)
         return (*argv[:end], *ours, *argv[end:])

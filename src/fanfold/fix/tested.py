@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass, replace
 
 from fanfold.fix.suite import Suite, SuiteResult, regressions
-from fanfold.git import Workspace, WorkspacePool
+from fanfold.git import WorkspacePool
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some of the suite's files, or all of them, with how they went on the base."""
+
+    suite: Suite
+    base: SuiteResult
 
 
 @dataclass
@@ -37,29 +45,47 @@ class Tester:
 
     def _start(self) -> asyncio.Task[SuiteResult]:
         if self._base is None:
-            self._base = asyncio.create_task(self.on_commit(self.base), name="suite on the base")
+            self._base = asyncio.create_task(self._on(self.suite, self.base), name="suite on the base")
         return self._base
-
-    async def on_base(self) -> SuiteResult:
-        """How the suite went before any change."""
-        return await asyncio.shield(self._start())
 
     def known_base(self) -> SuiteResult | None:
         """How the suite went before any change, where that is known by now."""
         done = self._base is not None and self._base.done() and not self._base.cancelled()
         return self._base.result() if self._base is not None and done else None
 
-    async def on_commit(self, commit: str) -> SuiteResult:
-        """Run the suite on a commit, in a workspace of its own."""
-        async with self.pool.lease(commit) as workspace:
-            return await self._run(workspace)
+    async def whole(self) -> Part:
+        """All of the suite, once it is known how it went before any change."""
+        return Part(self.suite, await asyncio.shield(self._start()))
 
-    async def broken(self, workspace: Workspace) -> tuple[str, ...]:
-        """What a change in a workspace breaks: tests that passed on the base and no longer do."""
-        return breaks(await self.on_base(), await self._run(workspace))
+    async def part(self, names: Collection[str], paths: Collection[str]) -> Part:
+        """The files of these tests only, to be stopped at the first failure; all of the suite where that can't be.
 
-    async def _run(self, workspace: Workspace) -> SuiteResult:
-        result = await self.suite.run(workspace.root, workspace.cache)
+        Args:
+            names: tests as a result calls them.
+            paths: all files of the base, among which the tests' own are looked for.
+        """
+        whole = await self.whole()
+        files = {name: file_of(name, paths) for name in (whole.base.cases or {})}
+        chosen = {files.get(name) for name in names}
+        if self.suite.kind != "pytest" or not chosen or None in chosen:
+            return whole
+        cases = {name: status for name, status in (whole.base.cases or {}).items() if files[name] in chosen}
+        green = all(status in ("passed", "skipped") for status in cases.values())
+        suite = replace(
+            self.suite, argv=(*self.suite.argv, *sorted(file for file in chosen if file)), stops_early=green
+        )
+        return Part(suite, replace(whole.base, cases=cases, ok=green))
+
+    async def broken_by(self, tree: str, part: Part | None = None) -> tuple[str, ...]:
+        """What a tree or commit breaks of a part of the suite, None = of all of it."""
+        part = part or await self.whole()
+        if not comparable(part.base):
+            return ()
+        return breaks(part.base, await self._on(part.suite, tree))
+
+    async def _on(self, suite: Suite, tree: str) -> SuiteResult:
+        async with self.pool.lease(tree) as workspace:
+            result = await suite.run(workspace.root, workspace.cache)
         self.runs += 1
         self.elapsed_s += result.elapsed_s
         return result
@@ -71,9 +97,17 @@ def comparable(base: SuiteResult) -> bool:
 
 
 def breaks(base: SuiteResult, now: SuiteResult) -> tuple[str, ...]:
-    """What passed on the base and does not now; none where the base itself can't be compared with."""
-    if not comparable(base):
-        return ()
+    """The tests that passed on the base and do not now; why there is no answer, where there is none now."""
     if now.error is not None:
-        return (f"the tests no longer run: {now.error}",)
-    return tuple(f"breaks the test {name}" for name in regressions(base, now))
+        return (now.error,)
+    return regressions(base, now)
+
+
+def file_of(name: str, paths: Collection[str]) -> str | None:
+    """The file that a test stands in, told by its dotted name; None where no such file is there."""
+    parts = name.partition("::")[0].split(".")
+    for end in range(len(parts), 0, -1):
+        file = "/".join(parts[:end]) + ".py"
+        if file in paths:
+            return file
+    return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from fanfold.agents.protocol import Verdict
@@ -17,6 +17,8 @@ from fanfold.fix.project import Project
 from fanfold.fix.split import Task
 from fanfold.git import Change, FileDiff, Repository, Workspace
 from fanfold.process import run
+
+TestTree = Callable[[str], Awaitable[tuple[str, ...]]]
 
 REGULAR = frozenset({"100644", "100755"})
 
@@ -41,13 +43,19 @@ class Baseline:
 
 @dataclass
 class Judge:
-    """Judges what one workspace makes of one task; a text that was judged before is not checked again."""
+    """Judges what one workspace makes of one task; a text that was judged before is not checked again.
+
+    `test` runs tests on the tree of a change that the checkers have nothing against, and names what it breaks;
+    elsewhere, since tests may leave files behind.
+    """
 
     baseline: Baseline
     repository: Repository
     project: Project
     workspace: Workspace
     task: Task
+    test: TestTree | None = None
+    _best: tuple[Verdict, bytes] | None = None
     _known: dict[bytes, Verdict] = field(default_factory=dict)
     _before: bytes | None = None
 
@@ -69,8 +77,17 @@ class Judge:
         after = (self.workspace.root / self.task.path).read_bytes()
         digest = hashlib.sha256(after).digest()
         if digest not in self._known:
-            self._known[digest] = await self._judge(diff, after)
+            verdict = self._known[digest] = await self._judge(diff, after)
+            if verdict.ok and (self._best is None or verdict.fixed > self._best[0].fixed):
+                self._best = verdict, after
         return self._known[digest]
+
+    async def restore_best(self) -> bool:
+        """Put back the best text that was found good, in a clean workspace; whether there is one."""
+        await self.workspace.reset()
+        if self._best is not None:
+            (self.workspace.root / self.task.path).write_bytes(self._best[1])
+        return self._best is not None
 
     async def _judge(self, diff: FileDiff, after: bytes) -> Verdict:
         path, before = self.task.path, await self._text_before()
@@ -83,7 +100,18 @@ class Judge:
             return self._no(reasons)
         checked = await self._check()
         failures = tuple(f"could not check with {one.checker}: {one.error}" for one in checked if one.error is not None)
-        return self._no(failures) if failures else _verdict(self.task, self._compare(checked, diff))
+        if failures:
+            return self._no(failures)
+        return await self._tested(_verdict(self.task, self._compare(checked, diff)))
+
+    async def _tested(self, verdict: Verdict) -> Verdict:
+        if self.test is None or not verdict.harmless:
+            return verdict
+        broken = await self.test((await self.workspace.capture()).tree)
+        if not broken:
+            return verdict
+        reasons = tuple(f"breaks {name}" for name in broken)
+        return replace(verdict, ok=False, reasons=reasons)
 
     async def _text_before(self) -> bytes:
         if self._before is None:
