@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import base64
+import copy
 import hashlib
 import json
 import os
@@ -132,7 +133,7 @@ def fetch(name: str, into: Path | None = None) -> Path:
         if hasattr(tarfile, "data_filter"):
             tar.extractall(unpacked, filter="data")
         else:  # Python before 3.11.4; the hash vouches for the content
-            tar.extractall(unpacked)
+            tar.extractall(unpacked, members=map(_as_mine, tar))
     _prune(unpacked / package.stem, package)
     (unpacked / package.stem).rename(target)
     unpacked.rmdir()
@@ -199,6 +200,13 @@ def _archive(package: Package) -> Path:
     partial.write_bytes(data)
     partial.rename(kept)
     return kept
+
+
+def _as_mine(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Unpacked by root, files would belong to whoever packed them, and git would refuse to work there."""
+    mine = copy.copy(entry)  # its `replace` came with the filters
+    mine.uid, mine.gid, mine.uname, mine.gname = os.getuid(), os.getgid(), "", ""
+    return mine
 
 
 def _prune(root: Path, package: Package) -> None:

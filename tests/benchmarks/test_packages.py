@@ -7,6 +7,7 @@ import hashlib
 import http.server
 import io
 import json
+import os
 import subprocess
 import tarfile
 import threading
@@ -25,6 +26,7 @@ def archive(files: dict[str, str]) -> bytes:
         for name, text in files.items():
             entry = tarfile.TarInfo(f"thing-1.0/{name}")
             entry.size = len(text)
+            entry.uid = entry.gid = 12345
             tar.addfile(entry, io.BytesIO(text.encode()))
     return buffer.getvalue()
 
@@ -91,6 +93,14 @@ def test_source_comes_from_either_form_of_index(index: Index, serve: object) -> 
     assert callable(serve)
     serve(index)
     assert (packages.fetch("thing") / "thing.py").read_text() == "import os\n"
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_unpacked_files_are_the_users_own(index: Index, monkeypatch: pytest.MonkeyPatch, *, old: bool) -> None:
+    if old:
+        monkeypatch.delattr(tarfile, "data_filter", raising=False)
+    as_html(index)
+    assert (packages.fetch("thing") / "thing.py").stat().st_uid == os.getuid()
 
 
 def test_second_fetch_asks_nobody_and_is_as_released_again(index: Index) -> None:
