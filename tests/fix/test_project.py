@@ -191,3 +191,28 @@ def test_guard_of_another_run_does_not_come_along(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("PYTHONPATH", outer["PYTHONPATH"])
     inner = workspace_environment(project, tmp_path / "ws", (), tmp_path / "inner")
     assert inner["PYTHONPATH"] == str(tmp_path / "inner/guard")
+
+
+METADATA = {
+    "a copy": ('{"url": "file://MAIN", "dir_info": {}}', "shop/__init__.py,,\nshop-1.dist-info/RECORD,,\n", ["shop"]),
+    "a copy of one file": ('{"url": "file://MAIN"}', "tool.py,,\n../../bin/tool,,\n", ["tool.py"]),
+    "editable": ('{"url": "file://MAIN", "dir_info": {"editable": true}}', "shop/__init__.py,,\n", []),
+    "of another folder": ('{"url": "file:///elsewhere"}', "shop/__init__.py,,\n", []),
+    "from an index": ('{"url": "https://MAIN"}', "shop/__init__.py,,\n", []),
+    "not JSON": ("{", "shop/__init__.py,,\n", []),
+    "other JSON": ("[1]", "shop/__init__.py,,\n", []),
+    "without sources": ('{"url": "file://MAIN"}', "gone/__init__.py,,\n", []),
+    "without a record": ('{"url": "file://MAIN"}', None, []),
+}
+
+
+@pytest.mark.parametrize("case", METADATA)
+def test_copies_are_what_the_metadata_says(case: str, tmp_path: Path) -> None:
+    told, record, expected = METADATA[case]
+    main, site = tmp_path / "main dir", tmp_path / "site"
+    TemporaryRepository(main).write({"src/shop/__init__.py": "", "tool.py": ""})
+    url = told.replace("MAIN", str(main).replace(" ", "%20"))
+    TemporaryRepository(site).write({"shop-1.dist-info/direct_url.json": url})
+    if record is not None:
+        TemporaryRepository(site).write({"shop-1.dist-info/RECORD": record})
+    assert [path.name for path, _ in installed_copies(main, (site,))] == expected
