@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from fanfold.git.change import ABSENT, Change, PathChange
-from fanfold.git.command import GitError, git, records, text, uninterrupted
+from fanfold.git.command import UNSYNCED, GitError, git, records, text, uninterrupted
 from fanfold.git.commits import Commits
 from fanfold.git.coprocess import Coprocess, lines
-from fanfold.git.objects import Objects, ObstructedError
+from fanfold.git.objects import Objects, ObstructedError, sync_files
 from fanfold.git.repository import Repository
 from fanfold.git.trees import FILES, Node
 from fanfold.process import Completed
@@ -64,7 +64,8 @@ class ResultBranch:
         self._objects = Objects(repository)
         self._commits = Commits(repository)
         command = ("update-ref", "--stdin", "--no-deref", "--create-reflog", "-m", "fanfold: land")
-        self._refs = Coprocess(*command, cwd=repository.root, places={"GIT_DIR": str(repository.git_dir)})
+        places = {"GIT_DIR": str(repository.git_dir)}
+        self._refs = Coprocess(*command, cwd=repository.root, places=places, settings=UNSYNCED)
 
     async def __aenter__(self) -> ResultBranch:
         await self.check()
@@ -175,6 +176,7 @@ class ResultBranch:
         commit = await write(new, tip, message)
         if not draft:
             await self._objects.sync([*await self._objects.fresh(new, old), commit])
+        self._objects.remember(commit, new)
         return Landed(commit, change, message)
 
     async def _combined(self, tree: str, change: Change) -> str:
@@ -237,6 +239,8 @@ class ResultBranch:
 
     async def _close(self) -> None:
         await asyncio.gather(self._objects.close(), self._commits.close(), self._refs.close())
+        # Objects are on the disk before each landing; where the ref is, once the run is over is soon enough.
+        await sync_files([self.repository.common_dir / self._ref])
 
     async def _git(self, *args: str, ok: tuple[int, ...] = (0,)) -> Completed:
         places = {"GIT_DIR": str(self.repository.git_dir)}
