@@ -247,6 +247,11 @@ async def test_root_of_the_session_is_the_workspace(plain: Make) -> None:
     assert (await it.run()).ok
 
 
+async def test_project_that_is_not_installed_is_tested_from_its_sources(plain: Make) -> None:
+    files = {"src/shop_of_none/__init__.py": "", "tests/test_a.py": "import shop_of_none\ndef test_a(): pass\n"}
+    assert (await plain(files).run()).ok
+
+
 async def test_pytest_alone_does_not_see_the_working_directory(plain: Make) -> None:
     files = {"extra.py": "", "tests/test_a.py": "import extra\ndef test_a(): pass\n"}
     it = plain(files)

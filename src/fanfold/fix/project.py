@@ -88,7 +88,8 @@ def workspace_environment(
         redirect: turn imports to the workspace; without it the guard only watches.
     Returns:
         Allowed variables of the caller's (no secrets), the environment's programs first on PATH, the import
-        guard first on PYTHONPATH, MYPYPATH, a fixed hash seed, no bytecode.
+        guard first on PYTHONPATH (and `src`, where the project isn't installed), MYPYPATH, a fixed hash seed, no
+        bytecode.
     """
     sites = site_directories(project.python, project.environment)
     guarded = Guarded(
@@ -100,11 +101,13 @@ def workspace_environment(
         redirect=redirect,
     )
     guard = guard_environment(guarded, report_dir)
+    is_installed = bool(guarded.copies or source_roots(project.root, sites))
+    sources = () if is_installed else _sources(workspace_root)
     moved = _Moved(project, workspace_root)
     overrides = {
         **guard,
         "PATH": os.pathsep.join(moved.programs()),
-        "PYTHONPATH": os.pathsep.join((guard["PYTHONPATH"], *moved.variable("PYTHONPATH"), *_sources(workspace_root))),
+        "PYTHONPATH": os.pathsep.join((guard["PYTHONPATH"], *moved.variable("PYTHONPATH"), *sources)),
         "MYPYPATH": os.pathsep.join(mypy_path(project, workspace_root)),
         "PYTHONDONTWRITEBYTECODE": "1",
         # Tests that hang on the order of a set must not tell base and change apart.
@@ -115,7 +118,7 @@ def workspace_environment(
 
 
 def _sources(workspace_root: Path) -> tuple[str, ...]:
-    """Where a package lies that was never installed: its tests can be run all the same."""
+    """Where a package lies that is not installed: its tests can be run all the same."""
     source = workspace_root / "src"
     return (str(source),) if source.is_dir() and not (source / "__init__.py").exists() else ()
 
