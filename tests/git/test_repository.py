@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -43,10 +44,14 @@ async def test_places_without_a_usable_repository_say_so_with_a_hint(tmp_path: P
         assert error.value.hint
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-async def test_a_repository_of_another_user_is_not_trusted(user: TemporaryRepository) -> None:
-    for path in (user.root, user.root / ".git"):
-        os.chown(path, 12345, 12345)
+async def test_a_repository_of_another_user_is_not_trusted(
+    user: TemporaryRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = shutil.which("git")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/git").write_text(f'#!/bin/sh\nGIT_TEST_ASSUME_DIFFERENT_OWNER=1 exec {real} "$@"\n')
+    (tmp_path / "bin/git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
     with pytest.raises(RepositoryError, match="another user") as error:
         await opened(user)
     assert "safe.directory" in (error.value.hint or "")

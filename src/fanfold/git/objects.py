@@ -76,7 +76,10 @@ class Objects:
         Raises:
             GitError: one isn't.
         """
-        names = list(oids)
+        # What a capture wrote a moment ago lies there as a file of its own.
+        names = [oid for oid in oids if not self._loose(oid).exists()]
+        if not names:
+            return
         asked = "".join(f"info {name}\n" for name in names).encode()
         found = await self._reader.ask(asked, lambda answer: lines(answer, len(names)))
         if absent := [name for name, *rest in found if len(rest) != 2]:
@@ -130,7 +133,10 @@ class Objects:
 
     async def sync(self, oids: Iterable[str]) -> None:
         """Bring objects to the disk that were written a moment ago; ones in packs are there already."""
-        await sync_files([self._store / oid[:2] / oid[2:] for oid in oids])
+        await sync_files([self._loose(oid) for oid in oids])
+
+    def _loose(self, oid: str) -> Path:
+        return self._store / oid[:2] / oid[2:]
 
     def remember(self, commit: str, tree: str) -> None:
         """Note the tree of a commit that was just written."""
