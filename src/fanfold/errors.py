@@ -4,10 +4,14 @@ Subclasses stand beside what raises them:
 
     FanfoldError
     ├── engine.DuplicateKeyError        two items of one fan-out share a key
+    ├── engine.IsolationError           an item can't be copied
     ├── engine.BranchError              why a branch has no value
     │   ├── engine.DeadlineExceeded
     │   └── engine.BranchCancelled
-    ├── process.ProgramNotFound         a program to run isn't installed
+    ├── process.ProcessError            a program can't be started
+    │   └── process.ProgramNotFound     it isn't installed, or may not be executed
+    ├── agents.AgentUnusable            there is no such agent, or it can't work with its settings
+    ├── agents.AgentError               an agent ended without an answer
     ├── git.GitError                    git itself failed, in its own words
     │   ├── git.RepositoryError         not a repository, bare, no commit yet, ...
     │   ├── git.WorkspaceError          a workspace can't be made, leased or reset

@@ -200,6 +200,10 @@ def _notes(run: Run) -> tuple[str, ...]:
     notes = list(run.notes)
     if run.interrupted and run.landing.landed:
         notes.append("interrupted before all changes were checked and tested together")
+    if run.suite is not None:
+        notes += run.suite.notes
+    if run.tester is not None:
+        notes += run.tester.warnings
     if run.repository.submodules:
         notes.append(f"submodules are left alone: {', '.join(run.repository.submodules)}")
     if run.repository.branch is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from fanfold.fix.suite import Suite, SuiteResult, regressions
 from fanfold.git import WorkspacePool
@@ -31,6 +31,7 @@ class Tester:
     base: str
     runs: int = 0
     elapsed_s: float = 0.0
+    warnings: dict[str, None] = field(default_factory=dict)
     _base: asyncio.Task[SuiteResult] | None = None
 
     @contextlib.asynccontextmanager
@@ -88,6 +89,7 @@ class Tester:
             result = await suite.run(workspace.root, workspace.cache)
         self.runs += 1
         self.elapsed_s += result.elapsed_s
+        self.warnings.update(dict.fromkeys(result.warnings))
         return result
 
 
