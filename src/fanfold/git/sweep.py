@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import stat
 from collections.abc import Collection, Mapping
 
 from fanfold.git.trees import GITLINK, TREE, Tree
 
 _OWN = 0o700
+_DEEPEST = 100
+_LONGEST = 3_000
 _NOTHING: Tree = {}
 
 
@@ -62,12 +65,26 @@ def remove(path: bytes) -> None:
     if not stat.S_ISDIR(mode):
         os.unlink(path)  # noqa: PTH108 bytes
         return
-    for entry in _listed(path):
-        if entry.is_dir(follow_symlinks=False):
-            remove(entry.path)
-        else:
+    deep: list[bytes] = []
+    _remove_folder(path, 0, deep)
+    for each in deep:  # grows meanwhile
+        inner: list[bytes] = []
+        _remove_folder(each, 0, inner)
+        deep += inner
+
+
+def _remove_folder(folder: bytes, depth: int, deep: list[bytes]) -> None:
+    """Delete a folder; what is too far down for a path's or the stack's length is moved up, and added to `deep`."""
+    for entry in _listed(folder):
+        if not entry.is_dir(follow_symlinks=False):
             os.unlink(entry.path)  # noqa: PTH108 bytes
-    os.rmdir(path)  # noqa: PTH106 bytes
+        elif depth < _DEEPEST and len(entry.path) < _LONGEST:
+            _remove_folder(entry.path, depth + 1, deep)
+        else:
+            top = folder.rsplit(b"/", depth)[0]
+            deep.append(top + b"." + secrets.token_hex(8).encode())
+            os.rename(entry.path, deep[-1])  # noqa: PTH104 bytes
+    os.rmdir(folder)  # noqa: PTH106 bytes
 
 
 def _listed(folder: bytes) -> list[os.DirEntry[bytes]]:

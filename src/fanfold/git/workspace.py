@@ -93,9 +93,16 @@ class Workspace:
             raise WorkspaceError(f"can't read what changed: {error.message}", hint=error.hint) from error
 
     async def clean_ignored(self) -> None:
-        """Remove files that git ignores or can't hold, so that what is checked is what would land."""
-        keep = await untracked(self._git)
-        await self._in_thread(lambda: sweep(self._bytes, self._base_tree, self._objects.trees, keep=keep))
+        """Remove files that git ignores or can't hold, so that what is checked is what would land.
+
+        Raises:
+            WorkspaceError: one can't be removed.
+        """
+        try:
+            keep = await untracked(self._git)
+            await self._in_thread(lambda: sweep(self._bytes, self._base_tree, self._objects.trees, keep=keep))
+        except (GitError, OSError) as error:
+            raise WorkspaceError(f"can't remove ignored files: {error}") from error
 
     async def hunks(self, path: str) -> FileDiff | None:
         """Which lines of one file differ from base now; None = none do. Writes no object."""
