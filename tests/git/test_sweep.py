@@ -12,13 +12,13 @@ from fanfold.git.trees import Node
 from fanfold.testing.fingerprint import contents
 
 
-@pytest.mark.parametrize("name", ["d", "folder" * 40])
-def test_folders_deeper_than_any_path_are_removed(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(("name", "levels"), [("d", 1_200), ("folder" * 40, 60)])
+def test_folders_deeper_than_any_path_are_removed(tmp_path: Path, name: str, levels: int) -> None:
     top = tmp_path / "top"
     top.mkdir()
     (top / "file").touch()
     here = os.open(top, os.O_RDONLY)
-    for _ in range(1_500):
+    for _ in range(levels):
         os.mkdir(name, dir_fd=here)
         inner = os.open(name, os.O_RDONLY, dir_fd=here)
         os.close(here)

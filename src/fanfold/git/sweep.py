@@ -81,8 +81,8 @@ def _remove_folder(folder: bytes, depth: int, deep: list[bytes]) -> None:
         elif depth < _DEEPEST and len(entry.path) < _LONGEST:
             _remove_folder(entry.path, depth + 1, deep)
         else:
-            top = folder.rsplit(b"/", depth)[0]
-            deep.append(top + b"." + secrets.token_hex(8).encode())
+            beside = folder.rsplit(b"/", depth + 1)[0]
+            deep.append(beside + b"/." + secrets.token_hex(8).encode())
             os.rename(entry.path, deep[-1])  # noqa: PTH104 bytes
     os.rmdir(folder)  # noqa: PTH106 bytes
 
