@@ -464,3 +464,42 @@ async def test_type_error_that_a_change_causes_elsewhere_is_refused(tmp_path: Pa
     assert {line.name for line in report.checkers} == {"ruff", "mypy"}
     assert report.tasks[0].status == "refused"
     assert any("use.py:3" in words for words in report.tasks[0].reasons)
+
+
+async def test_change_that_broke_tests_gets_one_more_attempt_that_is_told_of_them(tmp_path: Path) -> None:
+    repository = make_repository(tmp_path / "r", SUITE)
+
+    async def action(assignment: Assignment) -> None:
+        told = "taken out" in assignment.feedback
+        fixed = "def value() -> int:\n    return " + ("1" if told or assignment.path == "right.py" else "9") + "\n"
+        await writes(FIXED if assignment.path == "third.py" else fixed)(assignment)
+
+    agent = Doing(action)
+    report = await fix(repository, tmp_path, agent, tests="final")
+    assert statuses(report) == {"left.py": "fixed", "right.py": "fixed", "third.py": "fixed"}
+    assert (report.tests.status, report.exit_code) == ("passed", 0)
+    again = [assignment for assignment in agent.assignments if assignment.feedback]
+    assert [assignment.path for assignment in again] == ["left.py"]
+    assert "test_sum" in again[0].prompt
+
+
+async def test_what_was_verified_before_a_deadline_is_kept(tmp_path: Path) -> None:
+    repository = make_repository(tmp_path / "r", {"a.py": "import os\nimport re\nimport sys\n\nprint(sys.argv)\n"})
+
+    async def action(assignment: Assignment) -> None:
+        await writes("import re\nimport sys\n\nprint(sys.argv)\n")(assignment)
+        assert (await assignment.verify()).ok
+        await writes("half of somethi")(assignment)
+        await asyncio.Event().wait()
+
+    report = await fix(repository, tmp_path, Doing(action), max_attempts=1, deadline_s=3)
+    assert statuses(report) == {"a.py": "partial"}
+    assert text(repository, report.tip, "a.py") == "import re\nimport sys\n\nprint(sys.argv)\n"
+    assert any("within 3 s" in words for words in report.tasks[0].refused)
+
+
+async def test_file_that_can_not_be_read_is_never_left_out_by_a_selection_of_rules(tmp_path: Path) -> None:
+    repository = make_repository(tmp_path / "r", {"a.py": "def broken(:\n"})
+    report = await fix(repository, tmp_path, select=("F401",))
+    assert {one.rule for one in report.remaining} == {"invalid-syntax"}
+    assert report.exit_code == 1

@@ -26,6 +26,8 @@ class Tester:
     The base's run starts when the tester is entered and is waited for by whoever needs it first.
     """
 
+    __test__ = False
+
     suite: Suite
     pool: WorkspacePool
     base: str
