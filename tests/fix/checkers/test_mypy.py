@@ -73,7 +73,9 @@ async def test_broken_configuration_is_could_not_check(tree: Tree) -> None:
 
 
 async def test_notes_on_the_configuration_do_not_hide_the_findings(tree: Tree) -> None:
-    unused = "[mypy]\npython_version = 2.7\nwarn_unused_configs = True\n[mypy-colorama.*]\nignore_missing_imports = True\n"
+    unused = (
+        "[mypy]\npython_version = 3.7\nwarn_unused_configs = True\n[mypy-colorama.*]\nignore_missing_imports = True\n"
+    )
     answer = await Mypy().check(tree({"mypy.ini": unused, "a.py": WRONG}))
     assert answer.error is None
     assert [finding.rule for finding in answer.findings] == ["return-value"]
