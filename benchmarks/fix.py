@@ -203,7 +203,7 @@ def _make_dirty(root: Path) -> None:
     for path, action in zip(sources, ("edit", "stage", "both"), strict=False):
         path.write_bytes(path.read_bytes() + b"\nimport antigravity\n")
         if action != "edit":
-            packages._git(root, "add", "--", str(path))
+            packages.git(root, "add", "--", str(path))
         if action == "both":
             path.write_bytes(path.read_bytes() + b"# more\n")
     (root / "not added yet.py").write_text("import os\n")
@@ -222,7 +222,7 @@ def _recount(root: Path, select: list[str]) -> Counts:
 
 
 def _result_branch(root: Path) -> str:
-    names = packages._git(root, "for-each-ref", "--format=%(refname)", "refs/heads/fanfold/").split()
+    names = packages.git(root, "for-each-ref", "--format=%(refname)", "refs/heads/fanfold/").split()
     return names[0] if names else "HEAD"
 
 
@@ -235,11 +235,11 @@ def _export(root: Path, tree: str, target: Path) -> Path:
 
 def _broken_commits(root: Path, tip: str) -> int:
     """Commits of which a Python file compiled before and does not after."""
-    return sum(_breaks(root, commit) for commit in packages._git(root, "rev-list", f"HEAD..{tip}").split())
+    return sum(_breaks(root, commit) for commit in packages.git(root, "rev-list", f"HEAD..{tip}").split())
 
 
 def _breaks(root: Path, commit: str) -> bool:
-    names = packages._git(root, "diff-tree", "-r", "--name-only", "-z", commit, f"{commit}^").split("\0")
+    names = packages.git(root, "diff-tree", "-r", "--name-only", "-z", commit, f"{commit}^").split("\0")
     return any(not _compiles(root, f"{commit}:{name}") for name in names if name.endswith(".py"))
 
 

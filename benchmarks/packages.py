@@ -185,9 +185,6 @@ def git(path: Path, *args: str) -> str:
     ).stdout
 
 
-_git = git
-
-
 def _archive(package: Package) -> Path:
     kept = CACHE / "archives" / package.archive
     if kept.exists() and _sha256(kept.read_bytes()) == package.sha256:

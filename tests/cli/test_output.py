@@ -39,6 +39,11 @@ def test_shown_text_is_one_printable_line(text: str) -> None:
     shown.encode()
 
 
+@given(st.text(st.characters(exclude_categories=())))
+def test_any_text_becomes_unicode(text: str) -> None:
+    decodable(text).encode()
+
+
 @given(st.binary())
 def test_any_file_name_becomes_unicode(name: bytes) -> None:
     decodable(name.decode("utf-8", "surrogateescape")).encode()

@@ -46,8 +46,8 @@ def _escape(letter: str) -> str:
 
 
 def decodable(text: str) -> str:
-    """`text` with undecodable bytes spelled `\\xNN`, for formats that hold Unicode only."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    """`text` with undecodable bytes spelled `\\xNN` and other lone surrogates `\\uNNNN`, for formats of Unicode only."""
+    return "".join(_escape(letter) if "\ud800" <= letter <= "\udfff" else letter for letter in text)
 
 
 def never_fail_to_encode() -> None:

@@ -79,7 +79,7 @@ def no_suppression(path: str, before: bytes, after: bytes) -> tuple[str, ...]:
             reasons.append(f"silences a checker instead of fixing: {suppression.kind} {named}".rstrip())
         else:
             spare.remove(wider)
-    return tuple(reasons)
+    return tuple(dict.fromkeys(reasons))
 
 
 def suppressions(path: str, source: bytes) -> list[Suppression]:

@@ -13,6 +13,7 @@ from fanfold.process import Completed, ProgramNotFound, run
 
 T = TypeVar("T")
 
+MAX_WORDS = 600
 MAX_BYTES = 1 << 30
 
 SAFE = {
@@ -118,7 +119,8 @@ def words(stderr: bytes) -> str:
     """What git said, on one line and without its prefixes."""
     lines = stderr.decode(errors="replace").splitlines()
     plain = (line.removeprefix("fatal: ").removeprefix("error: ").strip() for line in lines)
-    return "; ".join(line for line in plain if line)
+    said = "; ".join(line for line in plain if line)
+    return said if len(said) <= MAX_WORDS else f"{said[:MAX_WORDS]}..."
 
 
 def text(output: bytes) -> str:
