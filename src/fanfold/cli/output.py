@@ -46,7 +46,7 @@ def _escape(letter: str) -> str:
 
 
 def decodable(text: str) -> str:
-    """`text` with undecodable bytes spelled `\\xNN` and other lone surrogates `\\uNNNN`, for formats of Unicode only."""
+    """`text` with undecodable bytes spelled `\\xNN`, other surrogates `\\uNNNN`, for formats that hold Unicode only."""
     return "".join(_escape(letter) if "\ud800" <= letter <= "\udfff" else letter for letter in text)
 
 
