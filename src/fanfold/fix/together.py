@@ -32,7 +32,7 @@ async def settle_together(run: Run, pool: WorkspacePool, again: Again) -> None:
             run.notes.append(f"flaky: {broken[0]} once, and not again on the same tree")
             run.broken_tests = ()
             return
-        run.phase("bisecting", broken[0])
+        run.phase("bisecting", f"what {broken[0]}")
         settled = await settle(tuple(run.landing.landed), _good(run, pool, part))
         await run.landing.take_out(dict.fromkeys(settled.guilty, broken[0]))
         if part is not None and chances and run.settings.tests != "each":
