@@ -77,6 +77,11 @@ class TestPrivateKeys:
     def test_block_cut_off_is_masked_as_far_as_it_goes(self) -> None:
         assert plain(f"-----BEGIN PRIVATE KEY-----\n{self.LINES}# done") == MASK + "\n" * 5 + "\n# done"
 
+    def test_block_in_a_diff_is_masked(self) -> None:
+        block = f"-----BEGIN PRIVATE KEY-----\n{self.LINES * 50}-----END PRIVATE KEY-----\n"
+        removed = "".join(f"-{line}" for line in block.splitlines(keepends=True))
+        assert plain(f"{removed}+none\n") == f"-{MASK}" + "\n" * 252 + "+none\n"
+
     def test_code_that_looks_for_keys_stays(self) -> None:
         code = 'if "-----BEGIN RSA PRIVATE KEY-----" in text and "-----END RSA PRIVATE KEY-----" in text:\n    pass\n'
         assert plain(code) == code
@@ -177,6 +182,8 @@ def test_literal_values_given_to_a_secrets_name_are_masked(text: str, secret: st
         ('password = "cut off by the end', 'password = "***'),
         ('password = "' + "a1" * 5000 + '"', 'password = "***"'),
         ("TOKEN=" + "a1" * 5000 + " next", "TOKEN=*** next"),
+        ('password = "' + "a1\\n" * 50_000 + '" + x', 'password = "***" + x'),
+        ("password = '" + "a1\\'" * 50_000 + "' + x", "password = '***' + x"),
         ('{"password": "a1b2c3", "token": "d4e5f6"}', '{"password": "***", "token": "***"}'),
         ('secret = f"abcdef012345{suffix}"', 'secret = f"***"'),
     ],
@@ -328,7 +335,7 @@ def test_prose_stays(text: str) -> None:
             "--password ",
         ),
         *("://", "://a:", "://a@", "sk-", "eyJ-", "eyJaaaaaaaa.", "SG.", "xoxb-", "curl ", "curl -u ", "Bearer a"),
-        *("Authorization: ", "-----BEGIN PRIVATE KEY-----", "a", " ", "{", '"', "\\"),
+        *("Authorization: ", "-----BEGIN PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----\n-", "a", " ", "{", '"', "\\"),
     ],
 )
 def test_time_grows_with_the_text_and_not_with_its_square(piece: str) -> None:

@@ -4,8 +4,9 @@ Three signs give a secret away: its own shape (a token with a well-known prefix,
 it (`password = "…"`, an Authorization header, a URL with a password), and that the environment holds it under a
 secret's name. Ordinary code that merely handles secrets (`token = get_token()`, `password: str`) stays as it is.
 
-Every pattern is linear: repetitions are bounded or possessive, and most run only where a plain substring search
-has found what they begin with.
+Every pattern is linear: repetitions are bounded or possessive, or nothing that may fail follows them, and most run
+only where a plain substring search has found what they begin with. Only sets of letters are repeated possessively,
+never groups: before 3.11.5 Python lost matches of those (https://github.com/python/cpython/issues/106052).
 """
 
 from __future__ import annotations
@@ -44,9 +45,9 @@ _TOKENS = tuple(
 
 _PRIVATE_KEY = re.compile(
     r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----"
-    r"(?P<body>(?:[^-]|-(?!----(?:BEGIN|END) )){0,65536}+)(?P<end>-----END [A-Z0-9 ]{1,60}-----)?"
+    r"(?P<body>(?:[^-]{1,64}+|-(?!----(?:BEGIN|END) )){0,2048})(?P<end>-----END [A-Z0-9 ]{1,60}-----)?"
 )
-_KEY_LINES = re.compile(r"""(?:[\s"'\\nr+|>,]{1,40}[A-Za-z0-9+/=]{16,}+)*+""")
+_KEY_LINES = re.compile(r"""(?:[\s"'\\nr+|>,]{1,40}[A-Za-z0-9+/=]{16,}+)*""")
 _KEY_LINE = re.compile(r"[A-Za-z0-9+/=]{32}")
 
 _IN_URL = re.compile(r"""://(?P<user>[^\s/:@'"<>?#\\]{0,256}+)(?::(?P<password>[^\s/@'"<>\\]{1,512}+))?@""")
@@ -73,20 +74,20 @@ _ASSIGNED = re.compile(
     (?P<sign>[ \t]{0,8}(?:=>|:=|=(?![=~>])|:(?![:=/]))[ \t]{0,8}|>|[ \t]{1,4}(?=[^\s:=-]))
     (?=[rbfuRBFU]{0,2}(?:
         \\{1,3}["'](?P<escaped>[^"'\\\n]{1,100}+)
-        |"(?P<double>(?:\\.|[^"\\\n]){1,100}+)
-        |'(?P<single>(?:\\.|[^'\\\n]){1,100}+)
+        |"(?P<double>(?:\\.|[^"\\\n]){1,100})
+        |'(?P<single>(?:\\.|[^'\\\n]){1,100})
         |`(?P<back>[^`\n]{1,100}+)
     )|(?P<bare>[^\s"'`,;&|<>(){}\[\]\\]{1,100}+))
     """,
     re.VERBOSE,
 )
-# What is left of a value that is longer than a pattern should look ahead.
+# The next piece of a value that is longer than a pattern should look ahead; bounded, as a group takes memory each time.
 _REST = {
-    "escaped": re.compile(r"""[^"'\\\n]*+"""),
-    "double": re.compile(r"""(?:\\.|[^"\\\n])*+"""),
-    "single": re.compile(r"""(?:\\.|[^'\\\n])*+"""),
-    "back": re.compile(r"[^`\n]*+"),
-    "bare": re.compile(r"""[^\s"'`,;&|<>(){}\[\]\\]*+"""),
+    "escaped": re.compile(r"""[^"'\\\n]++"""),
+    "double": re.compile(r"""(?:\\.|[^"\\\n]++){1,1000}"""),
+    "single": re.compile(r"""(?:\\.|[^'\\\n]++){1,1000}"""),
+    "back": re.compile(r"[^`\n]++"),
+    "bare": re.compile(r"""[^\s"'`,;&|<>(){}\[\]\\]++"""),
 }
 _SECRET_WORD = re.compile(r"pass|pwd|secret|token|key|auth|cred", re.IGNORECASE)
 _STRONG = re.compile(r"pass|pwd|secret", re.IGNORECASE)
@@ -100,7 +101,7 @@ _PATH = re.compile(
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+\.?")
 _TYPE = re.compile(r"u?int\d+|float\d+|bytes\d+|sha\d+|base64|oauth2|utf-?8")
 _NUMBER = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F_]+|[\d_.]+)")
-_WORDS = re.compile(r"[a-z]+(?:[ _.-][a-z]+)*|[A-Z]+(?:[ _.-][A-Z]+)*|(?:[A-Z]?[a-z]{2,}+)++")
+_WORDS = re.compile(r"[a-z]+(?:[ _.-][a-z]+)*|[A-Z]+(?:[ _.-][A-Z]+)*|(?:[A-Z]?[a-z]{2,}+)+")
 _CALLS = frozenset("([{")
 _SHELL = frozenset({"", "-", "+", "export", "set", "ENV", "env"})
 _SYMBOLS = frozenset("@!#$%^&*?")
@@ -190,8 +191,9 @@ def _assigned(text: str) -> Iterator[tuple[int, int]]:
     while match:
         kind, end = match.lastgroup or "bare", match.end()
         if _is_secret(match, kind):
-            rest = _REST[kind].match(text, match.end(kind))
-            end = rest.end() if rest else match.end(kind)
+            end = match.end(kind)
+            while rest := _REST[kind].match(text, end):
+                end = rest.end()
             yield match.start(kind), end
         match = _ASSIGNED.search(text, end)
 
