@@ -13,6 +13,7 @@ from fanfold.fix import gates
         "# noqa", "# noqa: F401", "#NOQA:F401", "# type: ignore", "# type: ignore[arg-type]", "# pylint: disable=all",
         "# pyright: ignore", "# mypy: ignore-errors", "# ruff: noqa", "# nosec", "# pragma: no cover", "# fmt: off",
         "# isort: skip_file", "# ty: ignore[x]", "# flake8: noqa: E501", "# ruff: disable[E501]",
+        "# ruff: file-ignore[F401]", "# nosemgrep", "# skipcq", "# pytype: disable=import-error",
     ],
 )  # fmt: skip
 def test_added_suppression_is_refused(comment: str) -> None:
@@ -22,6 +23,29 @@ def test_added_suppression_is_refused(comment: str) -> None:
 def test_suppression_that_was_there_may_move() -> None:
     before = b"import os  # noqa: F401\nx = 1\n"
     assert gates.no_suppression("a.py", before, b"x = 2\nimport os  # noqa: F401\n") == ()
+
+
+def test_decorator_that_switches_type_checks_off_is_a_suppression() -> None:
+    assert gates.no_suppression("a.py", b"def f(): ...\n", b"@typing.no_type_check\ndef f(): ...\n")
+
+
+@pytest.mark.parametrize("line", ["x = 1", "import re", "", "pass"])
+def test_suppression_that_nothing_needs_does_not_move_to_another_line(line: str) -> None:
+    before = f"import os\n{line}  # noqa: F401\n".encode()
+    assert gates.no_suppression("a.py", before, f"import os  # noqa: F401\n{line}\n".encode())
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("from x import b, a  # noqa: F401", "from x import a, b  # noqa: F401"),
+        ("from x import b, a  # noqa: F401", "from x import (  # noqa: F401\n    a,\n    b,\n)"),
+        ("try: pass\nexcept:  # noqa: E722\n    pass", "try: pass\nexcept Exception:  # noqa: E722\n    pass"),
+        ("# ruff: noqa: F401\nx = 1", "y = 1\n# ruff: noqa: F401\nx = 1"),
+    ],
+)
+def test_suppression_stays_on_a_line_that_is_edited(before: str, after: str) -> None:
+    assert gates.no_suppression("a.py", before.encode(), after.encode()) == ()
 
 
 def test_suppression_may_be_narrowed_but_not_widened() -> None:
@@ -107,3 +131,32 @@ def test_what_does_not_compile_is_said_why(source: bytes) -> None:
 
 def test_warning_of_the_compiler_is_no_problem() -> None:
     assert gates.syntax_problem(b"x = '\\d'\nassert (1, 'x')\n") is None
+
+
+DEFINED = b"import os\n\n\nclass A:\n    def f(self):\n        x = 1\n\n\n@cache\ndef g():\n    return 1\n"
+
+
+@pytest.mark.parametrize(
+    ("after", "gone"),
+    [
+        (b"", "all of the code"),
+        (DEFINED[: DEFINED.index(b"@cache")], "g"),
+        (DEFINED.replace(b"    def f(self):\n        x = 1\n", b"    pass\n"), "A.f"),
+    ],
+)
+def test_code_may_not_be_fixed_by_taking_it_away(after: bytes, gone: str) -> None:
+    assert any(f"removes {gone}" in reason for reason in gates.keeps_definitions(DEFINED, after, {1, 6, 11}))
+
+
+def test_definition_that_a_finding_is_about_may_go() -> None:
+    assert gates.keeps_definitions(DEFINED, DEFINED.replace(b"def g", b"def h"), {10}) == ()
+    assert gates.keeps_definitions(DEFINED, DEFINED.replace(b"def g", b"def h"), {9}) == ()
+
+
+def test_one_of_two_definitions_of_a_name_may_go() -> None:
+    twice = b"if x:\n    def f(): pass\nelse:\n    def f(): pass\n"
+    assert gates.keeps_definitions(twice, b"def f(): pass\n", {1}) == ()
+
+
+def test_file_of_unused_imports_may_become_empty() -> None:
+    assert gates.keeps_definitions(b"import os\n", b"", {1}) == ()

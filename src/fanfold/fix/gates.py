@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import ast
 import io
+import keyword
 import re
 import tokenize
 import warnings
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -27,8 +29,10 @@ SUPPRESSIONS = re.compile(
     (?P<kind>
         (?:ruff|flake8)\s*:\s*noqa | noqa | type\s*:\s*ignore | mypy\s*:\s* | pyright\s*:\s* | pyre-(?:ignore|fixme)
         | ty\s*:\s*ignore | pyrefly\s*:\s*ignore | pylint\s*:\s*(?:disable|skip-file)[\w-]* | nosec | nosonar
+        | nosemgrep | skipcq | pytype\s*:\s*(?:disable|skip-file)
         | pragma\s*:\s*no\s*(?:cover|branch) | isort\s*:\s*(?:skip_file|skip|off) | fmt\s*:\s*(?:off|skip)
-        | ruff\s*:\s*(?:disable|ignore|isort)[\w-]* | yapf\s*:\s*disable | autopep8\s*:\s*off | codespell\s*:\s*ignore
+        | ruff\s*:\s*(?:disable|ignore|file-ignore|isort)[\w-]* | yapf\s*:\s*disable
+        | autopep8\s*:\s*off | codespell\s*:\s*ignore | no_type_check
         | eslint-disable[\w-]* | @ts-(?:ignore|nocheck|expect-error) | nolint | noinspection | NOLINT\w*
         | biome-ignore[\w-]* | prettier-ignore | rubocop\s*:\s*disable | shellcheck\s+disable
     )
@@ -37,6 +41,7 @@ SUPPRESSIONS = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 CODE = re.compile(r"[A-Za-z][\w-]*")
+WORD = re.compile(r"[^\W\d]\w*")
 
 
 def is_configuration(path: str) -> bool:
@@ -57,18 +62,31 @@ def syntax_problem(source: bytes) -> str | None:
 
 @dataclass(frozen=True)
 class Suppression:
-    """A comment that tells a tool to look away: `kind` of comment and the rules it names, none = all of them."""
+    """A comment that tells a tool to look away: `kind` of comment and the rules it names, none = all of them.
+
+    `words` are those of the code before it on its line.
+    """
 
     kind: str
     codes: frozenset[str]
+    words: frozenset[str]
 
     def covers(self, other: Suppression) -> bool:
-        """Whether this one silences all that the other one does."""
-        return self.kind == other.kind and (not self.codes or (bool(other.codes) and other.codes <= self.codes))
+        """Whether this one silences all that the other one does, on what may be the same line."""
+        narrower = not self.codes or (bool(other.codes) and other.codes <= self.codes)
+        return self.kind == other.kind and narrower and self._may_stand_before(other)
+
+    def _may_stand_before(self, other: Suppression) -> bool:
+        """One that nothing needs must not wander to a line with a finding; a line that is edited keeps some names."""
+        names = self.words - _KEYWORDS
+        return bool(names & other.words) if names else bool(self.words & other.words) or self.words == other.words
+
+
+_KEYWORDS = frozenset(keyword.kwlist)
 
 
 def no_suppression(path: str, before: bytes, after: bytes) -> tuple[str, ...]:
-    """Nothing is silenced that was not silenced before; narrowing an old comment is allowed."""
+    """Nothing is silenced that was not silenced before; narrowing an old comment is allowed, and moving its line."""
     old, new = Counter(suppressions(path, before)), Counter(suppressions(path, after))
     spare = list((old - new).elements())
     reasons = []
@@ -85,24 +103,70 @@ def no_suppression(path: str, before: bytes, after: bytes) -> tuple[str, ...]:
 def suppressions(path: str, source: bytes) -> list[Suppression]:
     """Every comment in a file that tells a tool to look away."""
     return [
-        Suppression(re.sub(r"\s+", "", match["kind"]).lower(), frozenset(CODE.findall(match["codes"])))
-        for comment in _comments(path, source)
+        Suppression(
+            re.sub(r"\s+", "", match["kind"]).lower(),
+            frozenset(CODE.findall(match["codes"])),
+            frozenset(WORD.findall(code)),
+        )
+        for code, comment in _comments(path, source)
         for match in SUPPRESSIONS.finditer(comment)
     ]
 
 
-def _comments(path: str, source: bytes) -> list[str]:
-    """A Python file's comments; all lines of what can't be read as Python, so that nothing hides there."""
+def _comments(path: str, source: bytes) -> list[tuple[str, str]]:
+    """A Python file's comments, and the decorator that is one by its effect; each after the code before it on its line.
+
+    All lines of what can't be read as Python, so that nothing hides there.
+    """
     if is_python(path):
         try:
             return [
-                token.string
+                (token.line[: token.start[1]], token.string)
                 for token in tokenize.tokenize(io.BytesIO(source).readline)
-                if token.type == tokenize.COMMENT
+                if token.type == tokenize.COMMENT or token.string == "no_type_check"
             ]
         except (tokenize.TokenError, SyntaxError, ValueError):
             pass
-    return source.decode("utf-8", "replace").splitlines()
+    return [(_before_comment(line), line) for line in source.decode("utf-8", "replace").splitlines()]
+
+
+def _before_comment(line: str) -> str:
+    return re.split(r"#|//|/\*|<!--", line, maxsplit=1)[0]
+
+
+def keeps_definitions(before: bytes, after: bytes, lines: Collection[int]) -> tuple[str, ...]:
+    """No function or class is fixed by taking it away, nor is all the code, except where that was the finding.
+
+    Args:
+        lines: of the text before that findings speak of.
+    """
+    old, new = _parsed(before), _parsed(after)
+    if old is None or new is None:
+        return ()
+    if not new.body and any(not isinstance(node, ast.Import | ast.ImportFrom) for node in old.body):
+        return ("removes all of the code",)
+    kept = _definitions(new, "").keys()
+    return tuple(
+        f"removes {name}, which no finding is about"
+        for name, headers in _definitions(old, "").items()
+        if name not in kept and not any(line in header for header in headers for line in lines)
+    )
+
+
+def _definitions(node: ast.AST, prefix: str) -> dict[str, list[range]]:
+    """The functions and classes of a module and their methods by name, with the lines from decorators to body."""
+    found: dict[str, list[range]] = {}
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            name = f"{prefix}{child.name}"
+            first = min([child.lineno, *(one.lineno for one in child.decorator_list)])
+            found.setdefault(name, []).append(range(first, max(child.body[0].lineno, child.lineno + 1)))
+            inner = _definitions(child, f"{name}.") if isinstance(child, ast.ClassDef) else {}
+        else:
+            inner = _definitions(child, prefix)
+        for name, headers in inner.items():
+            found.setdefault(name, []).extend(headers)
+    return found
 
 
 def keeps_tests(before: bytes, after: bytes) -> tuple[str, ...]:
@@ -132,11 +196,8 @@ SKIPPING = re.compile(r"^(skip|skipif|skipIf|skipUnless|xfail|expectedFailure|Sk
 
 
 def _tests(source: bytes) -> _Tests | None:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(source)
-    except (SyntaxError, ValueError, MemoryError, RecursionError):
+    tree = _parsed(source)
+    if tree is None:
         return None
     found = _Tests({})
     _collect(tree, "", found)
@@ -147,6 +208,15 @@ def _tests(source: bytes) -> _Tests | None:
         found.assertions += bool(ASSERTING.match(name))
         found.skips += bool(SKIPPING.match(name))
     return found
+
+
+def _parsed(source: bytes) -> ast.Module | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(source)
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return None
 
 
 def _conjuncts(test: ast.expr) -> int:

@@ -96,6 +96,7 @@ class Judge:
             reasons += gates.keeps_tests(before, after)
         if gates.is_python(path):
             reasons += await self._compiles(after)
+            reasons += gates.keeps_definitions(before, after, {one.line for one in self.task.findings})
         if reasons:
             return self._no(reasons)
         checked = await self._check()
