@@ -100,7 +100,6 @@ async def _carry_out(this: Run) -> None:
             return
         async with _tester(this, pool):
             await _attempt_and_land(this, pool)
-            this.phase("verifying", "all changes together")
             await settle_together(this, pool, partial(_again, this, pool))
     if this.request.apply and this.landing.landed:
         await _apply(this)

@@ -23,6 +23,7 @@ async def settle_together(run: Run, pool: WorkspacePool, again: Again) -> None:
     """
     chances = 1
     while run.landing.landed:
+        run.phase("verifying", "all changes together")
         commit = await run.landing.compose(tuple(run.landing.landed))
         broken = await _examine(run, pool, commit)
         if not broken:
