@@ -152,8 +152,12 @@ def test_reader_that_goes_away_leaves_the_exit_code_and_no_traceback(repository:
 def test_nobody_reading_progress_stops_nothing(repository: TemporaryRepository) -> None:
     reader, writer = os.pipe()
     os.close(reader)
+    # Unbuffered streams hold nothing back that Python could fail to write at its end.
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     with os.fdopen(writer, "w") as nobody:
-        done = subprocess.run(command(repository), cwd=repository.root, stdout=nobody, stderr=nobody, check=False)
+        done = subprocess.run(
+            command(repository), cwd=repository.root, stdout=nobody, stderr=nobody, env=buffered, check=False
+        )
     assert done.returncode == 0
     assert len(results(repository)) == 1
 

@@ -65,6 +65,25 @@ def program(*arguments: str, encoding: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.parametrize(
+    ("arguments", "redirected", "code"),
+    [
+        ("--version", ">&-", 0),
+        ("--version", "2>&-", 0),
+        ("--version", "<&- >&- 2>&-", 0),
+        ("--version", ">/dev/full", 2),
+        ("--no-such-option", ">&-", 2),
+        ("--no-such-option", "2>&-", 2),
+        ("--no-such-option", "2>/dev/full", 2),
+        ("--no-such-option", ">/dev/full 2>&1", 2),
+    ],
+)
+def test_exit_code_survives_streams_that_are_closed_or_full(arguments: str, redirected: str, code: int) -> None:
+    script = f'exec "$0" -m fanfold {arguments} {redirected}'
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    assert subprocess.run(["sh", "-c", script, sys.executable], env=buffered, check=False).returncode == code
+
+
 def test_version_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"fanfold {__version__}\n"

@@ -7,7 +7,14 @@ import errno
 import sys
 from collections.abc import Sequence
 
-from fanfold.cli.output import discard, never_fail_to_encode, tell, visible
+from fanfold.cli.output import (
+    discard,
+    flush_or_discard,
+    never_fail_to_encode,
+    stand_in_for_closed_streams,
+    tell,
+    visible,
+)
 from fanfold.errors import FanfoldError
 
 EXIT_USAGE = 2
@@ -34,9 +41,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 = clean or all fixed, 1 = work remains, 2 = usage, configuration or surroundings, 3 = a bug of ours,
         130 = interrupted.
     """
+    stand_in_for_closed_streams()
     never_fail_to_encode()
     try:
-        code = _dispatch(sys.argv[1:] if arguments is None else arguments)
+        return _ended(sys.argv[1:] if arguments is None else arguments)
+    finally:
+        flush_or_discard()
+
+
+def _ended(arguments: Sequence[str]) -> int:
+    try:
+        code = _dispatch(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
         discard(sys.stdout)

@@ -58,6 +58,23 @@ def never_fail_to_encode() -> None:
             reconfigure(errors="backslashreplace")
 
 
+def stand_in_for_closed_streams() -> None:
+    """Put the null device where the caller closed a standard stream (`>&-`), so that no other file gets its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(null, mode, encoding="utf-8", closefd=False))
+
+
+def flush_or_discard() -> None:
+    """Write out what stdout and stderr hold back; what can't be written must not become the exit code 120 of Python."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            discard(stream)
+
+
 def emit(text: str) -> None:
     """Write data to stdout; a reader that went away (`| head`) ends the output, not the program."""
     try:
