@@ -32,6 +32,7 @@ def test_leftovers_are_removed_and_counted(
     told = capsys.readouterr().out
     assert told.startswith(f"Removed 1 working copy from {home}; ")
     assert " freed\n" in told
+    assert told.endswith(": 1 working copy\n")
     assert not list(home.rglob("a.py"))
     assert (project.root / "a.py").exists()
 

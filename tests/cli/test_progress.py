@@ -54,7 +54,7 @@ def test_pipe_gets_a_line_for_each_phase_and_each_file(capsys: pytest.CaptureFix
     assert lines(capsys) == [
         "checking ruff",
         "[1/4] a.py: fixed 3, 1 left in 2.0 s",
-        "[2/4] b.py: nothing to land after 2.0 s: adds a finding",
+        "[2/4] b.py: refused after 2.0 s: adds a finding",
         "[3/4] c\\n::error::x.py: failed after 2.0 s: it crashed",
         "[4/4] d.py: cancelled",
     ]
@@ -95,13 +95,13 @@ def test_live_lines_show_the_longest_running_files_first() -> None:
     tally = Tally(phase="fixing", total=20, done=3, failed=1, started_s=100.0)
     tally.running = {f"f{number}.py": 100.0 + number for number in range(MAX_RUNNING_SHOWN + 2)}
     head, first, *_, last = live_lines(tally, 112.0)
-    assert head == "fixing | 3 of 20 files done | 1 failed | 10 running | 12.0 s"
-    assert first == "    12.0 s  f0.py"
+    assert head == "  12.0 s  fixing | 3 of 20 files done | 1 failed | 10 running"
+    assert first == "  12.0 s    f0.py"
     assert last.strip() == "and 2 more"
 
 
 def test_live_lines_before_there_are_files_are_the_phase_alone() -> None:
-    assert live_lines(Tally(phase="checking ruff", started_s=0.0), 1.0) == ["checking ruff | 1.0 s"]
+    assert live_lines(Tally(phase="checking ruff", started_s=0.0), 1.0) == ["   1.0 s  checking ruff"]
 
 
 def test_terminal_gets_its_cursor_back(tmp_path: Path) -> None:

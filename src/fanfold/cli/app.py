@@ -85,7 +85,7 @@ def fix(
     ] = None,
     agent_command: Annotated[
         str | None,
-        _option(WHO, "--agent-command", help="Run this program as the agent; it may hold {file}", metavar="COMMAND"),
+        _option(WHO, "--agent-command", help="Let this program fix a file, as in 'my-agent {file}'", metavar="COMMAND"),
     ] = None,
     agent_env: Annotated[
         list[str] | None,
@@ -105,11 +105,11 @@ def fix(
         _option(HOW, "--deadline", help="End an attempt after this many seconds (default 600)", metavar="SECONDS"),
     ] = None,
     tests: Annotated[
-        TestModes | None, _option(HOW, "--tests", help="Run tests on each file or at the end (default final)")
+        TestModes | None, _option(HOW, "--tests", help="Test each change or the final result (default final)")
     ] = None,
     test_command: Annotated[
         str | None,
-        _option(HOW, "--test-command", help="Run tests with this command (default found)", metavar="COMMAND"),
+        _option(HOW, "--test-command", help="Run the tests like this (default pytest, if there)", metavar="COMMAND"),
     ] = None,
     workspaces: Annotated[
         Path | None,
@@ -126,9 +126,9 @@ def fix(
         Path | None, _option(OUTPUT, "--output-file", help="Write the report here (default stdout)", metavar="FILE")
     ] = None,
     quiet: Annotated[
-        bool, _option(OUTPUT, "--quiet", "-q", help="Show no progress, and of the text the summary")
+        bool, _option(OUTPUT, "--quiet", "-q", help="Show no progress, and only the summary of a text")
     ] = False,
-    verbose: Annotated[bool, _option(OUTPUT, "--verbose", "-v", help="List everything in the text")] = False,
+    verbose: Annotated[bool, _option(OUTPUT, "--verbose", "-v", help="Show long lists of a text to their end")] = False,
 ) -> int:
     """Fix what checkers find and land it on a branch of its own"""
     from fanfold.cli.fix import Options, carry_out
@@ -186,7 +186,7 @@ def clean(
         _option("Options", "--workspaces", help="Clean here (default user's cache)", metavar="DIRECTORY"),
     ] = None,
 ) -> int:
-    """Remove working copies that no run uses"""
+    """Remove every repository's working copies that no run uses"""
     from fanfold.cli.clean import remove_leftovers
 
     return remove_leftovers(workspaces)

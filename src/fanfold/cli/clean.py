@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
 from fanfold.cli.deliver import show
 from fanfold.cli.fix import project_root
 from fanfold.cli.output import Quoted
-from fanfold.cli.render.story import Line, Lines, plural
+from fanfold.cli.render.story import Line, Lines
 from fanfold.config import load_settings, workspaces_home
 from fanfold.git import clean
 
@@ -21,8 +22,11 @@ def remove_leftovers(workspaces: Path | None) -> int:
     settings = load_settings(project_root(Path.cwd()), {"workspaces": workspaces})
     home = workspaces_home(settings)
     cleaned = asyncio.run(clean(home))
-    copies = plural(len(cleaned.removed), "working copy").replace("copys", "copies")
-    headline: Line = (f"Removed {copies} from ", Quoted(home), f"; {size(cleaned.freed_bytes)} freed")
+    headline: Line = (
+        f"Removed {copies(len(cleaned.removed))} from ",
+        Quoted(home),
+        f"; {size(cleaned.freed_bytes)} freed",
+    )
     if not cleaned.removed:
         headline = ("Nothing to remove in ", Quoted(home))
     show(
@@ -30,13 +34,24 @@ def remove_leftovers(workspaces: Path | None) -> int:
             section
             for section in (
                 Lines("", (headline,)),
-                Lines("Removed", _paths(cleaned.removed)),
+                Lines("Removed", _repositories(cleaned.removed)),
                 Lines("Kept, in use by a run", _paths(cleaned.in_use)),
             )
             if section.lines
         )
     )
     return 0
+
+
+def _repositories(paths: Iterable[Path]) -> tuple[Line, ...]:
+    """One line for the copies of each repository, which share a directory."""
+    counts = Counter(path.parent for path in paths)
+    return tuple((Quoted(parent), f": {copies(count)}") for parent, count in counts.items())
+
+
+def copies(count: int) -> str:
+    """A number of working copies: "1 working copy", "2 working copies"."""
+    return "1 working copy" if count == 1 else f"{count} working copies"
 
 
 def _paths(paths: Iterable[Path]) -> tuple[Line, ...]:

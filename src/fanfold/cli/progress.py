@@ -112,14 +112,13 @@ class Progress:
 
 def live_lines(tally: Tally, now_s: float) -> list[str]:
     """The lines of the live display: the state of the run, then the files that have been running longest."""
-    parts = [tally.phase]
+    parts = [f"{seconds(now_s - tally.started_s):>8}  {tally.phase}"]  # a long phase must not push the time out
     if tally.total:
         parts.append(f"{tally.done} of {plural(tally.total, 'file')} done")
         parts.append(f"{tally.failed} failed")
         parts.append(f"{len(tally.running)} running")
-    parts.append(seconds(now_s - tally.started_s))
     longest = sorted(tally.running.items(), key=lambda item: item[1])
-    lines = [f"  {seconds(now_s - started_s):>8}  {visible(key)}" for key, started_s in longest[:MAX_RUNNING_SHOWN]]
+    lines = [f"{seconds(now_s - started_s):>8}    {visible(key)}" for key, started_s in longest[:MAX_RUNNING_SHOWN]]
     more = len(longest) - MAX_RUNNING_SHOWN
     return [" | ".join(parts), *lines, *([f"            and {more} more"] if more > 0 else [])]
 
@@ -133,7 +132,7 @@ def _words(outcome: Outcome[Attempted]) -> str:
     verdict, took = outcome.value.verdict, seconds(outcome.elapsed_s)
     if outcome.value.change is None:
         why = visible(" ".join("; ".join(verdict.reasons).split()))[:MAX_REASON_CHARS]
-        return f"nothing to land after {took}" + (f": {why}" if why else "")
+        return f"refused after {took}: {why}" if why else f"unchanged after {took}"
     left = f", {verdict.left} left" if verdict.left else ""
     return f"fixed {verdict.fixed}{left} in {took}"
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from fanfold.cli.render.story import MAX_ROWS, seconds, summary, tell_story
 from fanfold.cli.render.text import print_rich, render_plain
 from fanfold.fix.finding import Finding
-from fanfold.fix.report import Report, RuleCount, TaskLine
+from fanfold.fix.report import Report, RuleCount, TaskLine, TestsLine, TestsStatus
 
 NASTY = "[red]x[/]\x1b[2J\n::error::pwned\u202e[link=file:///]"
 
@@ -106,8 +106,59 @@ def test_dry_run_shows_the_plan_and_says_that_nothing_changed(report: Report) ->
     tasks = (TaskLine(path="a.py", status="planned", findings=12),)
     told = plain(replace(report, dry_run=True, branch=None, tip=None, tasks=tasks, files=()))
     assert told.startswith("Would work on 1 file with 12 findings; nothing was changed\n")
-    assert "  a.py  planned      12\n" in told
+    assert "  file  status   findings\n  a.py  planned        12\n" in told
     assert "?" not in told
+
+
+def test_dry_run_counts_only_what_would_be_worked_on(report: Report) -> None:
+    tasks = (
+        TaskLine(path="a.py", status="planned", findings=10),
+        TaskLine(path="test_a.py", status="skipped", findings=2, left=2, reasons=("it is a test",)),
+    )
+    told = plain(replace(report, dry_run=True, branch=None, tip=None, tasks=tasks, files=()))
+    assert told.startswith("Would work on 1 file with 10 findings; nothing was changed\n")
+
+
+@pytest.mark.parametrize("status", ["could not run", "no suite found", "not run"])
+def test_summary_says_when_nothing_was_tested(report: Report, status: TestsStatus) -> None:
+    told = replace(report, tests=TestsLine(mode="final", status=status))
+    assert "".join(summary(told).lines[-1]).startswith("Not tested: ")
+    assert len(summary(replace(told, tests=TestsLine(mode="none"))).lines) == 3
+
+
+def test_reason_that_many_files_share_is_told_once(report: Report) -> None:
+    tasks = tuple(
+        TaskLine(path=f"test_{number}.py", status="skipped", findings=1, reasons=("it is a test",))
+        for number in range(5)
+    )
+    mixed = replace(report, tasks=(*tasks, report.tasks[2]))
+    assert "Why not fixed:\n  5 files: it is a test\n  d.py: test_d.py::test_it no longer passes\n" in plain(mixed)
+    assert "  test_4.py: it is a test\n" in plain(mixed, everything=True)
+
+
+def test_fix_that_says_its_place_is_told_without_its_path_twice(report: Report) -> None:
+    task = replace(report.tasks[1], refused=("b.py:3 SIM115: would add F401",))
+    assert "Fixes taken back:\n  b.py:3 SIM115: would add F401\n" in plain(replace(report, tasks=(task,)))
+
+
+def test_one_file_has_no_speed_up(report: Report) -> None:
+    assert "speed-up" not in plain(replace(report, tasks=report.tasks[:1]))
+
+
+def test_single_row_too_many_is_shown_instead_of_counted(report: Report) -> None:
+    many = tuple(
+        TaskLine(path=f"f{number:03}.py", status="fixed", findings=1, fixed=1) for number in range(MAX_ROWS + 1)
+    )
+    assert f"f{MAX_ROWS:03}.py" in plain(replace(report, tasks=many, files=()))
+
+
+def test_long_line_is_broken_between_words_on_a_terminal(report: Report) -> None:
+    told = on_terminal(replace(report, notes=("word " * 30 + "end",)), width=40)
+    lines = told.rpartition("Notes")[2].splitlines()[1:]
+    assert len(lines) > 3
+    assert all(len(line) <= 40 for line in lines)
+    assert [line.split("word")[0] for line in lines[:-1]] == ["  ", *["      "] * (len(lines) - 2)]
+    assert " ".join(" ".join(lines).split()) == "word " * 30 + "end"
 
 
 def test_clean_run_says_which_checkers_found_nothing(report: Report) -> None:

@@ -14,6 +14,14 @@ Line = tuple[str, ...]
 """One line in parts; parts that are `Quoted` are escaped, the others are ours."""
 
 MAX_ROWS = 30
+MAX_SAME_REASON = 3
+"""So many files that share a reason are told one by one; more are counted."""
+NOT_TESTED = {
+    "could not run": "the suite could not judge the result",
+    "not run": "the suite was not run",
+    "no suite found": "no test suite was found",
+}
+"""By the status of the tests: why nothing that landed was tested."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,7 @@ def tell_story(report: Report, *, everything: bool = False) -> tuple[Section, ..
         summary(report),
         Lines("New findings, which must not be", _findings(report.new_findings, limit)),
         Lines("Could not check", tuple((Prose(words),) for words in report.unchecked)),
-        _files(report, limit, everything=everything),
+        _files(report, limit),
         Lines("Why not fixed", _reasons(report.tasks, limit)),
         Lines("Fixes taken back", _refused(report.tasks, limit)),
         _rules(report, limit),
@@ -71,6 +79,8 @@ def summary(report: Report) -> Lines:
         if report.not_applied is not None:
             lines.append(("Not applied: ", Prose(report.not_applied)))
         lines.append(_next_step(report, report.branch))
+    if report.landed and report.tests.mode != "none" and report.tests.status in NOT_TESTED:
+        lines.append((f"Not tested: {NOT_TESTED[report.tests.status]}",))
     return Lines("", tuple(lines))
 
 
@@ -79,8 +89,9 @@ def _headline(report: Report) -> Line:
     if not report.tasks:
         return (start + _nothing_to_do(report),)
     files, before = plural(len(report.tasks), "file"), plural(report.findings_before, "finding")
-    if report.dry_run and not report.landed:
-        return (f"{start}Would work on {files} with {before}; nothing was changed",)
+    if planned := [task for task in report.tasks if task.status == "planned"]:
+        found = plural(sum(task.findings for task in planned), "finding")
+        return (f"{start}Would work on {plural(len(planned), 'file')} with {found}; nothing was changed",)
     after = "not counted" if report.findings_after is None else str(report.findings_after)
     whole = sum(task.status == "fixed" for task in report.tasks)
     part = len(report.landed) - whole
@@ -104,16 +115,18 @@ def _next_step(report: Report, branch: str) -> Line:
     return ("Take them with: git merge ", Quoted(branch))
 
 
-def _files(report: Report, limit: int | None, *, everything: bool) -> Table:
+def _files(report: Report, limit: int | None) -> Table:
     counts = {count.path: count for count in report.files}
-    tasks = report.tasks if everything or len(report.tasks) <= MAX_ROWS else _unfinished(report)
+    tasks = report.tasks if _cut(len(report.tasks), limit) == len(report.tasks) else _unfinished(report)
     rows = []
-    for task in tasks[:limit]:
+    for task in tasks[: _cut(len(tasks), limit)]:
         count = counts.get(task.path)
-        before = count.before if count else task.findings
-        after = "" if task.status == "planned" else _number(count.after if count else task.left)
-        rows.append((Quoted(task.path), task.status, str(before), after, _seconds_of(task)))
-    return Table("Files", ("file", "status", "before", "after", "time"), tuple(rows), 2, len(report.tasks) - len(rows))
+        before, after = (count.before, count.after) if count else (task.findings, task.left)
+        rows.append((Quoted(task.path), task.status, str(before), _number(after), _seconds_of(task)))
+    columns, more = ("file", "status", "before", "after", "time"), len(report.tasks) - len(rows)
+    if _planned(report):
+        return Table("Files", ("file", "status", "findings"), tuple(row[:3] for row in rows), 2, more)
+    return Table("Files", columns, tuple(rows), 2, more)
 
 
 def _unfinished(report: Report) -> tuple[TaskLine, ...]:
@@ -124,23 +137,39 @@ def _unfinished(report: Report) -> tuple[TaskLine, ...]:
 def _rules(report: Report, limit: int | None) -> Table:
     counts = sorted(report.rules, key=lambda count: (-count.before, count.checker, count.rule))
     rows = tuple(
-        (Quoted(f"{count.checker} {count.rule}"), str(count.before), "" if _planned(report) else _number(count.after))
-        for count in counts[:limit]
+        (Quoted(f"{count.checker} {count.rule}"), str(count.before), _number(count.after))
+        for count in counts[: _cut(len(counts), limit)]
     )
-    return Table("Rules", ("rule", "before", "after"), rows, 1, len(counts) - len(rows))
+    more = len(counts) - len(rows)
+    if _planned(report):
+        return Table("Rules", ("rule", "findings"), tuple(row[:2] for row in rows), 1, more)
+    return Table("Rules", ("rule", "before", "after"), rows, 1, more)
 
 
 def _planned(report: Report) -> bool:
-    return report.dry_run and not report.landed
+    """Nobody has worked yet: there is a before, and no after."""
+    return any(task.status == "planned" for task in report.tasks)
 
 
 def _reasons(tasks: Iterable[TaskLine], limit: int | None) -> tuple[Line, ...]:
-    lines = [(Quoted(task.path), ": ", Prose(reason)) for task in tasks for reason in task.reasons]
+    """File by file; a reason that many share is told once, unless everything is to be told."""
+    told = [(task.path, reason) for task in tasks for reason in task.reasons]
+    sharing = Counter(reason for _, reason in told)
+    shared = [(why, count) for why, count in sharing.items() if limit is not None and count > MAX_SAME_REASON]
+    lines: list[Line] = [(f"{count} files: ", Prose(reason)) for reason, count in shared]
+    common = {reason for reason, _ in shared}
+    lines += [(Quoted(path), ": ", Prose(reason)) for path, reason in told if reason not in common]
     return _limited(lines, limit)
 
 
 def _refused(tasks: Iterable[TaskLine], limit: int | None) -> tuple[Line, ...]:
-    return _limited([(Quoted(task.path), ": ", Prose(fix)) for task in tasks for fix in task.refused], limit)
+    """A fix that says its place needs no path before it."""
+    lines: list[Line] = []
+    for task in tasks:
+        for fix in task.refused:
+            whose: Line = () if fix.startswith(f"{task.path}:") else (Quoted(task.path), ": ")
+            lines.append((*whose, Prose(fix)))
+    return _limited(lines, limit)
 
 
 def _left_out(report: Report) -> tuple[Line, ...]:
@@ -175,9 +204,10 @@ def _tests(report: Report, limit: int | None) -> tuple[Line, ...]:
     words = {
         "passed": "the suite passes on the result as it did on the base",
         "failed": "the suite fails on the result where it passed on the base",
-        "could not run": "the suite could not run; see above",
-        "not run": "the suite was not run",
-        "no suite found": "no suite was found; name one with --test-command",
+        "could not run": f'{NOT_TESTED["could not run"]}: see "Could not check"',
+        "not run": NOT_TESTED["not run"],
+        "no suite found": f"{NOT_TESTED['no suite found']}; pytest must be installed where the project's code runs, "
+        "any other runner be named with --test-command",
     }
     if tests.status == "not run" and (tests.mode == "none" or not report.landed):
         return ()
@@ -193,19 +223,28 @@ def _tests(report: Report, limit: int | None) -> tuple[Line, ...]:
 
 
 def _time(report: Report) -> tuple[Line, ...]:
-    lines: list[Line] = [(f"{seconds(report.wall_s)} in all, {seconds(report.agent_s)} in agents",)]
-    if report.average_s is not None:
-        lines.append((f"{seconds(report.average_s)} for a file on average",))
-    if report.speedup is not None:
+    if report.average_s is None:
+        return ((f"{seconds(report.wall_s)} in all",),)
+    lines: list[Line] = [
+        (f"{seconds(report.wall_s)} in all, {seconds(report.agent_s)} in agents",),
+        (f"{seconds(report.average_s)} for a file on average",),
+    ]
+    if report.speedup is not None and sum(task.attempts > 0 for task in report.tasks) > 1:
         summed, wall = seconds(report.tasks_s), seconds(report.wall_s)
-        lines.append((f"speed-up {report.speedup:.1f}: {summed} summed over files, in {wall} of wall time",))
+        tested = ", tests included" if report.tests.runs else ""
+        lines.append((f"speed-up {report.speedup:.1f}: {summed} summed over files, in {wall} of wall time{tested}",))
     return tuple(lines)
 
 
 def _limited(lines: Sequence[Line], limit: int | None) -> tuple[Line, ...]:
-    if limit is None or len(lines) <= limit:
-        return tuple(lines)
-    return (*lines[:limit], (f"and {len(lines) - limit} more",))
+    shown = lines[: _cut(len(lines), limit)]
+    more = len(lines) - len(shown)
+    return (*shown, (f"and {more} more; --verbose lists all",)) if more else tuple(shown)
+
+
+def _cut(count: int, limit: int | None) -> int:
+    """How many of `count` to show; a single one more takes no more room than saying so."""
+    return count if limit is None or count <= limit + 1 else limit
 
 
 def _number(count: int | None) -> str:

@@ -42,8 +42,19 @@ def print_rich(sections: Sequence[Section], console: Console) -> None:
         if section.title:
             console.print(Text(section.title, style="bold"))
         for place, line in enumerate(section.lines):
-            style = "bold" if not section.title and not place else ""
-            console.print(Text(("  " if section.title else "") + _joined(line), style=style), soft_wrap=True)
+            if section.title:
+                _print_item(_joined(line), console)
+            else:  # these hold commands to copy: the terminal itself may break them
+                console.print(Text(_joined(line), style="" if place else "bold"), soft_wrap=True)
+
+
+def _print_item(line: str, console: Console) -> None:
+    """Print a line of a section, broken between words, the rest of it deeper than its start."""
+    from rich.text import Text  # noqa: PLC0415
+
+    first, *others = Text(line).wrap(console, max(console.width - 6, 1))
+    for start, piece in [("  ", first), *(("      ", other) for other in others)]:
+        console.print(Text(start + piece.plain.rstrip()), soft_wrap=True)
 
 
 def _print_table(table: Table, console: Console) -> None:
@@ -52,7 +63,7 @@ def _print_table(table: Table, console: Console) -> None:
     from rich.text import Text  # noqa: PLC0415
 
     console.print(Text(table.title, style="bold"))
-    shown = RichTable(box=box.SIMPLE_HEAD, show_edge=False)
+    shown = RichTable(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     for place, column in enumerate(table.columns):
         number = place >= table.numbers_from
         shown.add_column(Text(column), justify="right" if number else "left", no_wrap=number, overflow="fold")
