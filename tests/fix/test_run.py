@@ -105,6 +105,35 @@ async def test_dirty_and_staged_text_is_named_and_left_out(tmp_path: Path) -> No
     assert text(repository, report.tip, "a.py") == FIXED
 
 
+async def test_uncommitted_file_below_what_was_a_link_writes_nothing_outside(tmp_path: Path) -> None:
+    repository = make_repository(tmp_path / "r", {"a.py": UNUSED})
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "x.py").write_text("precious = 1\n")
+    (repository.root / "lib").symlink_to(outside)
+    repository.git("add", "lib")
+    repository.git("commit", "-qm", "link")
+    (repository.root / "lib").unlink()
+    repository.write({"lib/x.py": "import os\n", "lib/y.py": "import os\n"})
+    report = await fix(repository, tmp_path)
+    assert {path.name: path.read_text() for path in outside.iterdir()} == {"x.py": "precious = 1\n"}
+    assert {one.path for one in report.uncommitted} == {"lib/x.py", "lib/y.py"}
+
+
+@pytest.mark.parametrize(("committed", "now"), [("pkg", "pkg/a.py"), ("b.py/a.py", "b.py")])
+async def test_uncommitted_text_where_a_file_was_a_folder_or_a_folder_a_file(
+    tmp_path: Path, committed: str, now: str
+) -> None:
+    repository = make_repository(tmp_path / "r", {"a.py": UNUSED, committed: "x = 1\n"})
+    repository.git("rm", "-qr", "--cached", committed)
+    (repository.root / committed).unlink()
+    if (repository.root / now).is_dir():
+        (repository.root / now).rmdir()
+    repository.write({now: "import os\n"})
+    report = await fix(repository, tmp_path)
+    assert [one.path for one in report.uncommitted] == [now]
+
+
 async def test_exactly_as_many_agents_as_jobs_run_together(tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "r", {f"m{number}.py": UNUSED for number in range(8)})
     together = asyncio.Barrier(4)
@@ -197,6 +226,43 @@ async def test_planted_configuration_that_git_ignores_does_not_sway_the_checker(
     report = await fix(repository, tmp_path, Doing(action), max_attempts=1)
     assert report.tasks[0].status != "fixed"
     assert report.branch is None
+
+
+@pytest.mark.parametrize("place", ["..", "../.."])
+async def test_configuration_planted_above_the_workspace_does_not_sway_the_checker(tmp_path: Path, place: str) -> None:
+    repository = make_repository(tmp_path / "r", {"a.py": UNUSED})
+
+    async def action(assignment: Assignment) -> None:
+        (assignment.root / place / "ruff.toml").write_text("lint.ignore = ['F401']\n")
+        await writes(UNUSED + "\nprint()\n")(assignment)
+
+    report = await fix(repository, tmp_path, Doing(action), max_attempts=1)
+    assert report.branch is None
+    assert (await fix(repository, tmp_path, Doing(writes(UNUSED)))).remaining
+
+
+async def test_verified_change_is_kept_when_a_later_attempt_wrecks_its_workspace(tmp_path: Path) -> None:
+    repository = make_repository(tmp_path / "r", {"a.py": "import os\nimport re\n\nprint(1)\n"})
+
+    async def action(assignment: Assignment) -> None:
+        if assignment.attempt == 1:
+            await writes("import re\n\nprint(1)\n")(assignment)
+        else:
+            (assignment.root / ".gitattributes").write_text("*.py working-tree-encoding=UTF-16\n")
+            await writes("print(1)\n")(assignment)
+
+    report = await fix(repository, tmp_path, Doing(action))
+    assert statuses(report) == {"a.py": "partial"}
+
+
+async def test_commit_that_can_not_be_signed_is_told_of_its_file_and_loses_no_report(tmp_path: Path) -> None:
+    repository = make_repository(tmp_path / "r", {"a.py": UNUSED, "b.py": UNUSED})
+    repository.git("config", "commit.gpgsign", "true")
+    repository.git("config", "gpg.program", "false")
+    report = await fix(repository, tmp_path)
+    assert set(statuses(report).values()) == {"conflict"}
+    assert "gpg failed" in report.tasks[0].reasons[0]
+    assert (report.branch, report.exit_code) == (None, 1)
 
 
 async def test_what_an_agent_does_with_git_stays_in_its_workspace(tmp_path: Path) -> None:

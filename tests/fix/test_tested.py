@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fanfold.fix.project import find_project
 from fanfold.fix.suite import find_suite
-from fanfold.fix.tested import Tester, file_of
+from fanfold.fix.tested import Tester, comparable, file_of
 from fanfold.git import Repository, WorkspacePool
 from fanfold.testing.repositories import make_repository
 
@@ -47,6 +47,17 @@ async def test_part_runs_its_files_only_and_the_base_counts_for_these_alone(tmp_
             assert await tester.broken_by(base, lib) == ()
             unknown = await tester.part(["nowhere::test"], FILES)
             assert unknown.suite == suite
+
+
+async def test_suite_of_which_nothing_passes_on_the_base_judges_nothing(tmp_path: Path) -> None:
+    made = make_repository(tmp_path / "r", {"test_a.py": "import nowhere\n", "a.py": ""})
+    repository = await Repository.open(made.root)
+    suite = find_suite(made.root, find_project(made.root), None, 120.0)
+    assert suite is not None
+    async with WorkspacePool(repository, home=tmp_path / "home") as pool:
+        tester = Tester(suite, pool, repository.head)
+        async with tester.running():
+            assert not comparable((await tester.whole()).base)
 
 
 async def test_suite_that_can_not_run_on_the_base_judges_nothing(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from fanfold.fix.project import Project
 from fanfold.fix.prompt import build_prompt
 from fanfold.fix.split import Task
 from fanfold.fix.verify import Baseline, Judge, TestTree
-from fanfold.git import Change, Repository, Workspace, WorkspacePool
+from fanfold.git import Change, Repository, Workspace, WorkspaceError, WorkspacePool
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,12 @@ async def _try_until_verified(bench: Bench, judge: Judge) -> Attempted:
                 continue
         finally:
             agent_s += time.monotonic() - started_s
-        change, verdict = await judge.examine()
+        try:
+            change, verdict = await judge.examine()
+        except WorkspaceError:
+            if best is None:
+                raise
+            break
         latest = Attempted(judge.task, change if verdict.ok else None, verdict, number, agent_s, report.refused)
         best = latest if best is None else _better(best, latest)
         if verdict.ok and not verdict.left:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from fanfold import __version__
 from fanfold.engine import Done, Outcome
 from fanfold.fix.attempt import Attempted
-from fanfold.git import LandConflict, Landed, ResultBranch
+from fanfold.git import BranchMoved, Landed, LandError, ResultBranch
 
 
 @dataclass
@@ -38,7 +38,9 @@ class Landing:
         change, message = outcome.value.change, message_of(outcome.value, self.agent)
         try:
             commit = "" if self.only_show else await self.branch.land(change, message)
-        except LandConflict as error:
+        except BranchMoved:
+            raise  # by somebody else: nothing can be put there any more
+        except LandError as error:
             self.conflicts[outcome.key] = str(error)
         else:
             self.landed[outcome.key] = Landed(commit, change, message)

@@ -186,7 +186,8 @@ async def _tests(run: Run) -> TestsLine:
     if base is None or not run.landing.outcomes:
         return line
     if not comparable(base):
-        return replace(line, status="could not run", error=base.error or "the suite fails on the base commit already")
+        why = "no test passes" if base.cases is not None else "the suite fails"
+        return replace(line, status="could not run", error=base.error or f"{why} on the base commit already")
     if not run.tests_ran:
         return line
     return replace(line, status="failed" if run.broken_tests else "passed")

@@ -97,7 +97,7 @@ class Tester:
 
 def comparable(base: SuiteResult) -> bool:
     """Whether anything can be said of a change by this suite: it ran on the base, and something passed there."""
-    return base.error is None and (base.cases is not None or base.ok)
+    return base.error is None and (base.ok if base.cases is None else "passed" in base.cases.values())
 
 
 def breaks(base: SuiteResult, now: SuiteResult) -> tuple[str, ...]:

@@ -37,8 +37,9 @@ async def uncommitted_findings(
     if not paths or not narrow:
         return ()
     async with pool.lease(repository.head) as workspace:
-        for path in paths:
-            _copy(repository.root / path, workspace.root / path)
+        paths = tuple(path for path in paths if _copied(repository.root, workspace.root, path))
+        if not paths:
+            return ()
         census = await run_checkers(narrow, Scope(workspace.root, project, workspace.cache, paths, select))
         known = [finding for finding in base if finding.path in paths]
         return compare(known, census.findings, await _diffs(workspace, paths)).added
@@ -53,7 +54,21 @@ def _readable(path: Path) -> bool:
     return path.is_file() and not path.is_symlink() and path.stat().st_size <= MAX_BYTES
 
 
-def _copy(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
-    shutil.copyfile(source, target)
+def _copied(source: Path, target: Path, path: str) -> bool:
+    """Copy one file into the workspace; whether that worked, since the user may change or remove it meanwhile.
+
+    What the commit has in place of one of its folders goes first: through a link the copy would land outside.
+    """
+    place = target / path
+    try:
+        for folder in reversed(PurePosixPath(path).parents[:-1]):
+            if (target / folder).is_symlink() or (target / folder).is_file():
+                (target / folder).unlink()
+        if place.is_dir() and not place.is_symlink():
+            shutil.rmtree(place)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.unlink(missing_ok=True)
+        shutil.copyfile(source / path, place)
+    except OSError:
+        return False
+    return True

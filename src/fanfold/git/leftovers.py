@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fanfold.git.slot import Slot, hold
+from fanfold.git.slot import SLOT, Slot, hold
 from fanfold.git.sweep import remove
-
-_SLOT = re.compile(r"slot-\d+(\.removed)?")
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ def _clean(home: Path) -> Cleaned:
 def _slots(home: Path) -> Iterator[Path]:
     """What a pool made: two levels down, with a slot's name and a lock in it."""
     for lock in home.glob("*/*/lock"):
-        if _SLOT.fullmatch(lock.parent.name) and not lock.parent.is_symlink():
+        if SLOT.fullmatch(lock.parent.name) and not lock.parent.is_symlink():
             yield lock.parent
 
 

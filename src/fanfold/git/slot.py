@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from fanfold.git.sweep import remove
+
+_OWN = frozenset({"tree", "index", "cache", "lock", ".git"})
+SLOT = re.compile(r"slot-\d+(\.removed)?")
 
 # Stops git from looking for a repository further up, where an agent deleted the one in the tree.
 _BARRIER = b"no repository is reachable from a workspace\n"
@@ -39,11 +45,21 @@ class Slot:
         return self.folder / "cache"
 
     def prepare(self) -> None:
-        """Make what is missing, and remove the lock of a git process that was killed."""
+        """Make what is missing, and remove what a killed git process or an agent left beside the tree.
+
+        Checkers look for their configuration in the folders above, too: a planted one must not sway them.
+        """
+        for stranger in self._strangers():
+            with contextlib.suppress(FileNotFoundError):  # other processes remove them, too
+                remove(os.fsencode(stranger))
         for folder in (self.tree, self.cache):
             folder.mkdir(exist_ok=True)
         (self.folder / ".git").write_bytes(_BARRIER)
-        Path(f"{self.index}.lock").unlink(missing_ok=True)
+
+    def _strangers(self) -> Iterator[Path]:
+        """What neither this class nor a pool made, in the slot and among the slots."""
+        yield from (path for path in self.folder.iterdir() if path.name not in _OWN)
+        yield from (path for path in self.folder.parent.iterdir() if not SLOT.fullmatch(path.name))
 
     def wipe(self) -> None:
         """Remove the tree and its index; the next use makes them anew."""

@@ -95,10 +95,13 @@ class Workspace:
     async def clean_ignored(self) -> None:
         """Remove files that git ignores or can't hold, so that what is checked is what would land.
 
+        Files that were put beside the tree go as well: checkers read configuration there.
+
         Raises:
             WorkspaceError: one can't be removed.
         """
         try:
+            await self._in_thread(self._slot.prepare)
             keep = await untracked(self._git)
             await self._in_thread(lambda: sweep(self._bytes, self._base_tree, self._objects.trees, keep=keep))
         except (GitError, OSError) as error:
