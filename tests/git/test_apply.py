@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from fanfold.git import LandError, Repository, fast_forward
+from fanfold.git.takeback import take_back
 from fanfold.testing.fingerprint import contents, fingerprint
 from fanfold.testing.repositories import TemporaryRepository
 
@@ -120,3 +121,43 @@ async def test_a_stash_setting_stashes_nothing(user: TemporaryRepository) -> Non
     await fast_forward(await Repository.open(user.root), tip)
     assert user.git("rev-parse", "HEAD").strip() == tip
     assert user.git("stash", "list") == ""
+
+
+def _edit(user: TemporaryRepository) -> str:
+    user.git("switch", "-q", "-c", "fanfold/run")
+    user.git("rm", "-q", "pkg/mod.py")
+    tip = user.commit({"a.py": "fixed\n", "new/file.py": "new\n"}, "fix")
+    user.git("switch", "-q", "main")
+    return tip
+
+
+async def test_a_branch_that_is_locked_leaves_files_and_index_as_they_were(user: TemporaryRepository) -> None:
+    tip = _edit(user)
+    before = contents(user.root)
+    (user.root / ".git/refs/heads/main.lock").touch()
+    with pytest.raises(LandError, match="cannot lock ref"):
+        await fast_forward(await Repository.open(user.root), tip)
+    assert contents(user.root) == before
+    assert user.git("status", "--porcelain") == ""
+
+
+async def test_taking_back_mends_what_was_cut_off_and_keeps_what_the_user_wrote(user: TemporaryRepository) -> None:
+    tip = _edit(user)
+    repository = await Repository.open(user.root)
+    before = contents(user.root)
+    user.write({"a.py": "fix", "new/file.py": "new\n"})
+    (user.root / "pkg/mod.py").unlink()
+    await take_back(repository, tip)
+    assert contents(user.root) == before
+    user.write({"a.py": "mine\n"})
+    await take_back(repository, tip)
+    assert contents(user.root)["a.py"] == b"mine\n"
+
+
+async def test_taking_back_leaves_a_sparse_checkout_sparse(user: TemporaryRepository) -> None:
+    tip = _edit(user)
+    user.git("sparse-checkout", "set", "--no-cone", "/*", "!/a.py")
+    before = contents(user.root)
+    assert "a.py" not in before
+    await take_back(await Repository.open(user.root), tip)
+    assert contents(user.root) == before

@@ -11,6 +11,7 @@ from pathlib import Path
 from fanfold.git.command import GitError, git, records, text, uninterrupted
 from fanfold.git.land import LandError
 from fanfold.git.repository import Repository
+from fanfold.git.takeback import take_back
 
 _UNDER_WAY = {
     "MERGE_HEAD": "merge",
@@ -30,7 +31,8 @@ async def fast_forward(repository: Repository, tip: str) -> None:
 
     Raises:
         LandError: the checkout isn't clean, the branch has moved or there is none, another operation is under way,
-            or a file that git doesn't track is in the way; nothing was changed.
+            a file that git doesn't track is in the way, or a file can't be written; nothing was changed, or the
+            message says how to take it back.
     """
     by_hand = f"the result is {tip[:12]}: once that is settled, git merge --ff-only {tip[:12]}"
     if reason := await _obstacle(repository, tip):
@@ -38,7 +40,12 @@ async def fast_forward(repository: Repository, tip: str) -> None:
     try:
         await uninterrupted(_merge(repository, tip))
     except GitError as error:
-        raise LandError(f"can't fast-forward: {error.message}", hint=by_hand) from error
+        reason = f"can't fast-forward: {error.message}"
+        try:
+            await uninterrupted(take_back(repository, tip))
+        except (GitError, OSError) as worse:
+            reason += f"; part of it is in the checkout ({worse}), git reset --hard HEAD takes it back"
+        raise LandError(reason, hint=by_hand) from error
 
 
 async def _merge(repository: Repository, tip: str) -> None:
