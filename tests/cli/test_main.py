@@ -305,7 +305,7 @@ def test_data_goes_to_stdout_and_the_rest_to_stderr(
 def test_quiet_text_is_the_summary_alone(requests: list[Request], capsys: pytest.CaptureFixture[str]) -> None:
     main(["fix", "--quiet"])
     told = capsys.readouterr()
-    assert len(told.out.splitlines()) == 3
+    assert len(told.out.splitlines()) == 4
     assert told.err == ""
     assert requests
 

@@ -47,8 +47,8 @@ TOOLS = (
     Tool("mypy", "types can't be checked: install it where the project's code runs"),
     Tool("pytest", "tests run with --test-command only: install it where the project's code runs", kind="module"),
     Tool("autotyping", "--annotate adds nothing: pip install 'fanfold[annotations]'", kind="package"),
-    Tool("bwrap", "nothing is lost: agents are kept apart by their workspaces, not by a sandbox"),
-    Tool("uv", "nothing is lost: environments are read, never made"),
+    Tool("bwrap", "not needed: agents are kept apart by their workspaces, not by a sandbox"),
+    Tool("uv", "not needed: environments are read, never made"),
 )
 
 

@@ -79,7 +79,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
     except typer.Abort:
         raise KeyboardInterrupt from None
     except typer.TyperException as error:
-        return _told(error.format_message().rstrip("."), _usage_hint(error))
+        return _told(error.format_message().replace("Value error, ", "").rstrip("."), _usage_hint(error))
     return code if isinstance(code, int) else 0
 
 

@@ -87,6 +87,12 @@ def test_finding_on_a_whole_file_has_no_region(report: Report) -> None:
     assert "region" not in places[1]
 
 
+def test_path_that_no_file_can_have_is_spelled_out(report: Report) -> None:
+    odd = replace(report, remaining=(Finding("\ud800.py", 1, 1, "ruff", "F401", "unused"),))
+    place = runs(odd)[0]["results"][0]["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"]["uri"] == "%5Cud800.py"
+
+
 def test_path_is_a_uri_of_its_bytes(report: Report) -> None:
     odd = replace(report, remaining=(Finding(os.fsdecode(b"a b/\xff#%\n.py"), 1, 1, "ruff", "F401", "x"),))
     place = runs(odd)[0]["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]

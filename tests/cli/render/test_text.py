@@ -123,7 +123,7 @@ def test_dry_run_counts_only_what_would_be_worked_on(report: Report) -> None:
 def test_summary_says_when_nothing_was_tested(report: Report, status: TestsStatus) -> None:
     told = replace(report, tests=TestsLine(mode="final", status=status))
     assert "".join(summary(told).lines[-1]).startswith("Not tested: ")
-    assert len(summary(replace(told, tests=TestsLine(mode="none"))).lines) == 3
+    assert "Not tested" not in plain(replace(told, tests=TestsLine(mode="none")))
 
 
 def test_reason_that_many_files_share_is_told_once(report: Report) -> None:
@@ -222,7 +222,13 @@ def test_any_text_gives_as_many_lines_as_harmless_text(report: Report, path: str
 
 
 def test_summary_alone_is_short(report: Report) -> None:
-    assert len(summary(report).lines) == 3
+    assert len(summary(report).lines) == 4
+
+
+def test_summary_names_checkers_that_could_not_check(report: Report) -> None:
+    assert "Not checked by mypy" in render_plain((summary(report),)).splitlines()
+    able = replace(report, checkers=report.checkers[:1])
+    assert "Not checked" not in render_plain((summary(able),))
 
 
 @pytest.mark.parametrize(("value", "told"), [(0.04, "0.0 s"), (59.9, "59.9 s"), (75, "75 s"), (725, "12 min 5 s")])

@@ -68,7 +68,7 @@ def _result(finding: Finding, rule_index: int) -> dict[str, Any]:
 
 
 def _place(finding: Finding) -> dict[str, Any]:
-    path = urllib.parse.quote(finding.path.encode("utf-8", "surrogateescape"))
+    path = urllib.parse.quote(_bytes(finding.path))
     place: dict[str, Any] = {"artifactLocation": {"uri": path, "uriBaseId": "%SRCROOT%"}}
     region = {
         "startLine": finding.line,
@@ -78,6 +78,14 @@ def _place(finding: Finding) -> dict[str, Any]:
     }
     known = {name: value for name, value in region.items() if value is not None and value >= 1}
     return {**place, "region": known} if "startLine" in known else place
+
+
+def _bytes(path: str) -> bytes:
+    """The bytes that a path has in the file system; a checker may also name one that none can have."""
+    try:
+        return path.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return decodable(path).encode()
 
 
 def _uri(url: str) -> str:

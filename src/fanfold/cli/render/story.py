@@ -79,6 +79,9 @@ def summary(report: Report) -> Lines:
         if report.not_applied is not None:
             lines.append(("Not applied: ", Prose(report.not_applied)))
         lines.append(_next_step(report, report.branch))
+    unable = ", ".join(checker.name for checker in report.checkers if checker.error is not None)
+    if unable:
+        lines.append(("Not checked by ", Quoted(unable)))
     if report.landed and report.tests.mode != "none" and report.tests.status in NOT_TESTED:
         lines.append((f"Not tested: {NOT_TESTED[report.tests.status]}",))
     return Lines("", tuple(lines))
@@ -231,7 +234,7 @@ def _time(report: Report) -> tuple[Line, ...]:
     ]
     if report.speedup is not None and sum(task.attempts > 0 for task in report.tasks) > 1:
         summed, wall = seconds(report.tasks_s), seconds(report.wall_s)
-        tested = ", tests included" if report.tests.runs else ""
+        tested = " with tests" if report.tests.runs else ""
         lines.append((f"speed-up {report.speedup:.1f}: {summed} summed over files, in {wall} of wall time{tested}",))
     return tuple(lines)
 

@@ -52,7 +52,9 @@ def _print_item(line: str, console: Console) -> None:
     """Print a line of a section, broken between words, the rest of it deeper than its start."""
     from rich.text import Text  # noqa: PLC0415
 
-    first, *others = Text(line).wrap(console, max(console.width - 6, 1))
+    whole = Text(line)
+    fits = whole.cell_len <= console.width - 2
+    first, *others = [whole] if fits else whole.wrap(console, max(console.width - 6, 1))
     for start, piece in [("  ", first), *(("      ", other) for other in others)]:
         console.print(Text(start + piece.plain.rstrip()), soft_wrap=True)
 
