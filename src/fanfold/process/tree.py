@@ -13,7 +13,7 @@ MARKER = "FANFOLD_BRANCH"
 _PROC = Path("/proc")
 _NEAR = 256
 _ROUNDS = 20
-_EXEC_S = 0.001
+_EXEC_S, _LONGEST_EXEC_S = 0.001, 0.02
 # Fields of /proc/<pid>/stat after the name, see proc(5); and a flag of kernel threads.
 _FLAGS, _ENV_END = 6, 48
 _PF_KTHREAD = 0x00200000
@@ -47,7 +47,7 @@ def kill_marked(marker: str, *, born_after: int | None = None) -> int:
     """
     needle = os.fsencode(marker)
     killed: set[int] = {os.getpid()}
-    for _ in range(_ROUNDS):  # a process may fork while the others are looked at
+    for turn in range(_ROUNDS):  # a process may fork while the others are looked at
         seen = {pid: _environment_of(pid) for pid in _candidates(born_after) if pid not in killed}
         found = [pid for pid, environment in seen.items() if environment and needle in environment]
         for pid in found:
@@ -55,7 +55,7 @@ def kill_marked(marker: str, *, born_after: int | None = None) -> int:
                 os.kill(pid, signal.SIGKILL)
         killed.update(found)
         if None in seen.values():
-            time.sleep(_EXEC_S)
+            time.sleep(min(_EXEC_S * 2**turn, _LONGEST_EXEC_S))  # on a busy machine `exec` takes a while
         elif not found:
             break
     return len(killed) - 1
