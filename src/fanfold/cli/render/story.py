@@ -214,7 +214,7 @@ def _tests(report: Report, limit: int | None) -> tuple[Line, ...]:
     }
     if tests.status == "not run" and (tests.mode == "none" or not report.landed):
         return ()
-    runs = f" ({plural(tests.runs, 'run')}, {seconds(tests.elapsed_s)})" if tests.runs else ""
+    runs = f" ({plural(tests.runs, 'run')}, {seconds(tests.elapsed_s)} together)" if tests.runs else ""
     lines: list[Line] = [(words[tests.status] + runs,)]
     if tests.command is not None:
         lines.append(("command: ", Quoted(tests.command)))
@@ -229,7 +229,7 @@ def _time(report: Report) -> tuple[Line, ...]:
     if report.average_s is None:
         return ((f"{seconds(report.wall_s)} in all",),)
     lines: list[Line] = [
-        (f"{seconds(report.wall_s)} in all, {seconds(report.agent_s)} in agents",),
+        (f"{seconds(report.wall_s)} in all; {seconds(report.agent_s)} in agents, summed over files",),
         (f"{seconds(report.average_s)} for a file on average",),
     ]
     if report.speedup is not None and sum(task.attempts > 0 for task in report.tasks) > 1:
