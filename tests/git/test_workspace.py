@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from fanfold.git import Change, Repository, Workspace, WorkspaceError, WorkspacePool
+from fanfold.git.sweep import remove
 from fanfold.testing.fingerprint import contents, fingerprint
 from fanfold.testing.repositories import TemporaryRepository, make_repository
 
@@ -215,6 +216,44 @@ async def test_a_broken_slot_is_made_anew(pool: WorkspacePool, base: Base) -> No
     async with pool.lease(pool.repository.head) as workspace:
         assert contents(workspace.root) == base
         assert (await workspace.capture()).empty
+
+
+async def test_a_deleted_slot_fails_its_own_lease_only(pool: WorkspacePool, base: Base) -> None:
+    async with pool.lease(pool.repository.head) as workspace:
+        remove(os.fsencode(workspace.root.parent))
+        with pytest.raises(WorkspaceError):
+            await workspace.clean_ignored()
+    for _ in range(2):
+        async with pool.lease(pool.repository.head) as workspace:
+            assert contents(workspace.root) == base
+
+
+@pytest.mark.parametrize(
+    "wreck",
+    [
+        "rm -r ../cache; touch ../cache",
+        "rm ../index; mkdir -p ../index/x",
+        "rm ../.git; mkdir ../.git",
+        "cd ..; rm -r tree; touch tree",
+        "rm ../lock; mkdir ../lock",
+        "chmod 000 ../cache ../lock ..",
+    ],
+)
+async def test_a_wrecked_slot_does_not_stop_later_runs(
+    user: TemporaryRepository, lease: Lease, base: Base, wreck: str
+) -> None:
+    async with lease(user) as workspace:
+        agent(workspace, wreck)
+    async with lease(user) as workspace:
+        assert contents(workspace.root) == base
+
+
+async def test_what_is_put_beside_the_tree_goes(pool: WorkspacePool) -> None:
+    async with pool.lease(pool.repository.head) as workspace:
+        for folder in workspace.root.parents[:2]:
+            (folder / "ruff.toml").write_text("lint.ignore = ['ALL']\n")
+        await workspace.clean_ignored()
+        assert not list(workspace.root.parents[1].rglob("ruff.toml"))
 
 
 async def test_a_slot_left_by_another_process_is_clean(user: TemporaryRepository, lease: Lease, base: Base) -> None:

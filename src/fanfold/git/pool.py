@@ -73,7 +73,8 @@ class WorkspacePool:
             await workspace.reset(commit)
             yield workspace
         finally:
-            self._free.append(workspace)
+            if workspace.usable:
+                self._free.append(workspace)
 
     def _grow(self) -> Workspace:
         if self._throwaway is None:

@@ -44,6 +44,11 @@ class Slot:
         """Where tools may keep what speeds them up."""
         return self.folder / "cache"
 
+    @property
+    def held(self) -> bool:
+        """Whether the slot is still this process's own, and not deleted by somebody with its lock."""
+        return _is_still(self.folder / "lock", self.lock)
+
     def prepare(self) -> None:
         """Make what is missing, and remove what a killed git process or an agent left beside the tree.
 
@@ -62,9 +67,11 @@ class Slot:
         yield from (path for path in self.folder.parent.iterdir() if not SLOT.fullmatch(path.name))
 
     def wipe(self) -> None:
-        """Remove the tree and its index; the next use makes them anew."""
-        remove(os.fsencode(self.tree))
-        self.index.unlink(missing_ok=True)
+        """Remove all but the lock, whatever stands there; the next use makes it anew."""
+        self.folder.chmod(0o700)
+        for path in self.folder.iterdir():
+            if path.name != "lock":
+                remove(os.fsencode(path))
 
     def release(self) -> None:
         """Let others have the slot."""
@@ -72,7 +79,7 @@ class Slot:
 
 
 def hold(folder: Path) -> Slot | None:
-    """Take a slot, made if need be; None = another process has it.
+    """Take a slot, made if need be; None = another process has it, or it can't be locked.
 
     Raises:
         OSError: the folder can't be made or written.
@@ -83,6 +90,8 @@ def hold(folder: Path) -> Slot | None:
             lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         except FileNotFoundError:
             continue  # removed since
+        except (IsADirectoryError, PermissionError):
+            return None  # an agent put something else there
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -73,6 +73,11 @@ class Workspace:
         except (GitError, OSError):
             await self._from_scratch(wanted, tree)
 
+    @property
+    def usable(self) -> bool:
+        """Whether the next lease may have it: an agent can have deleted all of it, with the lock that guards it."""
+        return self._slot.held
+
     async def tidy(self) -> None:
         """Leave base behind at the end, if that is possible; the next lease doesn't depend on it."""
         with contextlib.suppress(WorkspaceError):
