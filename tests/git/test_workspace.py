@@ -248,6 +248,18 @@ async def test_a_wrecked_slot_does_not_stop_later_runs(
         assert contents(workspace.root) == base
 
 
+async def test_a_slot_that_can_not_be_entered_is_opened_again(
+    user: TemporaryRepository, lease: Lease, base: Base
+) -> None:
+    async with lease(user) as workspace:
+        slot = workspace.root.parent
+        (slot / "lock").chmod(0)
+        slot.chmod(0)
+    async with lease(user) as workspace:
+        assert contents(workspace.root) == base
+        assert workspace.root.parent == slot
+
+
 async def test_what_is_put_beside_the_tree_goes(pool: WorkspacePool) -> None:
     async with pool.lease(pool.repository.head) as workspace:
         for folder in workspace.root.parents[:2]:

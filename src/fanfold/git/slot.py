@@ -47,7 +47,10 @@ class Slot:
     @property
     def held(self) -> bool:
         """Whether the slot is still this process's own, and not deleted by somebody with its lock."""
-        return _is_still(self.folder / "lock", self.lock)
+        try:
+            return _is_still(self.folder / "lock", self.lock)
+        except OSError:
+            return False
 
     def prepare(self) -> None:
         """Make what is missing, and remove what a killed git process or an agent left beside the tree.
@@ -86,6 +89,9 @@ def hold(folder: Path) -> Slot | None:
     """
     while True:
         folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(OSError):  # an agent may have locked us out
+            folder.chmod(0o700)
+            (folder / "lock").chmod(0o600)
         try:
             lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         except FileNotFoundError:
