@@ -141,6 +141,12 @@ def test_fix_that_says_its_place_is_told_without_its_path_twice(report: Report) 
     assert "Fixes taken back:\n  b.py:3 SIM115: would add F401\n" in plain(replace(report, tasks=(task,)))
 
 
+def test_suite_is_not_said_to_pass_on_a_result_that_is_empty(report: Report) -> None:
+    told = plain(replace(report, tasks=report.tasks[2:], branch=None, tip=None))
+    assert "passes on the result" not in told
+    assert "no change is left that the suite would judge (3 runs, 90 s together)" in told
+
+
 def test_one_file_has_no_speed_up(report: Report) -> None:
     assert "speed-up" not in plain(replace(report, tasks=report.tasks[:1]))
 

@@ -205,7 +205,9 @@ def _findings(findings: Sequence[Finding], limit: int | None) -> tuple[Line, ...
 def _tests(report: Report, limit: int | None) -> tuple[Line, ...]:
     tests = report.tests
     words = {
-        "passed": "the suite passes on the result as it did on the base",
+        "passed": "the suite passes on the result as it did on the base"
+        if report.landed
+        else "no change is left that the suite would judge",
         "failed": "the suite fails on the result where it passed on the base",
         "could not run": f'{NOT_TESTED["could not run"]}: see "Could not check"',
         "not run": NOT_TESTED["not run"],
