@@ -27,6 +27,7 @@ def test_suppression_that_was_there_may_move() -> None:
 
 def test_decorator_that_switches_type_checks_off_is_a_suppression() -> None:
     assert gates.no_suppression("a.py", b"def f(): ...\n", b"@typing.no_type_check\ndef f(): ...\n")
+    assert gates.no_suppression("a.py", b"", b"def no_type_check(): ...\n") == ()
 
 
 @pytest.mark.parametrize("line", ["x = 1", "import re", "", "pass"])

@@ -21,6 +21,7 @@ CONFIGURATION = frozenset(
         "pyproject.toml", "setup.cfg", "tox.ini", "pytest.ini", "mypy.ini", ".mypy.ini", "ruff.toml", ".ruff.toml",
         ".flake8", ".pylintrc", "pylintrc", "pyrightconfig.json", "pyrefly.toml", "ty.toml", ".coveragerc", ".bandit",
         ".pre-commit-config.yaml", "fanfold.toml", ".gitattributes", ".gitignore", ".editorconfig", "noxfile.py",
+        "pytest.toml", ".pytest.toml", ".pytest.ini", ".isort.cfg", ".yamllint", ".shellcheckrc", ".semgrepignore",
     }
 )  # fmt: skip
 
@@ -123,7 +124,8 @@ def _comments(path: str, source: bytes) -> list[tuple[str, str]]:
             return [
                 (token.line[: token.start[1]], token.string)
                 for token in tokenize.tokenize(io.BytesIO(source).readline)
-                if token.type == tokenize.COMMENT or token.string == "no_type_check"
+                if token.type == tokenize.COMMENT
+                or (token.string == "no_type_check" and token.line.lstrip().startswith("@"))
             ]
         except (tokenize.TokenError, SyntaxError, ValueError):
             pass
