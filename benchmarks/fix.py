@@ -89,7 +89,12 @@ def main() -> int:
         chosen = [(name, rules) for name in asked.only or PLAIN for rules in asked.rules or ("default", "ALL")]
         rows += _table("without tests", (_plain(name, rules) for name, rules in chosen))
     if "tests" in sections:
-        chosen = [(name, rules) for name in asked.only or TESTED for rules in asked.rules or ("default", "ALL")]
+        chosen = [
+            (name, rules)
+            for name in asked.only or TESTED
+            if packages.PACKAGES[name].tests
+            for rules in asked.rules or ("default", "ALL")
+        ]
         rows += _table("with the package's own tests", (_with_tests(name, rules) for name, rules in chosen))
     raw["rows"] = [asdict(row) for row in rows]
     good = all(row.good for row in rows)

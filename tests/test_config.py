@@ -217,6 +217,7 @@ def test_relative_workspaces_of_a_file_are_relative_to_the_file(tmp_path: Path) 
 
 
 def test_workspaces_inside_the_project_are_refused(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
     own(tmp_path, '[fix]\nworkspaces = "copies"\n')
     assert "inside the project" in refusal(tmp_path).message
 

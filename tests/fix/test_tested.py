@@ -12,7 +12,7 @@ from fanfold.testing.repositories import make_repository
 
 FILES = {
     "lib.py": "def one() -> int:\n    return 1\n",
-    "tests/test_lib.py": "import lib\n\n\ndef test_one():\n    assert lib.one() == 1\n",
+    "tests/test_lib.py": "import lib\n\n\ndef test_one():\n    assert lib.one() == 1\n\n\ndef test_other(): pass\n",
     "tests/deep/test_more.py": "class TestMore:\n    def test_two(self):\n        assert True\n",
     "tests/test_red.py": "def test_red():\n    assert False\n",
     "pytest.ini": "[pytest]\npythonpath = .\n",
@@ -43,7 +43,7 @@ async def test_part_runs_its_files_only_and_the_base_counts_for_these_alone(tmp_
             assert await tester.broken_by(broken, deep) == ()
             lib = await tester.part(["tests.test_lib::test_one"], FILES)
             assert lib.suite.stops_early
-            assert await tester.broken_by(broken, lib)
+            assert await tester.broken_by(broken, lib) == ("tests.test_lib::test_one",)
             assert await tester.broken_by(base, lib) == ()
             unknown = await tester.part(["nowhere::test"], FILES)
             assert unknown.suite == suite

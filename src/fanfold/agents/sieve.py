@@ -120,7 +120,7 @@ class Sieve:
     async def _blame(self, tried: Draft, new: Group, verdict: Verdict) -> dict[Group, str]:
         """Groups of fixes, each with what it did. The file on disk is `tried`."""
         if not verdict.added:
-            return {new: "would break: " + "; ".join(verdict.reasons)}
+            return {new: _shortened(verdict.reasons)}
         here = await self._added_by_ruff(tried)
         counts = Counter(finding.rule for finding in verdict.added if finding.checker == "ruff")
         blamed: defaultdict[Group, set[str]] = defaultdict(set)
@@ -193,3 +193,8 @@ def _halves(ids: Group) -> tuple[Group, Group]:
     else:
         left = frozenset(sorted(ids)[: len(ids) // 2])
     return left, ids - left
+
+
+def _shortened(reasons: Sequence[str]) -> str:
+    more = f" and {len(reasons) - 1} more" if len(reasons) > 1 else ""
+    return f"{reasons[0]}{more}" if reasons else "without a reason"

@@ -175,7 +175,8 @@ def _workspaces_from(root: Path, table: dict[str, object]) -> dict[str, object]:
 
 
 def _workspaces_stand_outside(workspaces: Path, root: Path) -> None:
-    if workspaces.resolve().is_relative_to(root.resolve()):
+    # Outside of any repository there is no project that the copies could get in the way of.
+    if (root / ".git").exists() and workspaces.resolve().is_relative_to(root.resolve()):
         raise ConfigError(
             f"workspaces is {_shown(str(workspaces))}, which is inside the project",
             hint="choose a directory outside of it: checkers and tests would find the copies",

@@ -12,13 +12,14 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from fanfold.agents import Agent, agent_for
+from fanfold.agents import Agent, agent_for, annotate
 from fanfold.config import FixSettings, workspaces_home
 from fanfold.engine import fan_out
 from fanfold.fix import formatting, prompt
 from fanfold.fix.attempt import Bench, attempt
 from fanfold.fix.census import able, census_of
 from fanfold.fix.checkers import Scope, checkers_for, refuse_unasked
+from fanfold.fix.errors import FixError
 from fanfold.fix.landing import Landing
 from fanfold.fix.plan import Request, plan
 from fanfold.fix.project import Project, find_project
@@ -69,6 +70,10 @@ async def _prepare(request: Request, agent: Agent | None, on_event: OnEvent, scr
     name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     checkers = checkers_for(repository.root, settings.checks)
     refuse_unasked(checkers, settings.select)
+    if settings.annotate and not annotate.available():
+        raise FixError(
+            "autotyping, which adds annotations, is not installed", hint="pip install 'fanfold[annotations]'"
+        )
     agent = agent or agent_for(settings.agent, settings)
     return Run(
         request=request,
@@ -136,7 +141,7 @@ async def _tester(this: Run, pool: WorkspacePool) -> AsyncIterator[None]:
 
 
 async def _attempt_and_land(this: Run, pool: WorkspacePool) -> None:
-    this.phase("fixing", f"{_count(this.plan.tasks)}, {this.settings.jobs} at once")
+    this.phase("fixing", f"{_count(this.plan.tasks)}, {min(this.settings.jobs, len(this.plan.tasks))} at once")
     tests = this.tester.broken_by if this.tester is not None and this.settings.tests == "each" else None
     await _fan_out(this, this.plan.tasks, await _bench(this, pool, tests))
 

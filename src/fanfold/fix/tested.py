@@ -84,7 +84,11 @@ class Tester:
         part = part or await self.whole()
         if not comparable(part.base):
             return ()
-        return breaks(part.base, await self._on(part.suite, tree))
+        now = await self._on(part.suite, tree)
+        names = breaks(part.base, now)
+        # Stopped at the first failure, the suite never came to the tests behind it.
+        failed = [name for name in names if (now.cases or {}).get(name, "passed") != "passed"]
+        return tuple(failed) if part.suite.stops_early and failed else names
 
     async def _on(self, suite: Suite, tree: str) -> SuiteResult:
         async with self.pool.lease(tree) as workspace:
