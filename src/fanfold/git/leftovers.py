@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ def _clean(home: Path) -> Cleaned:
         _remove(slot)
         removed.append(folder)
     for parent in {folder.parent for folder in removed}:
-        if not any(parent.iterdir()):
+        with contextlib.suppress(OSError):  # not empty, or no longer there
             parent.rmdir()
     return Cleaned(tuple(removed), tuple(in_use), freed)
 

@@ -88,7 +88,12 @@ def hold(folder: Path) -> Slot | None:
         OSError: the folder can't be made or written.
     """
     while True:
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, FileNotFoundError):
+            if os.path.lexists(folder) and not folder.is_dir():
+                raise
+            continue  # it, or the folder above, was removed in between
         with contextlib.suppress(OSError):  # an agent may have locked us out
             folder.chmod(0o700)
             (folder / "lock").chmod(0o600)
