@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from fanfold.git import Repository, WorkspacePool, clean
+from fanfold.git.slot import hold
 from fanfold.testing.repositories import TemporaryRepository
 
 
@@ -46,3 +49,9 @@ async def test_what_is_not_a_workspace_stays(tmp_path: Path) -> None:
 async def test_nothing_to_clean(tmp_path: Path) -> None:
     cleaned = await clean(tmp_path / "absent")
     assert (cleaned.removed, cleaned.in_use, cleaned.freed_bytes) == ((), (), 0)
+
+
+def test_slot_below_a_link_to_nowhere_is_an_error_and_no_endless_search(tmp_path: Path) -> None:
+    (tmp_path / "home").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(OSError, match="exists"):
+        hold(tmp_path / "home" / "slot-0")

@@ -15,6 +15,9 @@ from fanfold.git.sweep import remove
 _OWN = frozenset({"tree", "index", "cache", "lock", ".git"})
 SLOT = re.compile(r"slot-\d+(\.removed)?")
 
+_TRIES = 100
+"""How often a slot may be removed by others while it is being taken."""
+
 # Stops git from looking for a repository further up, where an agent deleted the one in the tree.
 _BARRIER = b"no repository is reachable from a workspace\n"
 
@@ -87,11 +90,11 @@ def hold(folder: Path) -> Slot | None:
     Raises:
         OSError: the folder can't be made or written.
     """
-    while True:
+    for tries_left in reversed(range(_TRIES)):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, FileNotFoundError):
-            if os.path.lexists(folder) and not folder.is_dir():
+            if not tries_left or (os.path.lexists(folder) and not folder.is_dir()):
                 raise
             continue  # it, or the folder above, was removed in between
         with contextlib.suppress(OSError):  # an agent may have locked us out
@@ -111,6 +114,7 @@ def hold(folder: Path) -> Slot | None:
         if _is_still(folder / "lock", lock):
             return Slot(folder, lock)
         os.close(lock)
+    return None
 
 
 def _is_still(path: Path, file: int) -> bool:
