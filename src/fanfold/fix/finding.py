@@ -40,4 +40,5 @@ class Finding:
 
     @property
     def _extent(self) -> tuple[int, int, str, str]:
-        return self.end_line or 0, self.end_column or 0, self.fixable or "", self.fingerprint
+        line, column = (-1 if end is None else end for end in (self.end_line, self.end_column))
+        return line, column, self.fixable or "", self.fingerprint

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TypeVar, cast
 
-from fanfold.git.command import SAFE, GitError, environment, words
+from fanfold.git.command import SAFE, GitError, environment, uninterrupted, words
 
 T = TypeVar("T")
 
@@ -44,21 +44,21 @@ class Coprocess:
                 return await self._asked(request, read)
 
     async def _asked(self, request: bytes, read: Callable[[asyncio.StreamReader], Awaitable[T]]) -> T:
-        process = self._process or await self._start()
+        process = await uninterrupted(self._start()) if self._process is None else self._process
         try:
             cast("asyncio.StreamWriter", process.stdin).write(request)
             return await read(cast("asyncio.StreamReader", process.stdout))
         except (asyncio.IncompleteReadError, ConnectionError) as error:
-            said = await self._end()
+            said = await uninterrupted(self._end())
             raise GitError(f"git {self._args[0]} ended: {said or 'it said nothing'}") from error
         except BaseException:
-            await self._end()
+            await uninterrupted(self._end())
             raise
 
     async def close(self) -> None:
         """End the process after the exchange under way; the next exchange would start another one."""
         async with self._turn:
-            await self._end()
+            await uninterrupted(self._end())
 
     async def _start(self) -> asyncio.subprocess.Process:
         self._process = await asyncio.create_subprocess_exec(
@@ -74,7 +74,10 @@ class Coprocess:
         return self._process
 
     async def _end(self) -> str:
-        """Kill the process; what it said on stderr. It holds no state that would need a clean exit."""
+        """Kill the process; what it said on stderr. It holds no state that would need a clean exit.
+
+        Neither this nor the start may be broken off, or asyncio leaves the pipes open.
+        """
         process, self._process = self._process, None
         if process is None:
             return ""
