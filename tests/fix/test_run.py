@@ -15,6 +15,7 @@ from fanfold.agents.protocol import Report as AgentReport
 from fanfold.config import load_settings
 from fanfold.errors import FanfoldError
 from fanfold.fix import Report, Request, run
+from fanfold.fix.events import Phase
 from fanfold.testing.fingerprint import fingerprint
 from fanfold.testing.repositories import TemporaryRepository, make_repository
 
@@ -569,3 +570,20 @@ async def test_file_that_can_not_be_read_is_never_left_out_by_a_selection_of_rul
     report = await fix(repository, tmp_path, select=("F401",))
     assert {one.rule for one in report.remaining} == {"invalid-syntax"}
     assert report.exit_code == 1
+
+
+async def test_run_interrupted_while_bisecting_claims_nothing_of_its_result(tmp_path: Path) -> None:
+    repository = make_repository(tmp_path / "r", SUITE)
+    settings = load_settings(repository.root, {"workspaces": tmp_path / "home", "tests": "final"})
+    agent = Doing(writes("def value() -> int:\n    return 9\n"))
+
+    def stop(event: object) -> None:
+        if isinstance(event, Phase) and event.name == "bisecting":
+            running.cancel()
+
+    running = asyncio.create_task(run(Request(repository.root, settings), agent=agent, on_event=stop))
+    report = await running
+    assert report.interrupted
+    assert report.findings_after is None
+    assert report.tests.status != "passed"
+    assert report.exit_code == 130

@@ -33,7 +33,7 @@ async def report_of(run: Run) -> Report:
         repository=run.repository.root.name,
         base=run.repository.head,
         agent=run.agent.name,
-        tests=await _tests(run),
+        tests=_tests(run),
         wall_s=time.monotonic() - run.started_s,
         branch=landing.branch.name if has_branch else None,
         tip=landing.branch.tip if has_branch else None,
@@ -169,7 +169,7 @@ async def _diff(run: Run, change: Change) -> str:
     return patch.decode("utf-8", "surrogateescape")
 
 
-async def _tests(run: Run) -> TestsLine:
+def _tests(run: Run) -> TestsLine:
     mode, taken_out = run.settings.tests, tuple(run.landing.taken_out)
     if run.suite is None:
         return TestsLine(mode=mode, status="not run" if mode == "none" else "no suite found")

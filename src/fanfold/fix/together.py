@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 from fanfold.fix.census import able, against_base, census_of
+from fanfold.fix.checkers import Census
+from fanfold.fix.compare import Comparison
 from fanfold.fix.record import Run
 from fanfold.fix.settle import settle
 from fanfold.fix.tested import Part
@@ -33,19 +35,20 @@ async def settle_together(run: Run, pool: WorkspacePool, again: Again) -> None:
             run.notes.append(f"flaky: {broken[0]} once, and not again on the same tree")
             run.broken_tests = ()
             return
+        # From here on until the next examination nothing is known of what is on the branch.
+        run.after, run.comparison, run.broken_tests, run.tests_ran = None, None, (), False
         run.phase("bisecting", f"what {broken[0]}")
         settled = await settle(tuple(run.landing.landed), _good(run, pool, part))
         await run.landing.take_out(dict.fromkeys(settled.guilty, broken[0]))
         if part is not None and chances and run.settings.tests != "each":
             chances -= 1
             await again(settled.guilty, part)
-    run.after, run.comparison, run.broken_tests = None, None, ()
 
 
 async def _examine(run: Run, pool: WorkspacePool, commit: str) -> tuple[str, ...]:
     """What a commit breaks, in words; noted in the record as the last that is known of the result."""
-    run.broken_tests = ()
-    reasons = await _adds(run, pool, commit)
+    run.after, run.comparison = await _checked(run, pool, commit)
+    reasons = tuple(f"adds {one.checker} {one.rule} at {one.path}:{one.line}" for one in run.comparison.added)
     if reasons or run.tester is None:
         return reasons
     run.phase("testing", run.tester.suite.command)
@@ -54,10 +57,9 @@ async def _examine(run: Run, pool: WorkspacePool, commit: str) -> tuple[str, ...
     return tuple(f"breaks {name}" for name in run.broken_tests)
 
 
-async def _adds(run: Run, pool: WorkspacePool, commit: str) -> tuple[str, ...]:
-    run.after = await census_of(run, pool, commit, able(run))
-    run.comparison = await against_base(run, commit, run.after)
-    return tuple(f"adds {one.checker} {one.rule} at {one.path}:{one.line}" for one in run.comparison.added)
+async def _checked(run: Run, pool: WorkspacePool, commit: str) -> tuple[Census, Comparison]:
+    census = await census_of(run, pool, commit, able(run))
+    return census, await against_base(run, commit, census)
 
 
 async def _narrowed(run: Run, commit: str) -> Part | None:
@@ -77,7 +79,8 @@ def _good(run: Run, pool: WorkspacePool, part: Part | None) -> Good:
     async def good(keys: Sequence[str]) -> bool:
         commit = await run.landing.compose(keys)
         if part is None or run.tester is None:
-            return not await _adds(run, pool, commit)
+            _, comparison = await _checked(run, pool, commit)
+            return not comparison.added
         return not await run.tester.broken_by(commit, part)
 
     return good

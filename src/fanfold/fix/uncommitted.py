@@ -11,7 +11,7 @@ from fanfold.fix.checkers.run import run_checkers
 from fanfold.fix.compare import compare
 from fanfold.fix.finding import Finding
 from fanfold.fix.project import Project
-from fanfold.git import Repository, Workspace, WorkspacePool
+from fanfold.git import FileDiff, Repository, Workspace, WorkspacePool
 
 MAX_BYTES = 4 * 1024 * 1024
 PYTHON = frozenset({".py", ".pyi"})
@@ -45,7 +45,7 @@ async def uncommitted_findings(
         return compare(known, census.findings, await _diffs(workspace, paths)).added
 
 
-async def _diffs(workspace: Workspace, paths: tuple[str, ...]):  # type: ignore[no-untyped-def]
+async def _diffs(workspace: Workspace, paths: tuple[str, ...]) -> dict[str, FileDiff]:
     diffs = {path: await workspace.hunks(path) for path in paths}
     return {path: diff for path, diff in diffs.items() if diff is not None}
 
