@@ -26,15 +26,15 @@ def attempted(path: str, *, change: Change | None = CHANGE, **verdict: Any) -> A
 
 def finished(path: str, value: Attempted | Exception) -> BranchFinished:
     if isinstance(value, Exception):
-        return BranchFinished(path, Failed(path, value, "", 0.0, 2.0), 2.0)
-    return BranchFinished(path, Done(path, value, 0.0, 2.0), 2.0)
+        return BranchFinished(path, (path,), Failed(path, value, 0.0, 2.0), 2.0)
+    return BranchFinished(path, (path,), Done(path, value, 0.0, 2.0), 2.0)
 
 
 def tell(progress: Progress) -> None:
     progress(Phase("checking", "ruff"))
     for path in ("a.py", "b.py", "c\n::error::x.py", "d.py"):
-        progress(BranchQueued(path))
-    progress(BranchStarted("a.py", 0.0))
+        progress(BranchQueued(path, (path,)))
+    progress(BranchStarted("a.py", ("a.py",), 0.0))
     progress(finished("a.py", attempted("a.py", ok=True, fixed=3, left=1)))
     progress(finished("b.py", attempted("b.py", change=None, ok=False, reasons=("adds\na finding",))))
     progress(finished("c\n::error::x.py", FanfoldError("it\ncrashed")))

@@ -438,7 +438,7 @@ class TestOnOutcome:
             await fan_out(spy.branch, items(1, 50, 50, 50), limit=2, on_outcome=on_outcome)
         assert caught.value is error
         assert now() == 1
-        assert (spy.running, spy.seen) == (0, ["k0", "k1", "k2"])
+        assert (spy.running, spy.seen) == (0, ["k0", "k1"])
         assert not other_tasks()
 
     @virtual_time
@@ -460,17 +460,19 @@ class TestOnEvent:
         events: list[Event] = []
         outcomes = await fan_out(wait, items(1, 2), limit=1, on_event=events.append)
         assert events == [
-            BranchQueued("k0"),
-            BranchQueued("k1"),
-            BranchStarted("k0", 0),
-            BranchFinished("k0", outcomes[0], 1),
-            BranchStarted("k1", 1),
-            BranchFinished("k1", outcomes[1], 3),
+            BranchQueued("k0", ("k0",)),
+            BranchQueued("k1", ("k1",)),
+            BranchStarted("k0", ("k0",), 0),
+            BranchFinished("k0", ("k0",), outcomes[0], 1),
+            BranchStarted("k1", ("k1",), 1),
+            BranchFinished("k1", ("k1",), outcomes[1], 3),
         ]
 
     @pytest.mark.parametrize("kind", [BranchQueued, BranchStarted, BranchFinished])
     @virtual_time
-    async def test_its_error_cancels_the_branches_and_is_raised(self, kind: type) -> None:
+    async def test_its_error_cancels_the_branches_and_is_raised(
+        self, kind: type[BranchQueued | BranchStarted | BranchFinished]
+    ) -> None:
         spy = Spy()
 
         def on_event(event: Event) -> None:
@@ -590,7 +592,7 @@ class TestCancellation:
         await self.cancelled_at(3, branch=wait, work=items(1, 50), on_outcome=on_outcome)
 
     @virtual_time
-    async def test_of_the_engines_own_tasks_by_a_branch_is_not_taken_for_an_end(self) -> None:
+    async def test_of_its_siblings_by_a_branch_ends_these_and_no_others(self) -> None:
         caller = asyncio.current_task()
 
         async def branch(item: Item) -> str:
@@ -599,8 +601,10 @@ class TestCancellation:
                     task.cancel()
             return await wait(item)
 
-        with pytest.raises(asyncio.CancelledError):
-            await fan_out(branch, items(50, 1, 1), limit=2)
+        outcomes = await fan_out(branch, items(50, 1, 50, 1), limit=3)
+        assert isinstance(failed(outcomes[0]).error, BranchCancelled), "had begun"
+        assert isinstance(failed(outcomes[2]).error, BranchCancelled), "had not begun"
+        assert values([outcomes[1], outcomes[3]]) == ["K1", "K3"]
         assert not other_tasks()
 
     @virtual_time
@@ -649,8 +653,9 @@ def test_importing_the_engine_imports_nothing_heavy() -> None:
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     heavy = {"pydantic", "rich", "typer", "platformdirs", "sqlite3"}
     assert not heavy & set(printed.split())
-    assert {name for name in printed.split() if name.startswith("fanfold.")} <= {
+    ours = {name for name in printed.split() if name.startswith("fanfold.")}
+    assert {name for name in ours if not name.startswith("fanfold.engine.isolate")} <= {
         "fanfold.errors",
         "fanfold.engine",
-        *(f"fanfold.engine.{name}" for name in ("events", "fan_out", "isolate", "outcome", "supervise")),
+        *(f"fanfold.engine.{name}" for name in ("branch", "events", "fan_out", "items", "limit", "outcome", "running")),
     }

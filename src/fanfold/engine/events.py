@@ -1,4 +1,4 @@
-"""What a fan-out tells while it runs, for progress and logs."""
+"""What a fan-out tells while it runs, for progress, logs and traces."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from typing import Any, TypeAlias
 
 from fanfold.engine.outcome import Outcome
 
+Path: TypeAlias = tuple[str, ...]
+"""A branch's place: the keys from the outermost fan-out's branch to its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class BranchQueued:
-    """The branch waits for a slot. All branches are queued, in item order, before the first one starts."""
+    """The branch waits for a slot. Items given as a list are all queued, in item order, before the first one starts."""
 
     key: str
+    path: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,19 @@ class BranchStarted:
     """The branch has a slot; `at_s` counts from the start of the fan-out."""
 
     key: str
+    path: Path
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class BranchRetried:
+    """Attempt number `attempt` failed with `error`; the next one begins in `wait_s` seconds."""
+
+    key: str
+    path: Path
+    attempt: int
+    error: Exception
+    wait_s: float
     at_s: float
 
 
@@ -28,8 +45,17 @@ class BranchFinished:
     """The branch left its slot with this outcome; `at_s` counts from the start of the fan-out."""
 
     key: str
+    path: Path
     outcome: Outcome[Any]
     at_s: float
 
 
-Event: TypeAlias = BranchQueued | BranchStarted | BranchFinished
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """The updates of so many branches were folded into these fields."""
+
+    fields: tuple[str, ...]
+    branches: int
+
+
+Event: TypeAlias = BranchQueued | BranchStarted | BranchRetried | BranchFinished | Folded

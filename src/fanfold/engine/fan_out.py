@@ -3,40 +3,87 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
-from traceback import format_exception
-from typing import Generic, TypeVar
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Generic, Literal, TypeAlias, TypeVar, get_args, overload
 
-from fanfold.engine.events import BranchFinished, BranchQueued, BranchStarted, Event
-from fanfold.engine.isolate import Keyed, isolated
-from fanfold.engine.outcome import BranchCancelled, DeadlineExceeded, Done, Failed, Outcome
-from fanfold.engine.supervise import cancel, first_end, is_stopping, last_end, raise_first, start
+from fanfold.engine.branch import yield_slot
+from fanfold.engine.events import Event
+from fanfold.engine.isolate import Freezer
+from fanfold.engine.items import Naming, Queued
+from fanfold.engine.limit import Limit
+from fanfold.engine.outcome import Outcome
+from fanfold.engine.running import Options, Running
 
-I = TypeVar("I", bound=Keyed)  # noqa: E741 an item
+I = TypeVar("I")  # noqa: E741 an item
+S = TypeVar("S")
 T = TypeVar("T")
+
+Mode: TypeAlias = Literal["collect", "fail_fast"]
+
+
+@overload
+async def fan_out(
+    branch: Callable[[I], Awaitable[T]],
+    items: Iterable[I] | AsyncIterable[I],
+    *,
+    limit: int | Limit | None,
+    key: Callable[[I], str] | None = None,
+    priority: Callable[[I], float] | None = None,
+    deadline_s: float | None = None,
+    total_deadline_s: float | None = None,
+    mode: Mode = "collect",
+    on_outcome: Callable[[Outcome[T]], Awaitable[None]] | None = None,
+    on_event: Callable[[Event], None] | None = None,
+) -> list[Outcome[T]]: ...
+
+
+@overload
+async def fan_out(
+    branch: Callable[[I, S], Awaitable[T]],
+    items: Iterable[I] | AsyncIterable[I],
+    *,
+    limit: int | Limit | None,
+    state: S,
+    schema: type | None = None,
+    key: Callable[[I], str] | None = None,
+    priority: Callable[[I], float] | None = None,
+    deadline_s: float | None = None,
+    total_deadline_s: float | None = None,
+    mode: Mode = "collect",
+    on_outcome: Callable[[Outcome[T]], Awaitable[None]] | None = None,
+    on_event: Callable[[Event], None] | None = None,
+) -> list[Outcome[T]]: ...
 
 
 async def fan_out(
-    branch: Callable[[I], Awaitable[T]],
-    items: Iterable[I],
+    branch: Callable[..., Awaitable[T]],
+    items: Iterable[I] | AsyncIterable[I],
     *,
-    limit: int,
-    deadline_s: float | None = None,
     on_outcome: Callable[[Outcome[T]], Awaitable[None]] | None = None,
-    on_event: Callable[[Event], None] | None = None,
+    **options: Any,
 ) -> list[Outcome[T]]:
     """Run `branch` once per item, isolated; outcomes come back in item order.
 
-    A branch gets a deep copy of its item and context variables of its own: siblings and the caller see nothing
-    of what it does to them. Branches start in item order.
+    A branch gets a copy-on-write view of its item, and of the state if there is one, and context variables of its
+    own: siblings and the caller see nothing of what it does to them. What it returns is detached from them.
 
     Args:
-        branch: called with a copy of one item; whatever it raises is its outcome.
-        items: n values, each with a unique `.key`; never mutated.
-        limit: branches running together, >= 1.
+        branch: called with one item, or with one item and the state; whatever it raises is its outcome.
+        items: n values, never mutated. An asynchronous iterable may be endless: its next item is pulled when the
+            one before it has started.
+        limit: branches running together, >= 1; None = all at once. A fan-out inside a branch stays within the
+            limits of the fan-outs around it too: a branch that waits for one lends it its slot. The same Limit
+            given to several fan-outs is shared by them.
+        state: one value for all branches, frozen once; each gets an isolated view of it.
+        schema: the state's type where the state doesn't say: a TypedDict with read-only fields, say.
+        key: what names an item; default: its `key` attribute, else the item itself where it is a string or a path,
+            else its position. Keys are unique, and stable between runs.
+        priority: a number for an item: higher ones start first, equal ones in item order; default: all alike.
         deadline_s: seconds until a branch is cancelled, counted from its own start; None = no deadline. The slot
             is free when the branch has ended, and a value that it returns after its deadline doesn't count.
+        total_deadline_s: seconds until all branches are cancelled and no more are started; None = no deadline.
+        mode: "collect": a failure is an outcome like another; "fail_fast": the first failure cancels the rest.
         on_outcome: awaited with each outcome, one after another in the order in which they arrive, while other
             branches run; a slow one holds up no branch.
         on_event: called with each event; must return at once.
@@ -44,113 +91,174 @@ async def fan_out(
         n outcomes; outcomes[i] belongs to items[i]. All have been through `on_outcome`.
     Raises:
         DuplicateKeyError, IsolationError, ValueError: before anything starts.
-        A failing branch does not raise: it is a Failed outcome. What `on_outcome` or `on_event` raise, and what
-        is no Exception (KeyboardInterrupt, SystemExit), cancels the branches and is raised when they have ended.
+        FanOutError: with all outcomes: on the first failure where the mode is "fail_fast"; when an asynchronous
+            iterable raised, or an item from it has the key of another or can't be copied. Its cause is that error.
+        A failing branch does not raise otherwise: it is a Failed outcome. What `on_outcome` or `on_event` raise,
+        and what is no Exception (KeyboardInterrupt, SystemExit), cancels the branches and is raised when they have
+        ended.
     When the caller is cancelled, the branches are cancelled and awaited; outcomes that are finished by then still
     go through `on_outcome` before the cancellation goes on, unless the caller is cancelled a second time.
-    Source:
-        Worker-per-slot scheduling, as aiometer's `_impl/run_on_each.py`.
     """
-    if limit < 1:
-        raise ValueError(f"limit must be at least 1, not {limit}")
-    if deadline_s is not None and not deadline_s > 0:
-        raise ValueError(f"deadline_s must be more than 0, not {deadline_s}")
-    slots = _Slots(branch, isolated(items), deadline_s, on_outcome, on_event or _ignore)
-    return await slots.run(limit)
+    running, begin = _prepared(branch, items, **options)
+    begin()
+    # Only now: the slot that this branch lends goes to the branches inside it first.
+    async with yield_slot():
+        courier = asyncio.create_task(_deliver(running, on_outcome)) if on_outcome else None
+        cancelled = await running.end()
+        if courier is not None:
+            cancelled = await _ended(courier, cancelled)
+        return running.result(cancelled)
 
 
-class _Slots(Generic[I, T]):
-    """Workers that take items from one queue, and a courier who brings what came of them to the caller."""
+@overload
+def stream(
+    branch: Callable[[I], Awaitable[T]],
+    items: Iterable[I] | AsyncIterable[I],
+    *,
+    limit: int | Limit | None,
+    key: Callable[[I], str] | None = None,
+    priority: Callable[[I], float] | None = None,
+    deadline_s: float | None = None,
+    total_deadline_s: float | None = None,
+    mode: Mode = "collect",
+    on_event: Callable[[Event], None] | None = None,
+) -> AbstractAsyncContextManager[AsyncIterator[Outcome[T]]]: ...
 
-    def __init__(
-        self,
-        branch: Callable[[I], Awaitable[T]],
-        items: list[tuple[str, I]],
-        deadline_s: float | None,
-        on_outcome: Callable[[Outcome[T]], Awaitable[None]] | None,
-        on_event: Callable[[Event], None],
-    ) -> None:
-        self._branch = branch
-        self._keys = [key for key, _ in items]
-        self._waiting = deque(items)
-        self._deadline_s = deadline_s
-        self._on_outcome = on_outcome
-        self._on_event = on_event
-        self._outcomes: dict[str, Outcome[T]] = {}
-        self._arrived: asyncio.Queue[Outcome[T] | None] = asyncio.Queue()
-        self._time = asyncio.get_running_loop().time
-        self._began_s = self._time()
 
-    async def run(self, limit: int) -> list[Outcome[T]]:
-        """All outcomes in item order; no task is left, however this ends."""
-        for key in self._keys:
-            self._on_event(BranchQueued(key))
-        workers = [start(self._work) for _ in range(min(limit, len(self._keys)))]
-        couriers = [start(self._deliver, self._on_outcome)] if self._on_outcome else []
-        cancelled = await first_end(workers + couriers)
-        cancel(workers)
-        cancelled = await last_end(workers) or cancelled
-        self._arrived.put_nowait(None)
-        cancelled = await last_end(couriers) or cancelled
-        raise_first(workers + couriers, cancelled)
-        return [self._outcomes[key] for key in self._keys]
+@overload
+def stream(
+    branch: Callable[[I, S], Awaitable[T]],
+    items: Iterable[I] | AsyncIterable[I],
+    *,
+    limit: int | Limit | None,
+    state: S,
+    schema: type | None = None,
+    key: Callable[[I], str] | None = None,
+    priority: Callable[[I], float] | None = None,
+    deadline_s: float | None = None,
+    total_deadline_s: float | None = None,
+    mode: Mode = "collect",
+    on_event: Callable[[Event], None] | None = None,
+) -> AbstractAsyncContextManager[AsyncIterator[Outcome[T]]]: ...
 
-    async def _work(self) -> None:
-        while self._waiting and not is_stopping():
-            outcome = await self._attempt(*self._waiting.popleft())
-            if isinstance(outcome, Done) or not is_stopping():
-                self._arrive(outcome)
 
-    async def _attempt(self, key: str, item: I) -> Outcome[T]:
-        started_s = self._now_s()
-        self._on_event(BranchStarted(key, started_s))
-        scope = asyncio.timeout(self._deadline_s)
-        # In a task of its own, so that context variables and cancellations stay within the branch.
-        task = start(_within, scope, self._branch, item)
-        try:
-            value = await task
-        except asyncio.CancelledError as error:
-            if is_stopping():
-                raise
-            return self._failed(key, started_s, scope, error)
-        except Exception as error:  # noqa: BLE001 the branch boundary: whatever a branch raises is its outcome
-            return self._failed(key, started_s, scope, error)
-        if scope.expired():
-            return self._failed(key, started_s, scope, None)
-        return Done(key, value, started_s, self._now_s() - started_s)
+@asynccontextmanager
+async def stream(
+    branch: Callable[..., Awaitable[T]], items: Iterable[I] | AsyncIterable[I], **options: Any
+) -> AsyncIterator[AsyncIterator[Outcome[T]]]:
+    """Run `branch` once per item, as `fan_out` does; outcomes come one by one as branches finish.
 
-    def _failed(self, key: str, started_s: float, scope: asyncio.Timeout, cause: BaseException | None) -> Failed:
-        error: Exception
-        if scope.expired():
-            error = DeadlineExceeded(f"{key} was cancelled after {self._deadline_s:g} s, its deadline")
-            error.__cause__ = cause
-        elif isinstance(cause, Exception):
-            error = cause
-        else:
-            error = BranchCancelled(f"{key} was cancelled from within")
-            error.__cause__ = cause
-        return Failed(key, error, "".join(format_exception(error)), started_s, self._now_s() - started_s)
+        async with stream(branch, items, limit=8) as outcomes:
+            async for outcome in outcomes:
+                ...
 
-    def _arrive(self, outcome: Outcome[T]) -> None:
-        self._outcomes[outcome.key] = outcome
-        self._arrived.put_nowait(outcome)
-        self._on_event(BranchFinished(outcome.key, outcome, self._now_s()))
+    Leaving the block cancels the branches that still run and waits until they have ended. Where outcomes are
+    fetched more slowly than they arrive, no further branch starts while as many as the limit are waiting.
 
-    async def _deliver(self, on_outcome: Callable[[Outcome[T]], Awaitable[None]]) -> None:
-        for _ in self._keys:
-            outcome = await self._arrived.get()
-            if outcome is None:
-                return
+    Args:
+        As for `fan_out`.
+    Raises:
+        As `fan_out`: before anything starts on entering the block, else where the outcomes end.
+    """
+    running, begin = _prepared(branch, items, has_backlog=True, **options)
+    begin()
+    try:
+        yield _Outcomes(running)
+    finally:
+        running.abandon()
+        async with yield_slot():
+            cancelled = await running.end()
+        running.raise_error(cancelled)
+
+
+class _Outcomes(Generic[T]):
+    """The outcomes of a running fan-out, in order of arrival."""
+
+    def __init__(self, running: Running[T]) -> None:
+        self._running = running
+
+    def __aiter__(self) -> AsyncIterator[Outcome[T]]:
+        return self
+
+    async def __anext__(self) -> Outcome[T]:
+        outcome = self._running.next_at_once()
+        if outcome is None:
+            async with yield_slot():
+                outcome = await self._running.next()
+        if outcome is None:
+            self._running.result()
+            raise StopAsyncIteration
+        return outcome
+
+
+async def _deliver(running: Running[T], on_outcome: Callable[[Outcome[T]], Awaitable[None]]) -> None:
+    try:
+        while (outcome := await running.next()) is not None:
             await on_outcome(outcome)
-
-    def _now_s(self) -> float:
-        return self._time() - self._began_s
-
-
-async def _within(scope: asyncio.Timeout, branch: Callable[[I], Awaitable[T]], item: I) -> T:
-    async with scope:
-        return await branch(item)
+    except BaseException as error:  # noqa: BLE001 the caller's own error: it ends the fan-out and is raised there
+        running.abandon(error)
 
 
-def _ignore(event: Event) -> None:
-    """Tell nobody."""
+async def _ended(
+    courier: asyncio.Task[None], cancelled: asyncio.CancelledError | None
+) -> asyncio.CancelledError | None:
+    """Wait until all is delivered; the caller's cancellation, of which a second one ends delivery."""
+    while not courier.done():
+        try:
+            await asyncio.wait([courier])
+        except asyncio.CancelledError as error:
+            if cancelled is not None:
+                courier.cancel()
+            cancelled = error
+    return cancelled
+
+
+_NO_STATE: Any = object()
+
+
+def _prepared(
+    branch: Callable[..., Awaitable[T]],
+    items: Iterable[I] | AsyncIterable[I],
+    *,
+    limit: int | Limit | None,
+    state: Any = _NO_STATE,
+    schema: type | None = None,
+    key: Callable[[I], str] | None = None,
+    priority: Callable[[I], float] | None = None,
+    deadline_s: float | None = None,
+    total_deadline_s: float | None = None,
+    mode: Mode = "collect",
+    on_event: Callable[[Event], None] | None = None,
+    has_backlog: bool = False,
+) -> tuple[Running[T], Callable[[], None]]:
+    """A fan-out that is ready to begin, with everything refused that can't run."""
+    for name, seconds in (("deadline_s", deadline_s), ("total_deadline_s", total_deadline_s)):
+        if seconds is not None and not seconds > 0:
+            raise ValueError(f"{name} must be more than 0, not {seconds}")
+    if mode not in get_args(Mode):
+        raise ValueError(f'mode must be "collect" or "fail_fast", not {mode!r}')
+    shared = limit if isinstance(limit, Limit) else None if limit is None else Limit(limit)
+    freezer = Freezer()
+    if state is _NO_STATE:
+
+        def call(queued: Queued[I]) -> Awaitable[T]:
+            return branch(queued.item.view())
+    else:
+        base = freezer.freeze(state, name="the state", as_type=schema)
+
+        def call(queued: Queued[I]) -> Awaitable[T]:
+            return branch(queued.item.view(), base.view())
+
+    naming = Naming(key, priority, freezer)
+    coming, waiting = None, []
+    if not isinstance(items, AsyncIterable):
+        waiting = [naming.queued(item) for item in items]
+    elif priority is None:
+        coming = items
+    else:
+        raise ValueError("priority needs all items at once, and these come one by one")
+    if priority is not None:
+        waiting.sort(key=lambda queued: -queued.priority)
+    backlog = shared.most if has_backlog and shared else None
+    running = Running(call, Options(shared, deadline_s, total_deadline_s, mode == "fail_fast", on_event, backlog))
+    return running, lambda: running.begin(waiting, coming, naming)

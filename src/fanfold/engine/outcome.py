@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, TypeAlias, TypeVar
+from traceback import format_exception
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from fanfold.errors import FanfoldError
 
@@ -19,14 +20,19 @@ class DeadlineExceeded(BranchError):
 
 
 class BranchCancelled(BranchError):
-    """The branch cancelled itself, or what it waited for was cancelled; its siblings went on."""
+    """The branch was cancelled: by itself, by what it waited for, or because its fan-out ended."""
+
+
+class BranchNotStarted(BranchError):
+    """The fan-out ended before this branch had begun."""
 
 
 @dataclass(frozen=True, slots=True)
 class Done(Generic[T]):
     """A branch that returned.
 
-    `started_s` counts from the start of the fan-out, `elapsed_s` from the start of the branch.
+    `started_s` counts from the start of the fan-out, `elapsed_s` from the start of the branch; `index` is the
+    position of its item.
     """
 
     key: str
@@ -34,21 +40,43 @@ class Done(Generic[T]):
     started_s: float
     elapsed_s: float
     attempts: int = 1
+    index: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A branch that has no value: `error` is what it raised, or a BranchError; `traceback` is its text.
+    """A branch that has no value: `error` is what it raised, or a BranchError.
 
-    `started_s` counts from the start of the fan-out, `elapsed_s` from the start of the branch.
+    `started_s` counts from the start of the fan-out, `elapsed_s` from the start of the branch; `index` is the
+    position of its item.
     """
 
     key: str
     error: Exception
-    traceback: str
     started_s: float
     elapsed_s: float
     attempts: int = 1
+    index: int = 0
+
+    @property
+    def traceback(self) -> str:
+        """The text that Python would print for the error, rendered when it is asked for."""
+        return "".join(format_exception(self.error))
 
 
 Outcome: TypeAlias = Done[T] | Failed
+
+
+class FanOutError(FanfoldError):
+    """A fan-out that ended early; what had finished by then is in `outcomes`.
+
+    Its cause is the error that ended it.
+
+    Args:
+        outcomes: of all items, in item order; a BranchCancelled or BranchNotStarted failure for those that were
+            cut off.
+    """
+
+    def __init__(self, message: str, *, outcomes: list[Outcome[Any]], hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.outcomes = outcomes

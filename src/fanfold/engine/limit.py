@@ -1,0 +1,100 @@
+"""Slots: how many branches run together, over however many fan-outs share them."""
+
+from __future__ import annotations
+
+import heapq
+import sys
+from collections.abc import Callable
+from itertools import count
+from typing import TypeAlias
+
+from fanfold.errors import FanfoldError
+
+# Who is served first: a lower one. Branches that go on come before branches that start, nested ones before outer ones.
+Turn: TypeAlias = tuple[int, int, float]
+
+GOES_ON: Turn = (0, 0, 0.0)
+
+
+class LimitError(FanfoldError, ValueError):
+    """A limit that lets nothing run."""
+
+
+class Limit:
+    """Slots that branches hold while they run.
+
+    `fan_out(..., limit=4)` makes one of its own; the same Limit given to several fan-outs is shared by them,
+    nested or side by side. It belongs to one event loop.
+
+    Args:
+        most: branches running together, >= 1; None = as many as there are.
+    Raises:
+        LimitError: for less than 1.
+    """
+
+    __slots__ = ("_most", "_running", "_turns", "_waiting")
+
+    def __init__(self, most: int | None) -> None:
+        self._most = _checked(most)
+        self._running = 0
+        self._waiting: list[tuple[Turn, int, Callable[[], None]]] = []
+        self._turns = count()
+
+    @property
+    def most(self) -> int | None:
+        """Branches that may run together; None = as many as there are."""
+        return None if self._most == sys.maxsize else self._most
+
+    @property
+    def running(self) -> int:
+        """Branches that hold a slot now."""
+        return self._running
+
+    def resize(self, most: int | None) -> None:
+        """Change how many may run together; what runs beyond a smaller number goes on until it ends.
+
+        Raises:
+            LimitError: for less than 1.
+        """
+        self._most = _checked(most)
+        self._wake()
+
+    def __repr__(self) -> str:
+        return f"Limit({self.most}, running={self._running})"
+
+    def _wake(self) -> None:
+        """Serve those who wait while there are slots; each takes one, or waits again, here or at another limit."""
+        while self._waiting and self._running < self._most:
+            heapq.heappop(self._waiting)[2]()
+
+
+# Branches of a fan-out inside another's branch take a slot of each: their own limit first, the outermost last.
+Chain: TypeAlias = tuple[Limit, ...]
+
+
+def take(chain: Chain, turn: Turn, then: Callable[[], None]) -> bool:
+    """Take a slot of each limit at once; where one has none left, take none and call `then` when it has."""
+    for limit in chain:
+        if limit._running >= limit._most:
+            heapq.heappush(limit._waiting, (turn, next(limit._turns), then))
+            return False
+    for limit in chain:
+        limit._running += 1
+    return True
+
+
+def give(chain: Chain) -> None:
+    """Give back what `take` took, to whoever waits."""
+    for limit in chain:
+        limit._running -= 1
+    for limit in reversed(chain):
+        if limit._waiting:
+            limit._wake()
+
+
+def _checked(most: int | None) -> int:
+    if most is None:
+        return sys.maxsize
+    if most < 1:
+        raise LimitError(f"limit must be at least 1, not {most}", hint="give 1 or more, or None for no limit")
+    return most

@@ -1,0 +1,324 @@
+"""One fan-out while it runs: which branch starts when, what each comes to, and how all of it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from fanfold.engine.branch import Branch, current, current_branch
+from fanfold.engine.events import BranchFinished, BranchQueued, BranchStarted, Event
+from fanfold.engine.isolate import detach
+from fanfold.engine.items import Naming, Queued
+from fanfold.engine.limit import Limit, take
+from fanfold.engine.outcome import (
+    BranchCancelled,
+    BranchError,
+    BranchNotStarted,
+    DeadlineExceeded,
+    Done,
+    Failed,
+    FanOutError,
+    Outcome,
+)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a fan-out runs: see `fan_out`. `backlog` outcomes may wait to be fetched before no further branch starts."""
+
+    limit: Limit | None
+    deadline_s: float | None
+    total_deadline_s: float | None
+    fail_fast: bool
+    on_event: Callable[[Event], None] | None
+    backlog: int | None = None
+
+
+class Running(Generic[T]):
+    """The branches of one fan-out: those that wait, those that run, and the outcomes of the others.
+
+    Args:
+        call: runs the branch function over one item.
+        options: see `fan_out`.
+    """
+
+    def __init__(self, call: Callable[[Queued[Any]], Awaitable[T]], options: Options) -> None:
+        self._call = call
+        self._options = options
+        self._waiting: deque[Queued[Any]] = deque()
+        self._tasks: dict[asyncio.Task[None], Branch] = {}
+        self._outcomes: dict[int, Outcome[T]] = {}
+        self._arrived: deque[Outcome[T]] = deque()
+        self._puller: asyncio.Task[None] | None = None
+        self._room: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._asleep = self._filling = self._stopping = self._abandoned = self._timed_out = False
+        self._error: BaseException | None = None
+        self._first_failed: Failed | None = None
+        self._source_error: Exception | None = None
+        self._arrival = asyncio.Event()
+        self._over = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._began_s = self._loop.time()
+        self._context = copy_context()
+        outer = current_branch()
+        self._outer = outer.path if outer else ()
+        self._chain = outer.chain if outer else ()
+        if options.limit is not None and options.limit not in self._chain:
+            self._chain = (options.limit, *self._chain)
+
+    def begin(self, waiting: Iterable[Queued[Any]], coming: AsyncIterable[Any] | None, naming: Naming[Any]) -> None:
+        """Start as many branches as there are slots; each that ends makes room for the next one.
+
+        Args:
+            waiting: items that are there, in the order in which they start.
+            coming: items still to come; each is pulled when the one before it has started.
+            naming: prepares the items still to come.
+        """
+        self._waiting.extend(waiting)
+        if self._options.total_deadline_s is not None:
+            self._timer = self._loop.call_later(self._options.total_deadline_s, self._expire)
+        if self._options.on_event:
+            for queued in sorted(self._waiting, key=lambda queued: queued.index):
+                self._tell(BranchQueued(queued.key, (*self._outer, queued.key)))
+        if coming is not None and not self._stopping:
+            self._puller = self._loop.create_task(self._pull(coming, naming))
+            self._puller.add_done_callback(self._pulled)
+        self._fill()
+        self._check_over()
+
+    def next_at_once(self) -> Outcome[T] | None:
+        """The next outcome in order of arrival; None where none has arrived."""
+        if not self._arrived:
+            return None
+        outcome = self._arrived.popleft()
+        self._fill()
+        return outcome
+
+    async def next(self) -> Outcome[T] | None:
+        """The next outcome in order of arrival; None when there will be no more."""
+        while not self._arrived and not self._over.is_set():
+            self._arrival.clear()
+            await self._arrival.wait()
+        return self.next_at_once()
+
+    def abandon(self, error: BaseException | None = None) -> None:
+        """Cancel all branches, for the caller wants no more of them; called again, it cancels them again."""
+        self._abandoned = True
+        self._error = self._error or error
+        self._stop()
+
+    async def end(self) -> asyncio.CancelledError | None:
+        """Wait until nothing runs any more; the cancellation that cut it short, if one did."""
+        cancelled: asyncio.CancelledError | None = None
+        while not self._over.is_set():
+            try:
+                await self._over.wait()
+            except asyncio.CancelledError as error:
+                cancelled = error
+                self.abandon()
+        return cancelled
+
+    def result(self, cancelled: asyncio.CancelledError | None = None) -> list[Outcome[T]]:
+        """All outcomes in item order.
+
+        Raises:
+            FanOutError: a branch failed where that ends the fan-out, or the items ended with an error.
+            BaseException: what ended the fan-out otherwise, as it was.
+        """
+        self.raise_error(cancelled)
+        outcomes = [self._outcomes[index] for index in sorted(self._outcomes)]
+        if self._first_failed is not None:
+            key, error = self._first_failed.key, self._first_failed.error
+            raise FanOutError(f"{key} failed: {type(error).__name__}: {error}", outcomes=outcomes) from error
+        if (broken := self._source_error) is not None:
+            message = f"the items ended with an error: {type(broken).__name__}: {broken}"
+            raise FanOutError(message, outcomes=outcomes) from broken
+        return outcomes
+
+    def raise_error(self, cancelled: asyncio.CancelledError | None) -> None:
+        """Raise the caller's cancellation, else what made the fan-out end early, if there is any of these."""
+        if cancelled is not None:
+            raise cancelled from self._error
+        if self._error is not None:
+            raise self._error
+
+    def _fill(self) -> None:
+        if self._filling or self._asleep:
+            return
+        self._filling = True
+        waiting = self._waiting
+        while waiting and not self._stopping and not self._is_behind():
+            turn = (1, -len(self._outer), -waiting[0].priority)
+            if not take(self._chain, turn, self._wake):
+                self._asleep = True
+                break
+            self._start(waiting.popleft())
+        self._filling = False
+        if self._room is not None and not waiting and not self._room.done():
+            self._room.set_result(None)
+
+    def _wake(self) -> None:
+        self._asleep = False
+        self._fill()
+
+    def _is_behind(self) -> bool:
+        return self._options.backlog is not None and len(self._arrived) >= self._options.backlog
+
+    def _start(self, queued: Queued[Any]) -> None:
+        branch = Branch(queued.key, queued.index, self._outer, self._chain, self._loop, self._tell, self._began_s)
+        task = self._loop.create_task(self._run(branch, queued), context=self._context.copy())
+        self._tasks[task] = branch
+        branch.task = task
+        task.add_done_callback(self._ended)
+
+    async def _run(self, branch: Branch, queued: Queued[Any]) -> None:
+        current.set(branch)
+        branch.started_s = self._loop.time() - self._began_s
+        if self._options.on_event:
+            self._tell(BranchStarted(branch.key, branch.path, branch.started_s))
+        timer = None
+        if self._options.deadline_s is not None:
+            timer = self._loop.call_later(self._options.deadline_s, branch.expire)
+        try:
+            value = detach(await self._call(queued))
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # noqa: BLE001 the branch boundary: whatever a branch raises is its outcome
+            outcome: Outcome[T] = self._failed(branch, error)
+        else:
+            if branch.expired or self._timed_out:
+                outcome = self._failed(branch, None)
+            else:
+                elapsed_s = self._loop.time() - self._began_s - branch.started_s
+                outcome = Done(branch.key, value, branch.started_s, elapsed_s, branch.attempt, branch.index)
+        if timer is not None:
+            timer.cancel()
+        self._settle(outcome)
+        branch.end()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        branch = self._tasks.pop(task)
+        if not branch.ended:
+            # Cancelled before its first step: nothing of `_run` has run.
+            self._settle(self._failed(branch, None))
+            branch.end()
+        if not self._tasks:
+            self._check_over()
+
+    def _failed(self, branch: Branch, cause: BaseException | None) -> Failed:
+        """What a branch came to that has no value, or one that doesn't count any more."""
+        if cause is not None and cause.__traceback__ is not None:
+            # Without the engine's own frame: the outcome would stand in it, and so hold on to itself.
+            cause.__traceback__ = cause.__traceback__.tb_next
+        if isinstance(cause, (KeyboardInterrupt, SystemExit)):
+            # Raised in a task they stop the event loop at once; the caller gets them when all tasks have ended.
+            self.abandon(cause)
+        if isinstance(cause, Exception) and not branch.expired and not self._timed_out:
+            error = cause
+        else:
+            error = self._why_no_value(branch)
+            error.__cause__ = cause
+        started_s = branch.started_s
+        if started_s is None:
+            started_s = self._loop.time() - self._began_s
+        elapsed_s = self._loop.time() - self._began_s - started_s
+        return Failed(branch.key, error, started_s, elapsed_s, branch.attempt, branch.index)
+
+    def _why_no_value(self, branch: Branch) -> BranchError:
+        if branch.started_s is None and self._stopping:
+            return self._not_started(branch.key)
+        if branch.expired:
+            deadline_s = self._options.deadline_s
+            return DeadlineExceeded(f"{branch.key} was cancelled after {deadline_s:g} s, its deadline")
+        if self._timed_out:
+            total_s = self._options.total_deadline_s
+            return DeadlineExceeded(f"{branch.key} was cancelled when the {total_s:g} s for all branches were up")
+        if self._stopping:
+            return BranchCancelled(f"{branch.key} was cancelled when its fan-out ended")
+        return BranchCancelled(f"{branch.key} was cancelled from within")
+
+    def _not_started(self, key: str) -> BranchNotStarted:
+        why = "the fan-out ended"
+        if self._timed_out:
+            why = f"the {self._options.total_deadline_s:g} s for all branches were up"
+        return BranchNotStarted(f"{key} was not started: {why} before its turn came")
+
+    def _settle(self, outcome: Outcome[T]) -> None:
+        if isinstance(outcome, Failed):
+            if self._abandoned:
+                return
+            if self._options.fail_fast and not self._stopping:
+                self._first_failed = outcome
+                self._stop()
+        self._outcomes[outcome.index] = outcome
+        self._arrived.append(outcome)
+        self._arrival.set()
+        if self._options.on_event:
+            at_s = self._loop.time() - self._began_s
+            self._tell(BranchFinished(outcome.key, (*self._outer, outcome.key), outcome, at_s))
+
+    def _expire(self) -> None:
+        self._timed_out = True
+        self._stop()
+
+    def _stop(self) -> None:
+        self._stopping = True
+        for task, branch in self._tasks.items():
+            branch.ending = True
+            task.cancel()
+        if self._puller is not None:
+            self._puller.cancel()
+        self._check_over()
+
+    def _check_over(self) -> None:
+        if self._tasks or self._puller is not None or (self._waiting and not self._stopping) or self._over.is_set():
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        now_s = self._loop.time() - self._began_s
+        while self._waiting:
+            queued = self._waiting.popleft()
+            self._settle(Failed(queued.key, self._not_started(queued.key), now_s, 0.0, 0, queued.index))
+        self._over.set()
+        self._arrival.set()
+
+    async def _pull(self, coming: AsyncIterable[Any], naming: Naming[Any]) -> None:
+        try:
+            async for item in coming:
+                queued = naming.queued(item)
+                self._tell(BranchQueued(queued.key, (*self._outer, queued.key)))
+                self._waiting.append(queued)
+                self._fill()
+                if self._waiting:
+                    self._room = self._loop.create_future()
+                    await self._room
+        except Exception as error:  # noqa: BLE001 the caller's own error: it is raised there when the branches have ended
+            self._source_error = error
+        except (KeyboardInterrupt, SystemExit) as error:
+            self.abandon(error)
+        finally:
+            if isinstance(coming, AsyncGenerator):
+                await coming.aclose()
+
+    def _pulled(self, puller: asyncio.Task[None]) -> None:
+        self._puller = None
+        if puller.cancelled() and not self._stopping:
+            self._source_error = BranchCancelled("the wait for the next item was cancelled")
+        elif not puller.cancelled() and (error := puller.exception()) is not None:
+            self.abandon(error)
+        self._check_over()
+
+    def _tell(self, event: Event) -> None:
+        if self._options.on_event is None:
+            return
+        try:
+            self._options.on_event(event)
+        except BaseException as error:  # noqa: BLE001 the caller's own error: it ends the fan-out and is raised there
+            self.abandon(error)
