@@ -1,0 +1,146 @@
+"""What the engine is held to: each figure, its bound, and whether it holds; all from one run."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from engine_peers.case import Case
+from engine_peers.plan import KB, MB, WORK
+from engine_peers.results import Results
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """One figure and its bound; a figure of None was not measured."""
+
+    what: str
+    figure: float | None
+    relation: Literal["at least", "at most", "under", "exactly"]
+    bound: float
+    unit: str = "times"
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether it holds; None = not measured."""
+        if self.figure is None:
+            return None
+        match self.relation:
+            case "at least":
+                return self.figure >= self.bound
+            case "at most":
+                return self.figure <= self.bound
+            case "under":
+                return self.figure < self.bound
+            case "exactly":
+                return self.figure == self.bound
+
+
+def floors(results: Results) -> list[Floor]:
+    """All of them, in the order in which they were promised."""
+    return [*_cpu(results), *_memory(results), *_isolation(results), *_errors(results), *_journal(results),
+            *_nested(results), *_nodes(results), *_imports(results)]  # fmt: skip
+
+
+def _cpu(results: Results) -> Iterator[Floor]:
+    def case(n: int, limit: int | None = 64, work: str = "yield") -> Case:
+        return Case("grid", work, n, limit)
+
+    def versus(peer: str, asked: Case) -> float | None:
+        return _ratio(results.cpu_us(peer, asked), results.cpu_us("fanfold", asked))
+
+    def over(peer: str, asked: Case) -> float | None:
+        return _ratio(results.cpu_us("fanfold", asked), results.cpu_us(peer, asked))
+
+    yield Floor("LangGraph / Fanfold, one yield, N = 1,000", versus("langgraph", case(1_000)), "at least", 20)
+    yield Floor("LangGraph / Fanfold, one yield, N = 10,000", versus("langgraph", case(10_000)), "at least", 150)
+    for work in WORK:
+        for n in (1_000, 10_000):
+            what = f"Fanfold / `gather` + `Semaphore`, {work}, N = {n:,}"
+            yield Floor(what, over("semaphore", case(n, work=work)), "at most", 1.0)
+    yield Floor("aiometer / Fanfold, one yield, N = 1,000", versus("aiometer", case(1_000)), "at least", 4)
+    for work in WORK:
+        what = f"Fanfold / bare `gather`, unlimited, {work}, N = 1,000"
+        yield Floor(what, over("gather", case(1_000, None, work)), "at most", 1.6)
+    growth = _ratio(results.cpu_us("fanfold", case(10_000)), results.cpu_us("fanfold", case(1_000)))
+    yield Floor("a branch at N = 10,000 / at N = 1,000, one yield", growth, "at most", 1.2)
+
+
+def _memory(results: Results) -> Iterator[Floor]:
+    beyond = results.extra("fanfold", Case("memory", "yield", 10_000, 64), "beyond_bytes")
+    yield Floor("memory beyond the outcomes, N = 10,000", beyond and beyond / MB, "under", 5, "MB")
+
+
+def _isolation(results: Results) -> Iterator[Floor]:
+    def cost(size: int, variant: str) -> float | None:
+        return results.cpu_us("fanfold", Case("state", "read one", 1_000, 64, size, variant))
+
+    for shape in ("dict", "model"):
+        included = _ratio(cost(MB, shape), cost(KB, shape))
+        yield Floor(f"a branch over 1 MB / over 1 KB, {shape}, freezing included", included, "at most", 3)
+        excluded = _ratio(cost(MB, f"{shape} frozen"), cost(KB, f"{shape} frozen"))
+        yield Floor(f"a branch over 1 MB / over 1 KB, {shape}, without freezing", excluded, "at most", 1.5)
+    copying = results.cpu_us("model-copy", Case("state", "read one", 20, 64, MB))
+    yield Floor("`model_copy(deep=True)` / Fanfold, 1 MB", _ratio(copying, cost(MB, "model")), "at least", 1_000)
+
+
+def _errors(results: Results) -> Iterator[Floor]:
+    done, failed = (results.cpu_us("fanfold", Case("errors", work, 1_000, 64)) for work in ("trivial", "fail"))
+    yield Floor("a branch that raises, beyond one that returns", _difference(failed, done), "under", 5, "µs")
+
+
+def _journal(results: Results) -> Iterator[Floor]:
+    for synchronous in ("NORMAL", "FULL"):
+        case = Case("journal", "yield", 1_000, 64, variant=synchronous)
+        ratio = _ratio(results.cpu_us("langgraph-saver", case), results.cpu_us("fanfold", case))
+        yield Floor(f"LangGraph with its saver / Fanfold with its journal, {synchronous}", ratio, "at least", 10)
+    for synchronous in ("NORMAL", "FULL"):
+        for limit, how in ((64, "64 at once"), (None, "all at once")):
+            case = Case("journal", "yield", 1_000, limit, variant=synchronous)
+            p99 = results.extra("fanfold", case, "p99_ms")
+            yield Floor(f"branch end to durable, p99, 1,000 queued, {how}, {synchronous}", p99, "under", 20, "ms")
+
+
+def _nested(results: Results) -> Iterator[Floor]:
+    peak = results.extra("fanfold", Case("nested", "yield", 1_000, 8), "peak")
+    yield Floor("leaves at once in nested fan-outs, limit 8", peak, "exactly", 8, "")
+
+
+def _nodes(results: Results) -> Iterator[Floor]:
+    speedup = Case("nodes", "100 ms", 4, 4, variant="speedup")
+    serial, parallel = (results.extra("fanfold-nodes", speedup, name) for name in ("serial_s", "parallel_s"))
+    yield Floor("AC1: speed-up of 4 nodes of 100 ms, max_concurrent=4", _ratio(serial, parallel), "at least", 2)
+    for size, said in ((KB, "1 KB"), (MB, "1 MB"), (10 * MB, "10 MB")):
+        case = Case("nodes", "read one", max(4, min(100, 20 * MB // size)), 4, size, "copying")
+        copying = results.cpu_us("fanfold-nodes", case)
+        yield Floor(f"Overhead: a node over a state of {said}", copying and copying / 1000, "under", 10, "ms")
+    done, failed = (
+        results.cpu_us("fanfold-nodes", Case("nodes", work, 100, 4, variant="overhead")) for work in ("trivial", "fail")
+    )
+    overhead = _difference(failed, done)
+    yield Floor("Error overhead: capture and wrapping", overhead and overhead / 1000, "under", 1, "ms")
+
+
+def _imports(results: Results) -> Iterator[Floor]:
+    took = {name: statistics.median(times) for name, times in results.imports.items() if times}
+    yield Floor(
+        "`import fanfold` / `import pydantic`", _ratio(took.get("fanfold"), took.get("pydantic")), "at most", 1.5
+    )
+    heavy = results.notes.get("heavy_imports")
+    yield Floor(
+        "of langgraph, dspy, pydantic_ai, dask imported by `import fanfold`",
+        None if heavy is None else float(len(heavy)),
+        "exactly",
+        0,
+        "",
+    )
+
+
+def _ratio(left: float | None, right: float | None) -> float | None:
+    return None if left is None or not right else left / right
+
+
+def _difference(left: float | None, right: float | None) -> float | None:
+    return None if left is None or right is None else left - right

@@ -1,0 +1,245 @@
+"""The results as Markdown."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Iterator, Sequence
+
+from engine_peers.case import Case
+from engine_peers.floors import Floor, floors
+from engine_peers.plan import GRID, PEERS
+from engine_peers.results import Results
+
+WORKS = {
+    "trivial": "Branches that do nothing",
+    "yield": "Branches that yield once",
+    "10 ms": "Branches that wait for 10 ms",
+}
+SIZES = {1_000: "1 KB", 10_000: "10 KB", 100_000: "100 KB", 1_000_000: "1 MB", 10_000_000: "10 MB"}
+
+
+def markdown(results: Results) -> str:
+    """All tables, with headings, for `docs/benchmarks.md`."""
+    parts = [
+        _notes(results),
+        _section("What the engine is held to", _floors(floors(results))),
+        *(_section(f"{title}: CPU µs a branch (wall)", _grid(results, work)) for work, title in WORKS.items()),
+        _section("Items that are records: CPU µs a branch", _plain(results, "items")),
+        _section("Shared state of growing size, each branch reads one record: CPU µs a branch", _state(results)),
+        _section("Shared state, each branch reads every record: CPU µs a branch", _scans(results)),
+        _section("A branch that raises", _errors(results)),
+        _section("Fan-outs inside fan-outs, limit 8", _nested(results)),
+        _section("Durable outcomes", _journal(results)),
+        _section("Memory", _memory(results)),
+        _section("H4's executor", _nodes(results)),
+        _section("Imports", _imports(results)),
+        _section("Where Fanfold is slower", _losses(results)),
+        _section("Left out", _left_out(results)),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _notes(results: Results) -> str:
+    return "\n".join(f"- {name}: {value}" for name, value in results.notes.items() if isinstance(value, str | int))
+
+
+def _section(title: str, lines: Iterable[str]) -> str:
+    body = "\n".join(lines)
+    return f"### {title}\n\n{body}" if body else ""
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    found = [row for row in rows if any(row[1:])]
+    if found:
+        yield f"| {' | '.join(head)} |"
+        yield f"| --- |{' ---: |' * (len(head) - 1)}"
+        yield from (f"| {' | '.join(row)} |" for row in found)
+
+
+def _floors(found: list[Floor]) -> Iterator[str]:
+    said = {True: "holds", False: "**missed**", None: "not measured"}
+    yield from _table(
+        ("figure", "measured", "bound", ""),
+        (
+            (each.what, _number(each.figure, each.unit), f"{each.relation} {each.bound:,g}", said[each.holds])
+            for each in found
+        ),
+    )
+
+
+def _number(figure: float | None, unit: str = "") -> str:
+    if figure is None:
+        return "-"
+    figure = figure if abs(figure) >= 0.005 else 0.0
+    digits = 0 if abs(figure) >= 100 or figure == int(figure) else 1 if abs(figure) >= 10 else 2
+    return f"{figure:,.{digits}f} {unit}".strip()
+
+
+def _grid(results: Results, work: str) -> Iterator[str]:
+    cases = [case for case in results.cases("grid") if case.work == work]
+    branches = sorted({case.n for case in cases})
+    columns = [(n, limit) for limit in (64, None) for n in branches]
+    head = ["", *(f"{n:,}, {'no limit' if limit is None else f'limit {limit}'}" for n, limit in columns)]
+    yield from _table(
+        head,
+        ([PEERS[peer].label, *(_both(results, peer, Case("grid", work, n, limit)) for n, limit in columns)]
+         for peer in GRID),
+    )  # fmt: skip
+
+
+def _both(results: Results, peer: str, case: Case) -> str:
+    cpu, wall = results.cpu_us(peer, case), results.wall_us(peer, case)
+    return "" if cpu is None else f"{_number(cpu)} ({_number(wall)})"
+
+
+def _cpu(results: Results, peer: str, case: Case) -> str:
+    cpu = results.cpu_us(peer, case)
+    return "" if cpu is None else _number(cpu)
+
+
+def _plain(results: Results, section: str) -> Iterator[str]:
+    cases = results.cases(section)
+    head = ("", *(f"N = {case.n:,}, {'no limit' if case.limit is None else f'limit {case.limit}'}" for case in cases))
+    yield from _table(head, ([PEERS[peer].label, *(_cpu(results, peer, case) for case in cases)] for peer in PEERS))
+
+
+def _by_size(results: Results, work: str, variants: Sequence[tuple[str, str, str]]) -> Iterator[str]:
+    cases = [case for case in results.cases("state") if case.work == work]
+    sizes = sorted({case.state_bytes for case in cases})
+    rows = []
+    for label, peer, variant in variants:
+        found = {
+            case.state_bytes: case for case in cases if case.variant == variant and (peer, case) in results.samples
+        }
+        rows.append([label, *(_cpu(results, peer, found[size]) if size in found else "" for size in sizes)])
+    yield from _table(["", *(SIZES[size] for size in sizes)], rows)
+
+
+def _state(results: Results) -> Iterator[str]:
+    yield from _by_size(
+        results,
+        "read one",
+        (
+            ("**Fanfold**, a dict", "fanfold", "dict"),
+            ("**Fanfold**, a dict, without freezing", "fanfold", "dict frozen"),
+            ("**Fanfold**, a pydantic model", "fanfold", "model"),
+            ("**Fanfold**, a pydantic model, without freezing", "fanfold", "model frozen"),
+            ("`gather` + `Semaphore`, shared: no isolation", "semaphore", ""),
+            ("`pickle.loads` for each branch", "pickle", ""),
+            ("`copy.deepcopy` for each branch", "deepcopy", ""),
+            ("`model_copy(deep=True)` for each branch", "model-copy", ""),
+            ("H4 as designed", "h4", ""),
+            ("LangGraph, deep copy", "langgraph-copy", ""),
+        ),
+    )
+    changed = list(_by_size(results, "change one", (
+        ("**Fanfold**, a dict", "fanfold", "dict"),
+        ("`copy.deepcopy` for each branch", "deepcopy", ""),
+    )))  # fmt: skip
+    if changed:
+        yield from ("", "Each branch appends to a list inside one record:", "", *changed)
+
+
+def _scans(results: Results) -> Iterator[str]:
+    yield from _by_size(
+        results,
+        "scan all",
+        (
+            ("**Fanfold**, a dict", "fanfold", "dict"),
+            ("**Fanfold**, the field declared read-only", "fanfold", "read only"),
+            ("`gather` + `Semaphore`, shared: no isolation", "semaphore", ""),
+            ("`copy.deepcopy` for each branch", "deepcopy", ""),
+        ),
+    )
+
+
+def _errors(results: Results) -> Iterator[str]:
+    cases = results.cases("errors")
+    rows = []
+    for peer in PEERS:
+        by_work = {case.work: results.cpu_us(peer, case) for case in cases if (peer, case) in results.samples}
+        done, failed = by_work.get("trivial"), by_work.get("fail")
+        if done is not None and failed is not None:
+            rows.append((PEERS[peer].label, _number(done), _number(failed), _number(failed - done)))
+    yield from _table(("CPU µs a branch", "returns", "raises", "difference"), rows)
+
+
+def _nested(results: Results) -> Iterator[str]:
+    rows = [
+        (PEERS[peer].label, _cpu(results, peer, case), _number(results.extra(peer, case, "peak")))
+        for case in results.cases("nested")
+        for peer in PEERS
+        if (peer, case) in results.samples
+    ]
+    yield from _table(("groups of ten leaves", "CPU µs a leaf", "most leaves at once"), rows)
+
+
+def _journal(results: Results) -> Iterator[str]:
+    rows = []
+    for case in results.cases("journal"):
+        for peer in PEERS:
+            if results.cpu_us(peer, case) is not None:
+                ours = peer == "fanfold"
+                waits = [results.extra(peer, case, name) if ours else None for name in ("p50_ms", "p99_ms")]
+                limit = "no limit" if case.limit is None else str(case.limit)
+                label = f"{PEERS[peer].label}{', journal' if ours else ''}"
+                rows.append((label, case.variant, f"{case.n:,}", limit, _both(results, peer, case),
+                             *(_number(wait) if wait is not None else "" for wait in waits)))  # fmt: skip
+    head = ("", "synchronous", "N", "limit", "CPU µs a branch (wall)", "end to durable, ms, p50", "p99")
+    yield from _table(head, rows)
+
+
+def _memory(results: Results) -> Iterator[str]:
+    names = ("beyond_bytes", "outcomes_bytes", "resident_bytes")
+    rows = []
+    for case in results.cases("memory"):
+        for peer in PEERS:
+            found = [results.extra(peer, case, name) for name in names]
+            rows.append((f"{PEERS[peer].label}, N = {case.n:,}" if any(found) else "",
+                         *(_number(each / 1e6) if each is not None else "" for each in found)))  # fmt: skip
+    yield from _table(("MB", "beyond what is returned", "returned", "resident set grows by"), rows)
+
+
+def _nodes(results: Results) -> Iterator[str]:
+    rows = []
+    for case in results.cases("nodes"):
+        what = f"{case.variant}: {case.work}" + (f", {SIZES[case.state_bytes]}" if case.state_bytes else "")
+        rows.append((f"{what}, {case.n} nodes", *(_both(results, peer, case) for peer in ("fanfold-nodes", "h4"))))
+    yield from _table(("CPU µs a node (wall)", "Fanfold's `ParallelExecutor`", "H4 as designed"), rows)
+
+
+def _imports(results: Results) -> Iterator[str]:
+    rows = [(f"`import {name}`", _number(statistics.median(took) * 1000), str(len(took)))
+            for name, took in results.imports.items() if took]  # fmt: skip
+    yield from _table(("", "median ms", "times"), sorted(rows, key=lambda row: float(row[1].replace(",", ""))))
+
+
+def _losses(results: Results) -> Iterator[str]:
+    """Every measured case in which another took less CPU."""
+    rows = []
+    for section in ("grid", "items", "nested", "journal", "nodes"):
+        for case in results.cases(section):
+            ours = results.cpu_us("fanfold-nodes" if section == "nodes" else "fanfold", case)
+            for peer in PEERS:
+                theirs = results.cpu_us(peer, case)
+                if ours and theirs and theirs < ours and not peer.startswith("fanfold"):
+                    rows.append((f"{PEERS[peer].label}: {_said(case)}", _number(theirs), _number(ours),
+                                 _number(ours / theirs)))  # fmt: skip
+    yield from _table(("CPU µs a branch", "theirs", "Fanfold", "times"), rows)
+
+
+def _left_out(results: Results) -> Iterator[str]:
+    reasons: dict[tuple[str, str, int], list[str]] = {}
+    for (peer, case), why in results.left_out.items():
+        told = f"{case.section}, {case.work}, {'no limit' if case.limit is None else f'limit {case.limit}'}"
+        reasons.setdefault((peer, why, case.n), []).append(told)
+    for (peer, why, n), cases in reasons.items():
+        yield f"- {PEERS[peer].label} at N = {n:,}: {why} ({'; '.join(cases)})"
+    for peer, case, why in results.wrong():
+        yield f"- {PEERS[peer].label}, {_said(case)}: {why.splitlines()[-1]}"
+
+
+def _said(case: Case) -> str:
+    limit = "no limit" if case.limit is None else f"limit {case.limit}"
+    told = [case.section, case.variant, case.work, f"N = {case.n:,}", limit, SIZES.get(case.state_bytes, "")]
+    return ", ".join(part for part in told if part)
