@@ -99,7 +99,7 @@ async def fan_out(
     When the caller is cancelled, the branches are cancelled and awaited; outcomes that are finished by then still
     go through `on_outcome` before the cancellation goes on, unless the caller is cancelled a second time.
     """
-    running, begin = _prepared(branch, items, **options)
+    running, begin = _prepared(branch, items, fetched=on_outcome is not None, **options)
     begin()
     # Only now: the slot that this branch lends goes to the branches inside it first.
     async with yield_slot():
@@ -160,7 +160,7 @@ async def stream(
     Raises:
         As `fan_out`: before anything starts on entering the block, else where the outcomes end.
     """
-    running, begin = _prepared(branch, items, has_backlog=True, **options)
+    running, begin = _prepared(branch, items, fetched=True, streams=True, **options)
     begin()
     try:
         yield _Outcomes(running)
@@ -229,7 +229,8 @@ def _prepared(
     total_deadline_s: float | None = None,
     mode: Mode = "collect",
     on_event: Callable[[Event], None] | None = None,
-    has_backlog: bool = False,
+    fetched: bool,
+    streams: bool = False,
 ) -> tuple[Running[T], Callable[[], None]]:
     """A fan-out that is ready to begin, with everything refused that can't run."""
     for name, seconds in (("deadline_s", deadline_s), ("total_deadline_s", total_deadline_s)):
@@ -241,12 +242,12 @@ def _prepared(
     freezer = Freezer()
     if state is _NO_STATE:
 
-        def call(queued: Queued[I]) -> Awaitable[T]:
+        def call(queued: Queued) -> Awaitable[T]:
             return branch(queued.item.view())
     else:
         base = freezer.freeze(state, name="the state", as_type=schema)
 
-        def call(queued: Queued[I]) -> Awaitable[T]:
+        def call(queued: Queued) -> Awaitable[T]:
             return branch(queued.item.view(), base.view())
 
     naming = Naming(key, priority, freezer)
@@ -259,6 +260,7 @@ def _prepared(
         raise ValueError("priority needs all items at once, and these come one by one")
     if priority is not None:
         waiting.sort(key=lambda queued: -queued.priority)
-    backlog = shared.most if has_backlog and shared else None
-    running = Running(call, Options(shared, deadline_s, total_deadline_s, mode == "fail_fast", on_event, backlog))
+    backlog = shared.most if streams and shared else None
+    options = Options(shared, deadline_s, total_deadline_s, mode == "fail_fast", on_event, fetched, backlog)
+    running = Running(call, options)
     return running, lambda: running.begin(waiting, coming, naming)

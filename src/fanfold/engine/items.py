@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from fanfold.engine.isolate import DuplicateKeyError, Freezer, Frozen
 
 I = TypeVar("I")  # noqa: E741 an item
 
 
-@dataclass(frozen=True, slots=True)
-class Queued(Generic[I]):
-    """An item that waits for its slot; `index` is its position among all items."""
+class Queued(NamedTuple):
+    """An item that waits for its slot; `position` counts all items from 0."""
 
-    index: int
+    position: int
     key: str
-    item: Frozen[I]
+    item: Frozen[Any]
     priority: float = 0.0
 
 
@@ -38,7 +36,7 @@ class Naming(Generic[I]):
         self._freezer = freezer
         self._keys: set[str] = set()
 
-    def queued(self, item: I) -> Queued[I]:
+    def queued(self, item: I) -> Queued:
         """The next item, ready to start.
 
         Raises:

@@ -32,7 +32,7 @@ class Limit:
         LimitError: for less than 1.
     """
 
-    __slots__ = ("_most", "_running", "_turns", "_waiting")
+    __slots__ = ("__weakref__", "_most", "_running", "_turns", "_waiting")
 
     def __init__(self, most: int | None) -> None:
         self._most = _checked(most)
@@ -62,25 +62,27 @@ class Limit:
     def __repr__(self) -> str:
         return f"Limit({self.most}, running={self._running})"
 
+    def _wait(self, turn: Turn, then: Callable[[], None]) -> None:
+        heapq.heappush(self._waiting, (turn, next(self._turns), then))
+
     def _wake(self) -> None:
         """Serve those who wait while there are slots; each takes one, or waits again, here or at another limit."""
         while self._waiting and self._running < self._most:
             heapq.heappop(self._waiting)[2]()
 
 
-# Branches of a fan-out inside another's branch take a slot of each: their own limit first, the outermost last.
+# A branch inside another's branch takes a slot of each: of its own fan-out's limit first, of the outermost last.
 Chain: TypeAlias = tuple[Limit, ...]
 
 
-def take(chain: Chain, turn: Turn, then: Callable[[], None]) -> bool:
-    """Take a slot of each limit at once; where one has none left, take none and call `then` when it has."""
+def take(chain: Chain) -> Limit | None:
+    """Take a slot of each limit; where one has none left, take none at all and say which it is."""
     for limit in chain:
         if limit._running >= limit._most:
-            heapq.heappush(limit._waiting, (turn, next(limit._turns), then))
-            return False
+            return limit
     for limit in chain:
         limit._running += 1
-    return True
+    return None
 
 
 def give(chain: Chain) -> None:
@@ -90,6 +92,14 @@ def give(chain: Chain) -> None:
     for limit in reversed(chain):
         if limit._waiting:
             limit._wake()
+
+
+def may_pass_on(chain: Chain, full: Limit) -> bool:
+    """Whether slots may go to the one who waits at `full` without being given back: nobody else wants them."""
+    for limit in chain:
+        if len(limit._waiting) > (limit is full) or limit._running > limit._most:
+            return False
+    return True
 
 
 def _checked(most: int | None) -> int:

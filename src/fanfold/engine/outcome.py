@@ -43,6 +43,25 @@ class Done(Generic[T]):
     index: int = 0
 
 
+class _Open(Generic[T]):
+    """A Done while it is made: a frozen dataclass sets each of its fields in three times the time."""
+
+    __slots__ = ("attempts", "elapsed_s", "index", "key", "started_s", "value")
+
+
+def done(key: str, value: T, started_s: float, elapsed_s: float, attempts: int, index: int) -> Done[T]:
+    """A Done, made fast: one is made for every branch."""
+    made: Any = _Open()
+    made.key = key
+    made.value = value
+    made.started_s = started_s
+    made.elapsed_s = elapsed_s
+    made.attempts = attempts
+    made.index = index
+    made.__class__ = Done
+    return made  # type: ignore[no-any-return]
+
+
 @dataclass(frozen=True, slots=True)
 class Failed:
     """A branch that has no value: `error` is what it raised, or a BranchError.

@@ -9,20 +9,20 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from fanfold.engine.branch import Branch, current, current_branch
+from fanfold.engine.branch import Branch, BranchTask, Place, current, current_branch
 from fanfold.engine.events import BranchFinished, BranchQueued, BranchStarted, Event
 from fanfold.engine.isolate import detach
 from fanfold.engine.items import Naming, Queued
-from fanfold.engine.limit import Limit, take
+from fanfold.engine.limit import Limit, give, may_pass_on, take
 from fanfold.engine.outcome import (
     BranchCancelled,
     BranchError,
     BranchNotStarted,
     DeadlineExceeded,
-    Done,
     Failed,
     FanOutError,
     Outcome,
+    done,
 )
 
 T = TypeVar("T")
@@ -30,14 +30,20 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a fan-out runs: see `fan_out`. `backlog` outcomes may wait to be fetched before no further branch starts."""
+    """How a fan-out runs: see `fan_out`.
+
+    Attributes:
+        fetched: whether outcomes are fetched one by one as they arrive.
+        backlog: so many outcomes may wait to be fetched before no further branch starts; None = any number.
+    """
 
     limit: Limit | None
     deadline_s: float | None
     total_deadline_s: float | None
     fail_fast: bool
     on_event: Callable[[Event], None] | None
-    backlog: int | None = None
+    fetched: bool
+    backlog: int | None
 
 
 class Running(Generic[T]):
@@ -48,32 +54,41 @@ class Running(Generic[T]):
         options: see `fan_out`.
     """
 
-    def __init__(self, call: Callable[[Queued[Any]], Awaitable[T]], options: Options) -> None:
+    def __init__(self, call: Callable[[Queued], Awaitable[T]], options: Options) -> None:
         self._call = call
-        self._options = options
-        self._waiting: deque[Queued[Any]] = deque()
-        self._tasks: dict[asyncio.Task[None], Branch] = {}
+        self._deadline_s = options.deadline_s
+        self._total_deadline_s = options.total_deadline_s
+        self._fail_fast = options.fail_fast
+        self._on_event = options.on_event
+        self._fetched = options.fetched
+        self._backlog = options.backlog
+        self._waiting: deque[Queued] = deque()
+        self._branches: dict[int, Branch] = {}
         self._outcomes: dict[int, Outcome[T]] = {}
         self._arrived: deque[Outcome[T]] = deque()
         self._puller: asyncio.Task[None] | None = None
         self._room: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._asleep = self._filling = self._stopping = self._abandoned = self._timed_out = False
+        self._full: Limit | None = None
+        self._filling = self._stopping = self._abandoned = self._timed_out = False
         self._error: BaseException | None = None
         self._first_failed: Failed | None = None
         self._source_error: Exception | None = None
         self._arrival = asyncio.Event()
         self._over = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self._began_s = self._loop.time()
+        self._time = self._loop.time
         self._context = copy_context()
-        outer = current_branch()
-        self._outer = outer.path if outer else ()
-        self._chain = outer.chain if outer else ()
-        if options.limit is not None and options.limit not in self._chain:
-            self._chain = (options.limit, *self._chain)
+        self._place = self._placed(options.limit)
 
-    def begin(self, waiting: Iterable[Queued[Any]], coming: AsyncIterable[Any] | None, naming: Naming[Any]) -> None:
+    def _placed(self, limit: Limit | None) -> Place:
+        outer = current_branch()
+        chain = outer.place.chain if outer else ()
+        if limit is not None and limit not in chain:
+            chain = (limit, *chain)
+        return Place(outer.path if outer else (), chain, self._loop, self._time(), self._tell, self._lost)
+
+    def begin(self, waiting: Iterable[Queued], coming: AsyncIterable[Any] | None, naming: Naming[Any]) -> None:
         """Start as many branches as there are slots; each that ends makes room for the next one.
 
         Args:
@@ -82,11 +97,11 @@ class Running(Generic[T]):
             naming: prepares the items still to come.
         """
         self._waiting.extend(waiting)
-        if self._options.total_deadline_s is not None:
-            self._timer = self._loop.call_later(self._options.total_deadline_s, self._expire)
-        if self._options.on_event:
-            for queued in sorted(self._waiting, key=lambda queued: queued.index):
-                self._tell(BranchQueued(queued.key, (*self._outer, queued.key)))
+        if self._total_deadline_s is not None:
+            self._timer = self._loop.call_later(self._total_deadline_s, self._expire)
+        if self._on_event:
+            for queued in sorted(self._waiting, key=lambda queued: queued.position):
+                self._tell(BranchQueued(queued.key, (*self._place.outer, queued.key)))
         if coming is not None and not self._stopping:
             self._puller = self._loop.create_task(self._pull(coming, naming))
             self._puller.add_done_callback(self._pulled)
@@ -150,42 +165,47 @@ class Running(Generic[T]):
             raise self._error
 
     def _fill(self) -> None:
-        if self._filling or self._asleep:
+        """Start what waits, until a limit is full; whoever gives a slot of it back wakes this fan-out."""
+        if self._filling or self._full is not None:
             return
         self._filling = True
-        waiting = self._waiting
-        while waiting and not self._stopping and not self._is_behind():
-            turn = (1, -len(self._outer), -waiting[0].priority)
-            if not take(self._chain, turn, self._wake):
-                self._asleep = True
+        while self._may_start():
+            self._full = take(self._place.chain)
+            if self._full is not None:
+                self._full._wait((1, -len(self._place.outer), -self._waiting[0].priority), self._wake)
                 break
-            self._start(waiting.popleft())
+            self._start_next()
         self._filling = False
-        if self._room is not None and not waiting and not self._room.done():
-            self._room.set_result(None)
 
     def _wake(self) -> None:
-        self._asleep = False
+        self._full = None
         self._fill()
 
-    def _is_behind(self) -> bool:
-        return self._options.backlog is not None and len(self._arrived) >= self._options.backlog
+    def _may_start(self) -> bool:
+        if not self._waiting or self._stopping:
+            return False
+        return self._backlog is None or len(self._arrived) < self._backlog
 
-    def _start(self, queued: Queued[Any]) -> None:
-        branch = Branch(queued.key, queued.index, self._outer, self._chain, self._loop, self._tell, self._began_s)
-        task = self._loop.create_task(self._run(branch, queued), context=self._context.copy())
-        self._tasks[task] = branch
+    def _start_next(self) -> None:
+        queued = self._waiting.popleft()
+        if self._room is not None and not self._waiting and not self._room.done():
+            self._room.set_result(None)
+        branch = Branch(self._place, queued.key, queued.position)
+        run = self._run(branch, queued)
+        task = BranchTask(run, loop=self._loop, name=queued.key, context=self._context.copy())
+        task.branch = branch
         branch.task = task
-        task.add_done_callback(self._ended)
+        self._branches[queued.position] = branch
 
-    async def _run(self, branch: Branch, queued: Queued[Any]) -> None:
+    async def _run(self, branch: Branch, queued: Queued) -> None:
         current.set(branch)
-        branch.started_s = self._loop.time() - self._began_s
-        if self._options.on_event:
-            self._tell(BranchStarted(branch.key, branch.path, branch.started_s))
+        now_s, began_s = self._time, self._place.began_s
+        branch.started_s = started_s = now_s() - began_s
+        if self._on_event is not None:
+            self._tell(BranchStarted(branch.key, branch.path, started_s))
         timer = None
-        if self._options.deadline_s is not None:
-            timer = self._loop.call_later(self._options.deadline_s, branch.expire)
+        if self._deadline_s is not None:
+            timer = self._loop.call_later(self._deadline_s, branch.expire)
         try:
             value = detach(await self._call(queued))
         except GeneratorExit:
@@ -196,20 +216,28 @@ class Running(Generic[T]):
             if branch.expired or self._timed_out:
                 outcome = self._failed(branch, None)
             else:
-                elapsed_s = self._loop.time() - self._began_s - branch.started_s
-                outcome = Done(branch.key, value, branch.started_s, elapsed_s, branch.attempt, branch.index)
+                elapsed_s = now_s() - began_s - started_s
+                outcome = done(branch.key, value, started_s, elapsed_s, branch.attempt, branch.index)
         if timer is not None:
             timer.cancel()
         self._settle(outcome)
-        branch.end()
+        self._end(branch)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        branch = self._tasks.pop(task)
+    def _lost(self, branch: Branch) -> None:
         if not branch.ended:
-            # Cancelled before its first step: nothing of `_run` has run.
             self._settle(self._failed(branch, None))
-            branch.end()
-        if not self._tasks:
+            self._end(branch)
+
+    def _end(self, branch: Branch) -> None:
+        """Pass the branch's slot on: to this fan-out's next branch, unless others wait for it too."""
+        del self._branches[branch.index]
+        if branch.end():
+            chain = self._place.chain
+            if self._full is not None and self._may_start() and may_pass_on(chain, self._full):
+                self._start_next()
+            else:
+                give(chain)
+        if not self._branches:
             self._check_over()
 
     def _failed(self, branch: Branch, cause: BaseException | None) -> Failed:
@@ -227,18 +255,18 @@ class Running(Generic[T]):
             error.__cause__ = cause
         started_s = branch.started_s
         if started_s is None:
-            started_s = self._loop.time() - self._began_s
-        elapsed_s = self._loop.time() - self._began_s - started_s
+            started_s = self._time() - self._place.began_s
+        elapsed_s = self._time() - self._place.began_s - started_s
         return Failed(branch.key, error, started_s, elapsed_s, branch.attempt, branch.index)
 
     def _why_no_value(self, branch: Branch) -> BranchError:
         if branch.started_s is None and self._stopping:
             return self._not_started(branch.key)
         if branch.expired:
-            deadline_s = self._options.deadline_s
+            deadline_s = self._deadline_s
             return DeadlineExceeded(f"{branch.key} was cancelled after {deadline_s:g} s, its deadline")
         if self._timed_out:
-            total_s = self._options.total_deadline_s
+            total_s = self._total_deadline_s
             return DeadlineExceeded(f"{branch.key} was cancelled when the {total_s:g} s for all branches were up")
         if self._stopping:
             return BranchCancelled(f"{branch.key} was cancelled when its fan-out ended")
@@ -247,22 +275,23 @@ class Running(Generic[T]):
     def _not_started(self, key: str) -> BranchNotStarted:
         why = "the fan-out ended"
         if self._timed_out:
-            why = f"the {self._options.total_deadline_s:g} s for all branches were up"
+            why = f"the {self._total_deadline_s:g} s for all branches were up"
         return BranchNotStarted(f"{key} was not started: {why} before its turn came")
 
     def _settle(self, outcome: Outcome[T]) -> None:
         if isinstance(outcome, Failed):
             if self._abandoned:
                 return
-            if self._options.fail_fast and not self._stopping:
+            if self._fail_fast and not self._stopping:
                 self._first_failed = outcome
                 self._stop()
         self._outcomes[outcome.index] = outcome
-        self._arrived.append(outcome)
-        self._arrival.set()
-        if self._options.on_event:
-            at_s = self._loop.time() - self._began_s
-            self._tell(BranchFinished(outcome.key, (*self._outer, outcome.key), outcome, at_s))
+        if self._fetched:
+            self._arrived.append(outcome)
+            self._arrival.set()
+        if self._on_event:
+            at_s = self._time() - self._place.began_s
+            self._tell(BranchFinished(outcome.key, (*self._place.outer, outcome.key), outcome, at_s))
 
     def _expire(self) -> None:
         self._timed_out = True
@@ -270,22 +299,23 @@ class Running(Generic[T]):
 
     def _stop(self) -> None:
         self._stopping = True
-        for task, branch in self._tasks.items():
+        for branch in self._branches.values():
             branch.ending = True
-            task.cancel()
+            if branch.task is not None:
+                branch.task.cancel()
         if self._puller is not None:
             self._puller.cancel()
         self._check_over()
 
     def _check_over(self) -> None:
-        if self._tasks or self._puller is not None or (self._waiting and not self._stopping) or self._over.is_set():
+        if self._branches or self._puller is not None or (self._waiting and not self._stopping) or self._over.is_set():
             return
         if self._timer is not None:
             self._timer.cancel()
-        now_s = self._loop.time() - self._began_s
+        now_s = self._time() - self._place.began_s
         while self._waiting:
             queued = self._waiting.popleft()
-            self._settle(Failed(queued.key, self._not_started(queued.key), now_s, 0.0, 0, queued.index))
+            self._settle(Failed(queued.key, self._not_started(queued.key), now_s, 0.0, 0, queued.position))
         self._over.set()
         self._arrival.set()
 
@@ -293,7 +323,7 @@ class Running(Generic[T]):
         try:
             async for item in coming:
                 queued = naming.queued(item)
-                self._tell(BranchQueued(queued.key, (*self._outer, queued.key)))
+                self._tell(BranchQueued(queued.key, (*self._place.outer, queued.key)))
                 self._waiting.append(queued)
                 self._fill()
                 if self._waiting:
@@ -316,9 +346,9 @@ class Running(Generic[T]):
         self._check_over()
 
     def _tell(self, event: Event) -> None:
-        if self._options.on_event is None:
+        if self._on_event is None:
             return
         try:
-            self._options.on_event(event)
+            self._on_event(event)
         except BaseException as error:  # noqa: BLE001 the caller's own error: it ends the fan-out and is raised there
             self.abandon(error)
