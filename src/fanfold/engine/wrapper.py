@@ -1,0 +1,34 @@
+"""What the wrappers share: their type, the name of what they wrap, and which errors they are for."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Errors: TypeAlias = type[Exception] | tuple[type[Exception], ...] | Callable[[Exception], bool]
+"""Which errors: of a type, of one of several types, or those that a function says yes to."""
+
+
+class Wrapper(Protocol):
+    """Makes an async function of another one, with the same parameters and the same result."""
+
+    def __call__(self, function: Callable[P, Awaitable[T]], /) -> Callable[P, Coroutine[Any, Any, T]]:
+        """The function, wrapped."""
+
+
+def matcher(errors: Errors) -> Callable[[Exception], bool]:
+    """A function that says whether an error is one of these."""
+    if isinstance(errors, type | tuple):
+        types = errors
+        return lambda error: isinstance(error, types)
+    return errors
+
+
+def name_of(function: Callable[..., object]) -> str:
+    """What messages call a function: its qualified name, or its type's where it has none."""
+    inner = getattr(function, "func", function)  # what a functools.partial calls
+    named = getattr(inner, "__qualname__", None)
+    return named if isinstance(named, str) else type(inner).__qualname__
