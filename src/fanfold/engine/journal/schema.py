@@ -72,7 +72,8 @@ SELECT name, version, datetime(created_s, 'unixepoch') AS created,
     (SELECT count(error_type) FROM outcome WHERE outcome.run_id = run.run_id) AS failed
 FROM run;
 CREATE VIEW outcomes AS
-SELECT name AS run, function, (SELECT group_concat(j.value, ' / ') FROM json_each(outcome.path) AS j) AS branch, attempt,
+SELECT name AS run, function,
+    (SELECT group_concat(part.value, ' / ') FROM json_each(outcome.path) AS part) AS branch, attempt,
     iif(error_type IS NULL, 'done', 'failed') AS status, outcome.value, error_type, error, outcome.version,
     datetime(started_s, 'unixepoch') AS started, round(elapsed_s * 1000, 3) AS elapsed_ms
 FROM outcome JOIN run USING (run_id)
