@@ -102,8 +102,9 @@ def _grid(scale: Scale) -> Iterator[Cell]:
     for work in WORK:
         for n in scale.branches:
             for limit in (64, None):
+                without = "gather" if limit else "semaphore"
                 for peer in GRID:
-                    if not (peer == "gather" and limit):
+                    if not peer.startswith(without):
                         yield _grid_cell(peer, Case("grid", work, n, limit))
 
 

@@ -215,17 +215,23 @@ def _imports(results: Results) -> Iterator[str]:
 
 
 def _losses(results: Results) -> Iterator[str]:
-    """Every measured case in which another took less CPU."""
+    """Every measured case in which another took less CPU, on the same kind of event loop."""
     rows = []
     for section in ("grid", "items", "nested", "journal", "nodes"):
         for case in results.cases(section):
-            ours = results.cpu_us("fanfold-nodes" if section == "nodes" else "fanfold", case)
             for peer in PEERS:
+                ours = results.cpu_us(_rival(peer, section), case)
                 theirs = results.cpu_us(peer, case)
-                if ours and theirs and theirs < ours and not peer.startswith("fanfold"):
+                if ours and theirs and theirs < ours:
                     rows.append((f"{PEERS[peer].label}: {_said(case)}", _number(theirs), _number(ours),
                                  _number(ours / theirs)))  # fmt: skip
-    yield from _table(("CPU µs a branch", "theirs", "Fanfold", "times"), rows)
+    yield from _table(("CPU µs a branch", "theirs", "Fanfold", "times"), sorted(rows))
+
+
+def _rival(peer: str, section: str) -> str:
+    if section == "nodes":
+        return "fanfold-nodes"
+    return "fanfold-uvloop" if peer.endswith("-uvloop") else "fanfold"
 
 
 def _left_out(results: Results) -> Iterator[str]:
