@@ -171,7 +171,8 @@ async def _again(attempt: Callable[[], Awaitable[T]], first: Exception, policy: 
     except Exception as error:
         _remember(error, failed)
         # Without tenacity's own frames, which say nothing of what failed.
-        raise error.with_traceback(as_raised)
+        error.__traceback__ = as_raised
+        raise
 
 
 async def _sleep(seconds: float) -> None:
