@@ -357,4 +357,4 @@ class TestFailFast:
     @virtual_time
     async def test_unknown_mode_is_refused(self) -> None:
         with pytest.raises(ValueError, match="fail_slow"):
-            await fan_out(wait, [1.0], limit=1, mode="fail_slow")  # type: ignore[arg-type]
+            await fan_out(wait, [1.0], limit=1, mode="fail_slow")  # type: ignore[call-overload]
