@@ -78,7 +78,7 @@ def schema_of(state: object) -> type | None:
     """The schema that a state has of itself: its dataclass or model; None for a mapping."""
     if isinstance(state, Mapping):
         return None
-    if _is_model(type(state)) or dataclasses.is_dataclass(state):
+    if is_model(type(state)) or dataclasses.is_dataclass(state):
         return type(state)
     raise SchemaError(
         f"a {type(state).__name__} is no state",
@@ -90,7 +90,7 @@ def values_of(state: object) -> dict[str, Any]:
     """A state's values by field; what a dict holds under other keys than its schema's included."""
     if isinstance(state, Mapping):
         return dict(state)
-    if _is_model(type(state)):
+    if is_model(type(state)):
         return dict(typing.cast("abc.Iterable[tuple[str, Any]]", state))
     if dataclasses.is_dataclass(state):
         return {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
@@ -111,7 +111,7 @@ def replaced(state: S, values: Mapping[str, object], *, validate: bool = True) -
     """
     if isinstance(state, Mapping):
         return typing.cast("S", {**state, **values})
-    if _is_model(type(state)):
+    if is_model(type(state)):
         return typing.cast("S", _model_with(typing.cast("_Model", state), values, validate))
     return _dataclass_with(state, values)
 
@@ -152,7 +152,7 @@ def _dataclass_with(state: S, values: Mapping[str, object]) -> S:
 
 def _annotations(schema: Any) -> dict[str, object]:
     """A schema's annotations by field, with all their metadata."""
-    if _is_model(schema):
+    if is_model(schema):
         return _model_annotations(schema)
     if not isinstance(schema, type) or not (_is_typed_dict(schema) or dataclasses.is_dataclass(schema)):
         raise SchemaError(
@@ -258,5 +258,6 @@ def _is_typed_dict(schema: type) -> bool:
     return issubclass(schema, dict) and hasattr(schema, "__required_keys__")
 
 
-def _is_model(schema: object) -> bool:
+def is_model(schema: object) -> bool:
+    """Whether this is the type of a pydantic model."""
     return isinstance(schema, type) and hasattr(schema, "__pydantic_fields__") and hasattr(schema, "model_validate")

@@ -1,0 +1,115 @@
+"""Count which results several branches agree on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from fanfold.engine.content import content_hash
+from fanfold.engine.outcome import Done, Failed, Outcome
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Vote(Generic[T]):
+    """One result and the keys of the branches that had it, in item order; `content` is its content hash."""
+
+    value: T
+    keys: tuple[str, ...]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Votes(Generic[T]):
+    """What the branches voted for.
+
+    `cast` has a Vote for each distinct result, the one with most keys first, equal ones in item order. `failed`
+    are the keys of branches without a result, `expected` is the number of branches that there are, those that have
+    not ended included.
+    """
+
+    cast: tuple[Vote[T], ...]
+    failed: tuple[str, ...]
+    expected: int
+
+    @property
+    def needed(self) -> int:
+        """How many branches make a majority: more than half of all that are expected, failed ones too."""
+        return self.expected // 2 + 1
+
+    @property
+    def most(self) -> int:
+        """How many branches had the most frequent result."""
+        return len(self.cast[0].keys) if self.cast else 0
+
+    @property
+    def majority(self) -> Vote[T] | None:
+        """The result of more than half of all branches, whatever those do that have not ended."""
+        return self.cast[0] if self.most >= self.needed else None
+
+    def __str__(self) -> str:
+        counts = [f"{len(vote.keys)} for {vote.content[:8]}" for vote in self.cast]
+        return ", ".join([*counts, *([f"{len(self.failed)} failed"] if self.failed else [])]) or "none"
+
+
+class Tally(Generic[T]):
+    """Counts outcomes as they arrive."""
+
+    def __init__(self, expected: int) -> None:
+        self._expected = expected
+        self._cast: dict[str, list[Done[T]]] = {}
+        self._failed: list[Failed] = []
+        self._most = 0
+        self._left = expected
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it takes more outcomes to know the majority, or that there will be none."""
+        needed = self._expected // 2 + 1
+        return self._most < needed <= self._most + self._left
+
+    def add(self, outcome: Outcome[T]) -> None:
+        """Count one more.
+
+        Raises:
+            ContentError: the value has no stable content.
+        """
+        self._left -= 1
+        if isinstance(outcome, Failed):
+            self._failed.append(outcome)
+        else:
+            alike = self._cast.setdefault(content_hash(outcome.value), [])
+            alike.append(outcome)
+            self._most = max(self._most, len(alike))
+
+    def votes(self) -> Votes[T]:
+        """The count so far, the same for every order of arrival."""
+        for done in self._cast.values():
+            done.sort(key=_place)
+        ranked = sorted(self._cast.items(), key=lambda entry: (-len(entry[1]), _place(entry[1][0])))
+        return Votes(
+            tuple(Vote(done[0].value, tuple(one.key for one in done), content) for content, done in ranked),
+            tuple(failed.key for failed in sorted(self._failed, key=_place)),
+            self._expected,
+        )
+
+
+def count_votes(outcomes: Iterable[Outcome[T]], *, expected: int | None = None) -> Votes[T]:
+    """How often each distinct result occurs: results are distinct if their `content_hash` is.
+
+    Args:
+        expected: branches that there are in all; default: as many as there are outcomes.
+    Raises:
+        ContentError: a value has no stable content; the message names where.
+    """
+    given = list(outcomes)
+    tally: Tally[T] = Tally(len(given) if expected is None else expected)
+    for outcome in given:
+        tally.add(outcome)
+    return tally.votes()
+
+
+def _place(outcome: Outcome[T]) -> int:
+    return outcome.index
