@@ -32,6 +32,11 @@ from engine_peers.results import Results
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 DOCS = HERE.parent / "docs"
+CAPTIONS = {
+    "engine-1000.svg": "CPU for each of 1,000 branches that yield once, by peer",
+    "engine-10000.svg": "CPU for each of 10,000 branches that yield once, by peer",
+    "engine-state.svg": "CPU for each branch that reads one record, by size of the shared state",
+}
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
@@ -43,10 +48,10 @@ def main(argv: list[str] | None = None) -> int:
     except packages.UnavailableError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    told = tables.markdown(results)
-    print(told)
     if not options.again:
         results.save(options.out / "engine.json")
+    told = tables.markdown(results)
+    print(told)
     _keep(results, told, options.out)
     if options.docs:
         _document(results, told)
@@ -102,30 +107,26 @@ def _keep(results: Results, told: str, folder: Path) -> None:
 
 
 def _plots(results: Results) -> dict[str, str]:
-    drawn = {
-        "engine-1000.svg": plot.bars(results, 1_000),
-        "engine-10000.svg": plot.bars(results, 10_000),
-        "engine-state.svg": plot.lines(results),
-    }
-    return {name: content for name, content in drawn.items() if content}
+    drawn = (plot.bars(results, 1_000), plot.bars(results, 10_000), plot.lines(results))
+    return {name: content for name, content in zip(CAPTIONS, drawn, strict=True) if content}
 
 
 def _document(results: Results, told: str) -> None:
     """Put tables and plots where the documentation has them."""
-    page = DOCS / "benchmarks.md"
+    page, folder, plots = DOCS / "benchmarks.md", DOCS / "benchmarks", _plots(results)
+    shown = "\n\n".join(f"![{CAPTIONS[name]}](benchmarks/{name})" for name in plots)
     before, _, rest = page.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
-    page.write_text(f"{before}{BEGIN}\n\n{told}\n{END}{after}")
-    folder = DOCS / "benchmarks"
+    page.write_text(f"{before}{BEGIN}\n\n{shown}\n\n{told}\n{END}{after}")
     folder.mkdir(exist_ok=True)
-    for name, drawn in _plots(results).items():
+    for name, drawn in plots.items():
         (folder / name).write_text(drawn)
 
 
 def _judged(results: Results, *, is_quick: bool) -> int:
     wrong = results.wrong()
     for peer, case, why in wrong:
-        print(f"wrong: {peer}, {case}: {why}", file=sys.stderr)
+        print(f"wrong: {peer}, {case}: {why.splitlines()[-1]}", file=sys.stderr)
     missed = [] if is_quick else [each for each in floors(results) if each.holds is False]
     print("\na result is wrong" if wrong else "\na floor is missed" if missed else "\nall results are right")
     return 1 if wrong or missed else 0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from engine_peers.case import Case
-from engine_peers.plan import KB, MB, WORK
+from engine_peers.plan import ACCEPTANCE, KB, MB, WORK
 from engine_peers.results import Results
 
 
@@ -112,6 +112,13 @@ def _nodes(results: Results) -> Iterator[Floor]:
     speedup = Case("nodes", "100 ms", 4, 4, variant="speedup")
     serial, parallel = (results.extra("fanfold-nodes", speedup, name) for name in ("serial_s", "parallel_s"))
     yield Floor("AC1: speed-up of 4 nodes of 100 ms, max_concurrent=4", _ratio(serial, parallel), "at least", 2)
+    counted = {
+        name: results.extra("fanfold-nodes", ACCEPTANCE, name) for name in ("distinct", "raced", "ended", "captured")
+    }
+    yield Floor("AC2: different states in 100 runs of a node", counted["distinct"], "exactly", 1, "")
+    yield Floor("AC3: of 10 nodes that count up, those that raced", counted["raced"], "exactly", 0, "")
+    yield Floor("AC3: of 100 nodes with max_concurrent=4, those that ended", counted["ended"], "exactly", 100, "")
+    yield Floor("AC4: of 3 nodes, those with an error or none as it should be", counted["captured"], "exactly", 3, "")
     for size, said in ((KB, "1 KB"), (MB, "1 MB"), (10 * MB, "10 MB")):
         case = Case("nodes", "read one", max(4, min(100, 20 * MB // size)), 4, size, "copying")
         copying = results.cpu_us("fanfold-nodes", case)

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from engine_peers.case import WORKS, Case, Run, items_of, make_state
 from engine_peers.model import as_model
@@ -89,7 +89,8 @@ async def _journaled(case: Case) -> AsyncIterator[Run]:
         return _values(outcomes)
 
     with tempfile.TemporaryDirectory(prefix="bench-engine-") as folder:
+        synchronous: Literal["NORMAL", "FULL"] = "FULL" if case.variant == "FULL" else "NORMAL"
         path, run = Path(folder) / "journal.db", f"run-{next(_runs)}"
-        async with Journal.open(path, run=run, version="1", synchronous=case.variant) as journal:
+        async with Journal.open(path, run=run, version="1", synchronous=synchronous) as journal:
             wrapped = kept(journal.wrap(branch))
             yield Run(lambda: fan_out(wrapped, range(case.n), limit=case.limit, state=state), read, extra)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from engine_peers.acceptance import acceptance
 from engine_peers.case import WORKS, Case, Run, items_of
 from engine_peers.h4 import Small
 from engine_peers.model import as_model
@@ -37,6 +38,10 @@ class Node:
 @asynccontextmanager
 async def probe(_: str, case: Case) -> AsyncIterator[Run]:
     """Set up one run."""
+    if case.variant == "acceptance":
+        figures: dict[str, float] = {}
+        yield Run(lambda: acceptance(figures), lambda _: case.expected(), figures)
+        return
     state = as_model(case.state_bytes) if case.state_bytes else Small()
     nodes = [Node(case.work, item) for item in items_of(case)]
     executor: ParallelExecutor[Any] = ParallelExecutor(max_concurrent=case.limit or max(1, case.n))

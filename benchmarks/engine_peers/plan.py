@@ -44,6 +44,7 @@ PEERS = {
     "pickle": Peer("pickled once, `pickle.loads`", "plain", is_installed=False),
     "model-copy": Peer("`model_copy(deep=True)`", "plain", is_installed=False),
 }
+ACCEPTANCE = Case("nodes", "counted", 1, 4, variant="acceptance")
 FAST = ("fanfold", "gather", "semaphore", "h4", "aiometer", "fanfold-uvloop", "semaphore-uvloop")
 SLOW = ("dspy", "pydantic-graph", "langgraph", "langgraph-copy", "langgraph-saver", "llama-index")
 GRID = (*FAST, *SLOW)
@@ -182,3 +183,4 @@ def _nodes(scale: Scale) -> Iterator[Cell]:
         for size in scale.sizes:
             yield Cell(peer, Case("nodes", "read one", max(4, min(100, 20 * MB // size)), 4, size, "copying"), rounds=3)
     yield Cell("fanfold-nodes", Case("nodes", "100 ms", 4, 4, variant="speedup"), rounds=3)
+    yield Cell("fanfold-nodes", ACCEPTANCE, rounds=1)

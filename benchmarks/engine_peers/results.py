@@ -66,9 +66,9 @@ class Results:
         ]
 
     def cases(self, section: str) -> list[Case]:
-        """The section's cases, each once."""
-        known = [case for _, case in (*self.samples, *self.left_out)]
-        return [case for case in dict.fromkeys(known) if case.section == section]
+        """The section's cases, each once, the smaller ones first."""
+        known = {case for _, case in (*self.samples, *self.left_out) if case.section == section}
+        return sorted(known, key=_rank)
 
     def _median(self, peer: str, case: Case, figure: Callable[[Sample], float]) -> float | None:
         found = self._good(peer, case)
@@ -99,3 +99,7 @@ class Results:
         for entry in content["left_out"]:
             results.left_out[entry["peer"], Case(**entry["case"])] = entry["why"]
         return results
+
+
+def _rank(case: Case) -> tuple[str, str, int, int, bool, int]:
+    return case.variant, case.work, case.state_bytes, case.n, case.limit is None, case.limit or 0

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from engine_peers.case import Case
 from engine_peers.floors import Floor, floors
-from engine_peers.plan import GRID, PEERS
+from engine_peers.plan import ACCEPTANCE, GRID, PEERS
 from engine_peers.results import Results
 
 WORKS = {
@@ -203,6 +203,8 @@ def _memory(results: Results) -> Iterator[str]:
 def _nodes(results: Results) -> Iterator[str]:
     rows = []
     for case in results.cases("nodes"):
+        if case == ACCEPTANCE:
+            continue
         what = f"{case.variant}: {case.work}" + (f", {SIZES[case.state_bytes]}" if case.state_bytes else "")
         rows.append((f"{what}, {case.n} nodes", *(_both(results, peer, case) for peer in ("fanfold-nodes", "h4"))))
     yield from _table(("CPU µs a node (wall)", "Fanfold's `ParallelExecutor`", "H4 as designed"), rows)

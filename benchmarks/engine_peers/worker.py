@@ -26,7 +26,7 @@ from typing import Any, TextIO
 from engine_peers.case import Case, Run
 
 Probe = Callable[[str, Case], AbstractAsyncContextManager[Run]]
-WARM_UP = 64
+WARM_UP, WARM_UP_BYTES = 64, 1_000
 
 
 @dataclass(slots=True)
@@ -89,12 +89,17 @@ def _loop_factory(peer: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 async def timed(probe: Probe, peer: str, case: Case, at_least_s: float, at_most_runs: int) -> Sample:
     """Run the case after a small warm-up, over and over until it adds up to something that a clock can tell."""
-    await _once(probe, peer, replace(case, n=min(case.n, WARM_UP)))
+    await _warm_up(probe, peer, case)
     sample = Sample()
     while not sample.runs or (sample.wall_s < at_least_s and sample.runs < at_most_runs and not sample.wrong):
         cpu_s, wall_s, extra, sample.wrong = await _once(probe, peer, case)
         sample.add(cpu_s, wall_s, extra)
     return sample
+
+
+async def _warm_up(probe: Probe, peer: str, case: Case) -> None:
+    small = replace(case, n=min(case.n, WARM_UP), state_bytes=min(case.state_bytes, WARM_UP_BYTES))
+    await _once(probe, peer, small)
 
 
 async def _once(probe: Probe, peer: str, case: Case) -> tuple[float, float, dict[str, float], str]:
@@ -105,7 +110,8 @@ async def _once(probe: Probe, peer: str, case: Case) -> tuple[float, float, dict
         result = await run.call()
         cpu_s, wall_s = _cpu_s() - cpu, time.perf_counter() - wall
         gc.unfreeze()
-        return cpu_s, wall_s, dict(run.extra), _wrong(run.read(result), case)
+        wrong = _wrong(run.read(result), case)
+        return cpu_s, wall_s, dict(run.extra), wrong
 
 
 def _cpu_s() -> float:
@@ -128,7 +134,7 @@ async def memory(probe: Probe, peer: str, case: Case) -> Sample:
 
     The resident set grows by what the allocator keeps too: it is measured in a run of its own, the first one.
     """
-    await _once(probe, peer, replace(case, n=min(case.n, WARM_UP)))
+    await _warm_up(probe, peer, case)
     async with probe(peer, case) as run:
         gc.collect()
         resident = _resident("VmRSS")
