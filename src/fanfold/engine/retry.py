@@ -199,7 +199,11 @@ def _isolated(
     function: Callable[..., Awaitable[T]], args: tuple[Any, ...], kwargs: dict[str, Any], shared: int
 ) -> Callable[[], Awaitable[T]]:
     """Calls the function with fresh views of these arguments, except the first `shared`, which are passed on."""
-    frozen = Freezer().freeze((args[shared:], kwargs), name=name_of(function))
+    try:
+        frozen = Freezer().freeze((args[shared:], kwargs), name=f"arguments of {name_of(function)}")
+    except IsolationError as error:
+        hint = "pass data, for each attempt gets a copy of its own; or say retry(isolate=False), and all get the same"
+        raise IsolationError(error.message, hint=hint) from error
 
     def call() -> Awaitable[T]:
         fresh_args, fresh_kwargs = frozen.view()
