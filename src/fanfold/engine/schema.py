@@ -78,7 +78,7 @@ def schema_of(state: object) -> type | None:
     """The schema that a state has of itself: its dataclass or model; None for a mapping."""
     if isinstance(state, Mapping):
         return None
-    if is_model(type(state)) or dataclasses.is_dataclass(state):
+    if is_model(type(state)) or dataclasses.is_dataclass(type(state)):
         return type(state)
     raise SchemaError(
         f"a {type(state).__name__} is no state",
