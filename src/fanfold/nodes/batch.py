@@ -1,0 +1,90 @@
+"""Nodes that run together: each on a context of its own, each coming to a result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from fanfold.engine.isolate import Freezer, Frozen, detach
+from fanfold.engine.outcome import Failed, Outcome
+from fanfold.nodes.context import RunContext
+from fanfold.nodes.node import checked_next
+from fanfold.nodes.protocol import BaseNode, End, NextNode, name_of
+from fanfold.nodes.result import NodeResult
+
+StateT = TypeVar("StateT")
+
+Attempt: TypeAlias = Callable[[int], Coroutine[Any, Any, None]]
+"""Runs the node at a position of a batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job(Generic[StateT]):
+    """A node and the context that it starts from; `given` is that context to look at, the same for a whole call."""
+
+    node: BaseNode[StateT]
+    base: Frozen[RunContext[StateT]]
+    given: RunContext[StateT]
+
+
+class Batch(Generic[StateT]):
+    """Jobs by their position, which is what the engine's branches work on.
+
+    Nodes themselves are shared and not isolated: they are code, and hold clients, modules and locks. The engine is
+    given positions alone; each attempt takes a fresh view of the context, and so starts from the untouched one.
+    """
+
+    def __init__(self, jobs: Iterable[Job[StateT]] = ()) -> None:
+        self.jobs = list(jobs)
+        self._contexts: dict[int, RunContext[StateT]] = {}
+        self._following: dict[int, NextNode[StateT]] = {}
+        self._cached: set[int] = set()
+
+    async def attempt(self, position: int) -> None:
+        """Run the node at this position once, on a fresh view of its context."""
+        job = self.jobs[position]
+        ctx = self._contexts[position] = job.base.view()
+        self._following[position] = checked_next(await job.node.run(ctx))
+
+    def left(self, position: int) -> tuple[RunContext[StateT], NextNode[StateT]]:
+        """The context that a node left, detached, and where its path goes on."""
+        ctx = self._contexts[position] = detach(self._contexts[position])
+        return ctx, self._following[position]
+
+    def adopt(self, position: int, ctx: RunContext[StateT], following: NextNode[StateT]) -> None:
+        """Take what a cache knows as what the node at this position came to."""
+        self._contexts[position], self._following[position] = ctx, following
+        self._cached.add(position)
+
+    def key(self, position: int) -> str:
+        """What events and errors call the node at this position."""
+        return f"{position}:{name_of(self.jobs[position].node)}"
+
+    def result(self, outcome: Outcome[None]) -> NodeResult[StateT]:
+        """What became of the node that this outcome belongs to."""
+        position = outcome.index
+        job = self.jobs[position]
+        error = outcome.error if isinstance(outcome, Failed) else None
+        ctx, following = self._contexts.pop(position, None), self._following.pop(position, None)
+        return NodeResult(
+            node=job.node,
+            next_node=End() if error is not None or following is None else following,
+            context=detach(job.base.view() if ctx is None else ctx),
+            execution_time_ms=outcome.elapsed_s * 1000,
+            error=error,
+            attempts=outcome.attempts,
+            cached=position in self._cached,
+            base=job.given,
+        )
+
+
+def jobs_of(nodes: Iterable[BaseNode[StateT]], ctx: RunContext[StateT]) -> list[Job[StateT]]:
+    """A job for each node, from one snapshot of the context.
+
+    Raises:
+        IsolationError: the state or the metadata hold what can't be copied; the error names the field.
+    """
+    base = Freezer().freeze(ctx, name="the context")
+    given = base.view()
+    return [Job(node, base, given) for node in nodes]

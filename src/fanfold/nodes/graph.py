@@ -1,0 +1,166 @@
+"""Run a graph: from node to node until every path has ended, independent nodes together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar, cast
+
+from fanfold.errors import FanfoldError
+from fanfold.nodes.context import RunContext
+from fanfold.nodes.errors import MergeError, ParallelExecutionError, failures
+from fanfold.nodes.executor import ParallelExecutor
+from fanfold.nodes.merge import MergeStrategy, Strategy, chosen
+from fanfold.nodes.protocol import BaseNode, End, NextNode, name_of
+from fanfold.nodes.result import NodeResult
+from fanfold.nodes.signature import signature_name
+
+StateT = TypeVar("StateT")
+
+MOST_STEPS = 100
+
+
+class TooManySteps(FanfoldError):
+    """A graph went on beyond its limit of steps.
+
+    `run` has the context as it was then, and all results.
+    """
+
+    def __init__(self, message: str, *, run: GraphRun[Any], hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.run = run
+
+
+@dataclass(frozen=True, slots=True)
+class GraphRun(Generic[StateT]):
+    """What a run came to: the last context, and the results of each step's nodes in their order."""
+
+    context: RunContext[StateT]
+    steps: tuple[tuple[NodeResult[StateT], ...], ...] = ()
+
+    @property
+    def results(self) -> list[NodeResult[StateT]]:
+        """All results, step after step."""
+        return [result for step in self.steps for result in step]
+
+
+@dataclass(frozen=True)
+class Graph(Generic[StateT]):
+    """Where a run starts, and how it goes on.
+
+    A step runs one node, or several together, each on a context of its own. What they changed is merged, and the
+    nodes that they name are the next step. A node that several of them name, such as a join, runs once: it is the
+    same where it is the same object, equal, or of one class with equal attributes. A node named twice in one list
+    runs twice. The run ends when no node is left.
+
+    Args:
+        start: the first node, or several that run together.
+        executor: runs the nodes; None = a `ParallelExecutor()` of its own.
+        strategy: how the contexts of one step are merged: ALL_SUCCESS goes on from all of them; FIRST_SUCCESS and
+            MAJORITY from the one that they choose alone; a function of the results gives the context, and the run
+            goes on from all that succeeded.
+        max_steps: steps after which the run is given up, >= 1.
+    """
+
+    start: NextNode[StateT]
+    executor: ParallelExecutor[StateT] = field(default_factory=ParallelExecutor)
+    strategy: Strategy[StateT] = MergeStrategy.ALL_SUCCESS
+    max_steps: int = MOST_STEPS
+
+    async def run(self, ctx: RunContext[StateT]) -> GraphRun[StateT]:
+        """Run from the start until every path has ended.
+
+        A node that doesn't note itself in the provenance is noted, so that the path can be read from it.
+
+        Args:
+            ctx: never changed.
+        Raises:
+            ParallelExecutionError: a step's nodes failed and the strategy can't do without them; `partial_results`
+                are those of all steps.
+            MergeError: a step's contexts don't fit together.
+            TooManySteps: the run had not ended after `max_steps` steps.
+        """
+        run = GraphRun(ctx)
+        nodes = _nodes([self.start])
+        while nodes:
+            if len(run.steps) >= self.max_steps:
+                raise TooManySteps(
+                    f"the graph had not ended after {self.max_steps} steps; next is {_names(nodes)}",
+                    run=run,
+                    hint="raise max_steps, or look for a cycle without a way out",
+                )
+            results = await self.executor.execute_parallel(nodes, run.context)
+            results = [_noted(result, run.context) for result in results]
+            run = GraphRun(self._merged(run, results), (*run.steps, tuple(results)))
+            nodes = _nodes(result.next_node for result in self._going_on(results))
+        return run
+
+    def _merged(self, run: GraphRun[StateT], results: Sequence[NodeResult[StateT]]) -> RunContext[StateT]:
+        try:
+            return self.executor.merge_states(results, self.strategy)
+        except MergeError as error:
+            if not (failed := failures(results)):
+                raise
+            raise ParallelExecutionError(
+                failed, [*run.results, *results], f"step {len(run.steps) + 1} of the graph failed"
+            ) from error
+
+    def _going_on(self, results: Sequence[NodeResult[StateT]]) -> Sequence[NodeResult[StateT]]:
+        if isinstance(self.strategy, MergeStrategy) and self.strategy is not MergeStrategy.ALL_SUCCESS:
+            return [chosen(results, self.strategy)]
+        return [result for result in results if result.is_success]
+
+
+async def run_graph(
+    start: NextNode[StateT],
+    ctx: RunContext[StateT],
+    *,
+    executor: ParallelExecutor[StateT] | None = None,
+    strategy: Strategy[StateT] = MergeStrategy.ALL_SUCCESS,
+    max_steps: int = MOST_STEPS,
+) -> GraphRun[StateT]:
+    """Run a graph from its first node or nodes until every path has ended: see `Graph`.
+
+    Raises:
+        ParallelExecutionError, MergeError, TooManySteps.
+    """
+    graph: Graph[StateT] = Graph(start, executor or ParallelExecutor(), strategy, max_steps)
+    return await graph.run(ctx)
+
+
+def _nodes(named: Iterable[NextNode[StateT]]) -> list[BaseNode[StateT]]:
+    """The nodes of the next step: each as often as the one list that has it most often."""
+    nodes: list[BaseNode[StateT]] = []
+    for following in named:
+        there = list(nodes)
+        for node in _each(following):
+            same = next((one for one in there if _is_same(one, node)), None)
+            if same is None:
+                nodes.append(node)
+            else:
+                there = [one for one in there if one is not same]
+    return nodes
+
+
+def _each(following: NextNode[StateT]) -> Sequence[BaseNode[StateT]]:
+    if isinstance(following, End):
+        return ()
+    return following if isinstance(following, list | tuple) else [cast("BaseNode[StateT]", following)]
+
+
+def _is_same(one: object, other: object) -> bool:
+    if one is other:
+        return True
+    if type(one) is not type(other):
+        return False
+    return bool(one == other) or (type(one).__eq__ is object.__eq__ and vars(one) == vars(other))
+
+
+def _noted(result: NodeResult[StateT], before: RunContext[StateT]) -> NodeResult[StateT]:
+    if result.is_success and len(result.context.provenance) <= len(before.provenance):
+        result.context.add_provenance(name_of(result.node), signature_name(result.node))
+    return result
+
+
+def _names(nodes: Sequence[object]) -> str:
+    return ", ".join(name_of(node) for node in nodes)

@@ -1,0 +1,46 @@
+"""What a node of a graph is: the Protocol that every executor, graph and plan of this package takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
+
+from fanfold.nodes.context import RunContext
+
+StateT = TypeVar("StateT")
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """What `run` returns where its path through the graph is over."""
+
+
+@runtime_checkable
+class BaseNode(Protocol[StateT]):
+    """One step of a graph. A node is code and settings; what it works on comes with the context.
+
+    One node may run many times at once, so `run` changes the context that it is given and not the node.
+    """
+
+    signature: Any
+    """What the node reads and writes: a DSPy signature, `"question -> answer"`, `NodeSignature`, or None."""
+
+    def extract_inputs(self, state: StateT) -> dict[str, Any]:
+        """The part of the state that the node works on, by name."""
+
+    def update_state(self, state: StateT, result: Any) -> None:
+        """Write what the node came to, a `dspy.Prediction` say, into the state."""
+
+    async def run(self, ctx: RunContext[StateT]) -> NextNode[StateT]:
+        """Do the node's work on `ctx`, which is its own, and say which node or nodes come next."""
+
+
+NextNode: TypeAlias = BaseNode[StateT] | Sequence[BaseNode[StateT]] | End
+"""Where a path goes on: at one node, at several that run together, or nowhere."""
+
+
+def name_of(node: object) -> str:
+    """What messages, keys and provenance call a node: its own `name`, else its class."""
+    name = getattr(node, "name", None)
+    return name if isinstance(name, str) and name else type(node).__name__

@@ -1,0 +1,57 @@
+"""What one node came to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Generic, TypedDict, TypeVar
+
+from fanfold.nodes.context import RunContext
+from fanfold.nodes.protocol import BaseNode, End, NextNode
+
+StateT = TypeVar("StateT")
+
+
+@dataclass
+class NodeResult(Generic[StateT]):
+    """One node's run: where its path goes on, the context that it left, and how long it took.
+
+    `context` is the node's own, a plain object of the caller's types that shares nothing with other results. Where
+    the node failed, `error` is what it raised, `next_node` is `End()`, and the context is as far as it came.
+    `execution_time_ms` counts from when the node got its slot, retries and their waiting included.
+    """
+
+    node: BaseNode[StateT]
+    next_node: NextNode[StateT]
+    context: RunContext[StateT]
+    execution_time_ms: float
+    error: Exception | None = None
+    attempts: int = 1
+    cached: bool = False
+    base: RunContext[StateT] | None = field(default=None, repr=False, compare=False)
+    """The context that the node was given, which ALL_SUCCESS needs to tell what is new; None = not known."""
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the node ran without an error."""
+        return self.error is None
+
+    @property
+    def is_end(self) -> bool:
+        """Whether the path is over."""
+        return isinstance(self.next_node, End)
+
+
+class Statistics(TypedDict):
+    """`ParallelExecutor.get_statistics`: counts, milliseconds, and one text for each error."""
+
+    total_nodes: int
+    successes: int
+    failures: int
+    success_rate: float
+    attempts: int
+    cached: int
+    avg_time_ms: float
+    min_time_ms: float
+    max_time_ms: float
+    total_time_ms: float
+    errors: list[str]

@@ -1,0 +1,281 @@
+"""DSPy modules, Pydantic AI agents and plain functions as nodes; models are scripted, nothing reaches a network."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import dspy
+import pytest
+from dspy.utils import DummyLM
+from pydantic import BaseModel
+from pydantic_ai import Agent, models
+from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, TextPart, UserPromptPart
+from pydantic_ai.models.function import AgentInfo, FunctionModel
+from pydantic_ai.models.test import TestModel
+
+from fanfold.nodes import (
+    AbstractBaseNode,
+    BaseNode,
+    End,
+    NodeIncomplete,
+    NodeSignature,
+    RunContext,
+    UnexpectedOutput,
+    UnknownField,
+    from_dspy,
+    from_function,
+    from_pydantic_ai,
+)
+
+models.ALLOW_MODEL_REQUESTS = False
+
+
+class State(BaseModel):
+    question: str = "why?"
+    context: str = ""
+    answer: str = ""
+    score: float = 0.0
+    tags: list[str] = []
+
+
+class Answer(dspy.Signature):
+    """Answer the question."""
+
+    question: str = dspy.InputField()
+    answer: str = dspy.OutputField()
+
+
+@pytest.fixture
+def says_because() -> Iterator[None]:
+    with dspy.context(lm=DummyLM([{"reasoning": "thinking", "answer": "because"}] * 9)):
+        yield
+
+
+# Plain functions
+
+
+async def test_a_function_reads_its_parameters_and_writes_one_field() -> None:
+    async def shout(question: str) -> str:
+        return question.upper()
+
+    node = from_function(shout, writes="answer")
+    ctx = RunContext(State())
+    assert isinstance(node, BaseNode)
+    assert await node.run(ctx) == End()
+    assert ctx.state.answer == "WHY?"
+    assert ctx.provenance == [
+        {"node": "shout", "signature": "question -> answer", "execution_id": ctx.execution_id},
+    ]
+
+
+async def test_a_function_writes_several_fields_from_a_mapping() -> None:
+    async def judge(question: str, *, context: str) -> dict[str, object]:
+        return {"answer": question + context, "score": 0.5}
+
+    ctx = RunContext({"question": "a", "context": "b"})
+    await from_function(judge, writes=("answer", "score")).run(ctx)
+    assert ctx.state == {"question": "a", "context": "b", "answer": "ab", "score": 0.5}
+
+
+async def test_a_function_that_returns_other_fields_is_told_so() -> None:
+    async def judge(question: str) -> dict[str, object]:
+        return {"answer": question, "tags": []}
+
+    with pytest.raises(UnexpectedOutput, match="tags, which it doesn't declare"):
+        await from_function(judge, writes=("answer",)).run(RunContext(State()))
+    with pytest.raises(UnexpectedOutput, match="writes 'score'"):
+        await from_function(judge, writes=("answer", "tags", "score")).run(RunContext(State()))
+    with pytest.raises(UnexpectedOutput, match="answer, tags, which it doesn't declare"):
+        await from_function(judge).run(RunContext(State()))
+
+
+async def test_a_function_that_reads_or_writes_an_unknown_field_is_told_so() -> None:
+    async def ask(qestion: str) -> str:
+        return qestion
+
+    with pytest.raises(UnknownField, match="no field 'qestion'") as caught:
+        await from_function(ask, writes="answer").run(RunContext(State()))
+    assert "question, context" in str(caught.value.hint)
+
+    async def answer(question: str) -> str:
+        return question
+
+    with pytest.raises(UnknownField, match="no field 'anser'"):
+        await from_function(answer, writes="anser").run(RunContext(State()))
+
+
+def test_what_can_never_be_called_is_refused_at_once() -> None:
+    def blocking(question: str) -> str:
+        return question
+
+    async def ask(question: str) -> str:
+        return question
+
+    with pytest.raises(NodeIncomplete, match="blocking is no async function"):
+        from_function(blocking)  # type: ignore[arg-type]
+    with pytest.raises(NodeIncomplete, match="ask can't be called with the fields context"):
+        from_function(ask, reads="context", writes="answer")
+
+
+async def test_a_function_says_where_its_path_goes_on() -> None:
+    async def ask(question: str) -> str:
+        return question
+
+    last = from_function(ask, writes="answer", name="last")
+    ctx = RunContext(State())
+    assert await from_function(ask, writes="answer", next_node=last).run(ctx) is last
+    assert await from_function(ask, writes="answer", next_node=[last, last]).run(ctx) == [last, last]
+    chosen = from_function(ask, writes="answer", next_node=lambda state: last if state.answer else End())
+    assert await chosen.run(ctx) is last
+
+    async def later(state: State) -> BaseNode[State]:
+        await asyncio.sleep(0)
+        return last if state.answer else node
+
+    node = from_function(ask, writes="answer", next_node=later)
+    assert await node.run(ctx) is last
+
+
+async def test_a_base_class_without_work_says_what_is_missing() -> None:
+    class Empty(AbstractBaseNode[State]):
+        signature = NodeSignature(("question",), ("answer",))
+
+    with pytest.raises(NodeIncomplete, match="Empty has no DSPy signature"):
+        await Empty().run(RunContext(State()))
+
+
+async def test_a_derived_node_does_its_own_work_and_goes_on() -> None:
+    class Second(AbstractBaseNode[State]): ...
+
+    class First(AbstractBaseNode[State]):
+        signature = "question -> answer, score"
+
+        async def _execute_signature(self, inputs: dict[str, Any]) -> Any:
+            return {"answer": inputs["question"] * 2, "score": 1.0}
+
+        async def _determine_next_node(self, state: State) -> BaseNode[State] | End:
+            return Second() if state.score else End()
+
+    ctx = RunContext(State())
+    assert type(await First().run(ctx)) is Second
+    assert (ctx.state.answer, ctx.state.score) == ("why?why?", 1.0)
+    assert ctx.provenance[0]["node"] == "First"
+
+
+# DSPy
+
+
+@pytest.mark.usefixtures("says_because")
+async def test_a_dspy_predictor_is_a_node() -> None:
+    ctx = RunContext(State())
+    node = from_dspy(dspy.Predict(Answer), name="ask")
+    assert node.signature == NodeSignature(("question",), ("answer",))
+    await node.run(ctx)
+    assert ctx.state.answer == "because"
+    assert ctx.provenance[0]["node"] == "ask"
+
+
+@pytest.mark.usefixtures("says_because")
+async def test_a_modules_own_reasoning_needs_no_field_unless_asked_for() -> None:
+    node = from_dspy(dspy.ChainOfThought(Answer))
+    assert node.signature.writes == ("answer",)
+    state: dict[str, object] = {"question": "why?"}
+    await from_dspy(dspy.ChainOfThought(Answer), writes=("reasoning", "answer")).run(RunContext(state))
+    assert state == {"question": "why?", "reasoning": "thinking", "answer": "because"}
+
+
+@pytest.mark.usefixtures("says_because")
+@pytest.mark.parametrize("signature", [Answer, "question -> answer"])
+async def test_a_dspy_signature_is_predicted(signature: Any) -> None:
+    ctx = RunContext(State())
+    await from_dspy(signature).run(ctx)
+    assert ctx.state.answer == "because"
+
+
+class Twice(dspy.Module):  # type: ignore[misc]
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = dspy.Predict(Answer), dspy.Predict(Answer)
+
+    def forward(self, question: str) -> dspy.Prediction:
+        self.first(question=question)
+        return self.second(question=question)
+
+
+@pytest.mark.usefixtures("says_because")
+async def test_a_module_of_ones_own_runs_in_a_thread_and_declares_what_it_writes() -> None:
+    with pytest.raises(NodeIncomplete, match="what Twice writes can't be told"):
+        from_dspy(Twice())
+    ctx = RunContext(State())
+    node = from_dspy(Twice(), writes="answer")
+    assert node.signature == NodeSignature(("question",), ("answer",))
+    await node.run(ctx)
+    assert ctx.state.answer == "because"
+
+
+@pytest.mark.usefixtures("says_because")
+async def test_a_derived_node_predicts_its_dspy_signature() -> None:
+    class Ask(AbstractBaseNode[State]):
+        signature = Answer
+
+    class Think(AbstractBaseNode[State]):
+        signature = Answer
+        module_type = dspy.ChainOfThought
+
+    for node in (Ask(), Think()):
+        ctx = RunContext(State())
+        await node.run(ctx)
+        assert ctx.state.answer == "because"
+        assert ctx.provenance[0]["signature"] == "Answer"
+
+
+# Pydantic AI
+
+
+async def test_an_agent_is_a_node() -> None:
+    node = from_pydantic_ai(
+        Agent(TestModel(custom_output_text="because"), name="sage"), reads="question", writes="answer"
+    )
+    ctx = RunContext(State())
+    await node.run(ctx)
+    assert ctx.state.answer == "because"
+    assert ctx.provenance[0]["node"] == "sage"
+
+
+def echo(messages: list[ModelMessage], _info: AgentInfo) -> ModelResponse:
+    request = messages[-1]
+    assert isinstance(request, ModelRequest)
+    said = [part.content for part in request.parts if isinstance(part, UserPromptPart)]
+    return ModelResponse(parts=[TextPart(f"heard {said[0]}")])
+
+
+@pytest.mark.parametrize(
+    "prompt", ["{question} knowing {context}", lambda question, context: f"{question} knowing {context}"]
+)
+async def test_an_agents_prompt_is_made_of_what_it_reads(prompt: Any) -> None:
+    node = from_pydantic_ai(Agent(FunctionModel(echo)), reads=("question", "context"), writes="answer", prompt=prompt)
+    ctx = RunContext(State(context="{nothing}"))
+    await node.run(ctx)
+    assert ctx.state.answer == "heard why? knowing {nothing}"
+
+
+class Verdict(BaseModel):
+    answer: str
+    score: float
+
+
+async def test_an_agents_structured_output_goes_to_several_fields_or_to_one() -> None:
+    model = TestModel(custom_output_args={"answer": "yes", "score": 0.9})
+    ctx = RunContext(State())
+    await from_pydantic_ai(Agent(model, output_type=Verdict), reads="question", writes=("answer", "score")).run(ctx)
+    assert (ctx.state.answer, ctx.state.score) == ("yes", 0.9)
+    whole: RunContext[dict[str, object]] = RunContext({"question": "?"})
+    await from_pydantic_ai(Agent(model, output_type=Verdict), reads="question", writes="verdict").run(whole)
+    assert whole.state["verdict"] == Verdict(answer="yes", score=0.9)
+
+
+def test_an_agent_that_reads_several_fields_needs_a_prompt() -> None:
+    with pytest.raises(NodeIncomplete, match="reads question, context needs a prompt"):
+        from_pydantic_ai(Agent(TestModel()), reads=("question", "context"), writes="answer")
