@@ -110,6 +110,15 @@ async def test_calls_of_one_burst_that_fail_shrink_it_once() -> None:
 
 
 @virtual_time
+async def test_successes_of_calls_that_began_before_it_shrank_do_not_make_it_grow() -> None:
+    limit = AdaptiveLimit(start=8, highest=8)
+    server = Server(lambda: 7)
+    await fan_out(adaptive(limit)(server.ask), range(8), limit=limit)
+    assert (server.answered, server.refused) == (7, 1)
+    assert limit.most == 4
+
+
+@virtual_time
 async def test_calls_that_began_after_it_shrank_can_shrink_it_again() -> None:
     limit = AdaptiveLimit(start=8, highest=8)
     server = Server(lambda: 0)

@@ -157,6 +157,21 @@ async def test_a_rate_of_failures_opens_it_once_there_are_enough_calls() -> None
 
 
 @virtual_time
+async def test_failures_from_before_a_recovery_do_not_count_in_the_rate() -> None:
+    circuit = Circuit(failures=None, failure_rate=0.5, window=4, open_s=10)
+    service = Service(circuit)
+    await service.fail(4)
+    await asyncio.sleep(10)
+    service.down = False
+    await service.ask()
+    service.down = True
+    await service.fail(3)
+    assert state(circuit) == "closed"
+    await service.fail(1)
+    assert state(circuit) == "open"
+
+
+@virtual_time
 async def test_old_successes_leave_the_window() -> None:
     circuit = Circuit(failures=None, failure_rate=0.5, window=4)
     service = Service(circuit)

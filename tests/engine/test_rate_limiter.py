@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from itertools import count
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fanfold.engine import Limit, fan_out, yield_slot
+from fanfold.engine.deadline import deadline
 from fanfold.engine.rate_limiter import RateLimiter, RequestTooLarge
 from fanfold.engine.sliding_window import EDGE_S
 from fanfold.testing.clock import run, virtual_time
@@ -168,6 +170,43 @@ async def test_who_is_cancelled_between_admission_and_start_returns_its_reservat
     assert limiter.statistics.tokens == 0
     await service.ask(100)
     assert service.at() == [0, 60]
+
+
+@virtual_time
+async def test_who_is_cancelled_while_waiting_for_its_slot_returns_its_reservation() -> None:
+    limiter = RateLimiter(requests=1)
+    service = Service(limiter)
+
+    async def branch(item: str) -> None:
+        if item == "work":
+            await asyncio.sleep(100)
+        elif item == "hurry":
+            await deadline(70)(service.ask)()
+        else:
+            await service.ask()
+
+    outcomes = await fan_out(branch, ["ask", "hurry", "work"], limit=1)
+    assert [type(outcome).__name__ for outcome in outcomes] == ["Done", "Failed", "Done"]
+    assert service.at() == [0]
+    assert limiter.statistics.requests == 0
+    await service.ask()
+    assert service.at() == [0, 100]
+
+
+@pytest.mark.parametrize("at_look", range(8))
+def test_room_that_comes_between_two_looks_at_the_clock_is_not_missed(
+    monkeypatch: pytest.MonkeyPatch, at_look: int
+) -> None:
+    async def main() -> None:
+        service = Service(RateLimiter(requests=1))
+        await service.ask()
+        await asyncio.sleep(59.9)
+        looks = count()
+        monkeypatch.setattr("fanfold.engine.rate_limiter._now_s", lambda: now() + (next(looks) >= at_look) * 0.2)
+        await service.ask()
+        assert len(service.starts) == 2
+
+    run(main())
 
 
 @virtual_time

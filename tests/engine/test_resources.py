@@ -68,6 +68,15 @@ async def test_a_later_wish_for_another_kind_is_served_while_an_earlier_one_wait
     assert asyncio.get_running_loop().time() == 20
 
 
+@virtual_time
+async def test_what_comes_back_is_kept_for_the_large_wish_that_came_first() -> None:
+    users = Users(gpu=2, licence=1)
+    async with asyncio.TaskGroup() as group:
+        for name, amount, seconds in [("a", 1, 10), ("b", 1, 20), ("c", 2, 10), ("d", 1, 10)]:
+            group.create_task(users.use(name, {"gpu": amount}, seconds))
+    assert users.began == ["a", "b", "c", "d"]
+
+
 @pytest.mark.parametrize("cancelled_after_s", [1, 10])
 @virtual_time
 async def test_who_is_cancelled_while_waiting_takes_nothing_and_holds_up_nobody(cancelled_after_s: float) -> None:
@@ -81,6 +90,7 @@ async def test_who_is_cancelled_while_waiting_takes_nothing_and_holds_up_nobody(
     assert tasks[1].cancelled()
     assert users.began[0] == "a"
     assert users.began[-1] == "c"
+    assert asyncio.get_running_loop().time() == cancelled_after_s + 10
     assert users.resources.lent == {"gpu": 0}
 
 

@@ -41,6 +41,16 @@ def test_what_is_released_counts_no_more_and_only_once() -> None:
     assert window.used == 0
 
 
+def test_what_was_released_makes_nobody_wait() -> None:
+    window = SlidingWindow(LIMIT, PERIOD_S)
+    released, used = window.hold(5), window.hold(10)
+    window.use(released, 0.0)
+    window.use(used, 10.0)
+    window.release(released)
+    assert not window.has_room(1, 10.0)
+    assert window.next_s() == 70.0 + EDGE_S
+
+
 def test_less_than_reserved_makes_room_at_once_and_more_counts_from_now_on() -> None:
     window = SlidingWindow(LIMIT, PERIOD_S)
     low, high = window.hold(5), window.hold(5)

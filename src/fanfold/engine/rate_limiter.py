@@ -151,7 +151,6 @@ class RateLimiter:
         self._pauses += 1
         until_s = _now_s() + min(seconds, self._pause_max_s)
         self._paused_until_s = max(self._paused_until_s, until_s)
-        self._wake_later()
 
     @property
     def statistics(self) -> RateStatistics:
@@ -279,6 +278,7 @@ class RateLimiter:
         for window, amount in ((self._requests, 1), (self._tokens, tokens)):
             if not window.has_room(amount, now_s):
                 due_s.append(window.next_s())
+        # None is due where the clock has moved on since the queue was served.
         wake_s = max(due_s, default=now_s)
         if wake_s < math.inf:
             self._timer = asyncio.get_running_loop().call_at(wake_s, self._serve)
