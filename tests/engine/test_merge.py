@@ -53,6 +53,10 @@ class Model(pydantic.BaseModel):
     maybe: str | None = None
 
 
+class Few(pydantic.BaseModel):
+    items: list[int] = pydantic.Field(max_length=2)
+
+
 @dataclass
 class Data:
     items: list[int] = field(default_factory=list)
@@ -268,6 +272,12 @@ class TestAllSuccess:
         assert str(error_of(ALL, 5, base=Model())) == "the branch 'k0' returned a int, and no Model"
         assert str(error_of(ALL, {}, base=Model())) == "the branch 'k0' returned a dict, and no Model"
         assert str(error_of(ALL, Model(), base={})) == "the branch 'k0' returned a Model, and no dict"
+
+    def test_a_merged_state_that_its_type_refuses_names_the_field_and_who_wrote_it(self) -> None:
+        error = error_of(ALL, Few(items=[1, 2]), Few(items=[1]), Few(items=[1, 3]), base=Few(items=[1]))
+
+        assert str(error).startswith("the merged state is no Few: items: List should have at most 2 items")
+        assert (error.field, error.branches) == ("items", ("k0", "k2"))
 
     @virtual_time
     async def test_running_branches_return_the_state_as_they_leave_it(self) -> None:

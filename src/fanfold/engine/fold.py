@@ -15,7 +15,8 @@ from fanfold.engine.events import Folded
 from fanfold.engine.isolate import detach
 from fanfold.engine.outcome import Done, Outcome
 from fanfold.engine.reducers import Reducer
-from fanfold.engine.schema import Field, fields_of, replaced, schema_of, values_of
+from fanfold.engine.schema import Field, complaint, fields_of, replaced, schema_of, values_of
+from fanfold.engine.updates import UPDATES_ONLY, is_whole, would_double
 from fanfold.errors import FanfoldError
 
 S = TypeVar("S")
@@ -24,7 +25,6 @@ Place: TypeAlias = tuple[int, str]
 
 SHOWN_BRANCHES = 3
 MOST_CHECKPOINTS = 8
-UPDATES_ONLY = "return a mapping with what the branch adds to each field, and nothing else"
 NOTHING: Any = object()
 
 
@@ -202,7 +202,7 @@ class Folding(Generic[S]):
     def _checked(self, place: Place, value: Any) -> Mapping[str, Any]:
         """The update, if the branch may make it."""
         key = place[1]
-        if value is self._state or (not isinstance(self._state, Mapping) and isinstance(value, type(self._state))):
+        if is_whole(value, self._state):
             raise self._error(f"the branch {key!r} returned the whole state", UPDATES_ONLY, None, [place])
         if not isinstance(value, Mapping):
             kind = type(value).__name__
@@ -225,8 +225,7 @@ class Folding(Generic[S]):
             both = " and ".join(repr(key) for _, key in places)
             hint = f"declare how to combine what they write, as in {name}: Annotated[..., keep_last]"
             raise self._error(f"the branches {both} wrote {name!r}, which has no reducer", hint, name, places)
-        is_own = value is self._base.get(name) and isinstance(value, (list, dict, set)) and bool(value)
-        if is_own and field.reducer is not None and not field.reducer.idempotent:
+        if would_double(field, value, self._base.get(name)):
             message = f"the branch {key!r} returned the state's own {name!r}, which would double it"
             raise self._error(message, UPDATES_ONLY, name, [place])
 
@@ -248,7 +247,7 @@ class Folding(Generic[S]):
         try:
             return replaced(self._state, values, validate=validate)
         except Exception as error:  # the state's own validation: anything
-            name, why = _complaint(error, values)
+            name, why = complaint(error, values)
             places = sorted(self._writers[name]) if name else []
             message = f"the folded state is no {type(self._state).__name__}: {why}"
             raise self._error(message, _written_by(places), name, places) from error
@@ -348,16 +347,6 @@ def _by_field(updates: Iterable[_Update]) -> dict[str, list[_Entry]]:
         for name, entry in update.entries.items():
             entries.setdefault(name, []).append(entry)
     return entries
-
-
-def _complaint(error: Exception, names: Iterable[str]) -> tuple[str | None, str]:
-    """The written field that a validation complains of, where it says so, and what it says."""
-    if type(error).__module__ == "pydantic_core._pydantic_core":
-        for complaint in error.errors():  # type: ignore[attr-defined]
-            path = ".".join(str(part) for part in complaint["loc"])
-            name = next((name for name in names if (name,) == complaint["loc"][:1]), None)
-            return name, f"{path}: {complaint['msg']}" if path else complaint["msg"]
-    return None, f"{type(error).__name__}: {error}"
 
 
 def _written_by(places: Sequence[Place]) -> str | None:

@@ -19,15 +19,18 @@ SPEAKS_OF = {"associative": 3, "commutative": 2, "idempotent": 1}
 class LawBroken(FanfoldError):
     """A reducer breaks a law that it declares; `samples` are the values that show it."""
 
-    def __init__(self, message: str, *, samples: tuple[object, ...], hint: str | None = None) -> None:
+    def __init__(self, message: str, *, samples: tuple[object, ...] = (), hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.samples = samples
 
 
-def find_counterexample(reducer: Reducer[Any], law: Law, samples: Iterable[object]) -> tuple[object, ...] | None:
+def find_counterexample(
+    reducer: Callable[[Any, Any], Any], law: Law, samples: Iterable[object]
+) -> tuple[object, ...] | None:
     """The first samples that break the law: one, two or three of them, as many as the law speaks of."""
+    checked = as_reducer(reducer)
     candidates = itertools.product(list(samples), repeat=SPEAKS_OF[law])
-    return next((picked for picked in candidates if not _holds(reducer, law, picked)), None)
+    return next((picked for picked in candidates if not _holds(checked, law, picked)), None)
 
 
 def _holds(reducer: Reducer[Any], law: Law, values: tuple[Any, ...]) -> bool:

@@ -12,7 +12,7 @@ import inspect
 import types
 import typing
 from collections import abc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, TypeVar, get_args, get_origin, get_type_hints
 from weakref import WeakKeyDictionary
@@ -114,6 +114,16 @@ def replaced(state: S, values: Mapping[str, object], *, validate: bool = True) -
     if is_model(type(state)):
         return typing.cast("S", _model_with(typing.cast("_Model", state), values, validate))
     return _dataclass_with(state, values)
+
+
+def complaint(error: Exception, names: Iterable[str]) -> tuple[str | None, str]:
+    """Which of these fields the validation of a state complains of, if it says so, and what it says."""
+    if type(error).__module__ == "pydantic_core._pydantic_core":
+        first = error.errors()[0]  # type: ignore[attr-defined]
+        path = ".".join(str(part) for part in first["loc"])
+        name = next((name for name in names if (name,) == first["loc"][:1]), None)
+        return name, f"{path}: {first['msg']}" if path else first["msg"]
+    return None, f"{type(error).__name__}: {error}"
 
 
 class _Model(Protocol):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from fanfold.engine.outcome import Outcome
 from fanfold.engine.reducers import Reducer
-from fanfold.engine.schema import Field, fields_of, is_model, replaced, schema_of, values_of
+from fanfold.engine.schema import Field, complaint, fields_of, is_model, replaced, schema_of, values_of
 from fanfold.errors import FanfoldError
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ def merge_states(base: S, versions: Sequence[tuple[str, S]], *, schema: type | N
         versions: keys and whole states, in item order; never changed. The result shares with them what it takes.
         schema: as for `fold`.
     Raises:
-        MergeError: naming the field and two branches that disagree, or the one that changed what it only may add to.
+        MergeError: naming the field and two branches that disagree, or the one that changed what it only may add to;
+            the state's own validation refuses the merged one.
     """
     schema = schema or schema_of(base)
     fields = fields_of(schema) if schema else {}
@@ -84,7 +85,15 @@ def merge_states(base: S, versions: Sequence[tuple[str, S]], *, schema: type | N
                 )
         if changed:
             merged[name] = _field(fields.get(name, Field(name, object)), before.get(name, NOTHING), changed)
-    return replaced(base, merged) if merged else base
+    if not merged:
+        return base
+    try:
+        return replaced(base, merged)
+    except Exception as error:  # the state's own validation: anything
+        blamed, why = complaint(error, merged)
+        writers = [key for key, values in after if blamed and not _is_same(before[blamed], values[blamed])]
+        message = f"the merged state is no {type(base).__name__}: {why}"
+        raise MergeError(message, field=blamed, branches=writers) from error
 
 
 def merge_tails(base: Sequence[T], lists: Iterable[Sequence[T]]) -> list[T]:

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass, field
+from typing import Annotated, Any, TypedDict
+
+import pydantic
+import pytest
+
+from fanfold.engine.fan_out import fan_out
+from fanfold.engine.fold import FoldError, fold
+from fanfold.engine.outcome import Done, Failed, Outcome
+from fanfold.engine.reducers import union
+from fanfold.engine.updates import UpdateError, updates_only
+from fanfold.testing.clock import virtual_time
+
+
+class State(TypedDict):
+    notes: Annotated[list[str], operator.add]
+    seen: Annotated[set[int], union]
+    answer: str
+
+
+@dataclass
+class Data:
+    notes: Annotated[list[str], operator.add] = field(default_factory=list)
+    answer: str = ""
+
+
+class Model(pydantic.BaseModel):
+    notes: Annotated[list[str], operator.add] = []
+    answer: str = ""
+
+
+def state() -> State:
+    return {"notes": ["x"], "seen": {1}, "answer": "?"}
+
+
+async def whole(item: str, state: Any) -> Any:
+    state["notes"].append(item)
+    return state
+
+
+async def spread(item: str, state: Any) -> Any:
+    return {**state, "answer": item}
+
+
+async def grown(item: str, state: Any) -> Any:
+    state.notes.append(item)
+    return state
+
+
+async def field_of(_item: str, state: Any) -> Any:
+    return {"notes": state.notes}
+
+
+def error(outcome: Outcome[Any]) -> Exception:
+    assert isinstance(outcome, Failed)
+    return outcome.error
+
+
+@pytest.mark.parametrize(
+    ("branch", "given", "said"),
+    [
+        (whole, state(), "the branch returned the whole state"),
+        (spread, state(), "the branch returned the state's own 'notes'"),
+        (grown, Data(["x"]), "the branch returned the whole state"),
+        (field_of, Data(["x"]), "the branch returned the state's own 'notes'"),
+        (grown, Model(notes=["x"]), "the branch returned the whole state"),
+        (field_of, Model(notes=["x"]), "the branch returned the state's own 'notes'"),
+    ],
+)
+@virtual_time
+async def test_a_branch_that_returns_its_state_fails(branch: Any, given: Any, said: str) -> None:
+    schema = State if isinstance(given, dict) else None
+
+    (outcome,) = await fan_out(updates_only(branch, schema=schema), ["a"], state=given, schema=schema, limit=1)
+
+    assert isinstance(error(outcome), UpdateError)
+    assert str(error(outcome)) == said
+
+
+@virtual_time
+async def test_an_update_goes_through_even_if_it_equals_what_is_there() -> None:
+    async def branch(_item: str, state: State) -> Any:
+        return {"notes": list(state["notes"]), "seen": state["seen"], "answer": state["answer"]}
+
+    async def nothing(_item: str, _state: State) -> None:
+        return None
+
+    given: Any = state()
+    outcomes = await fan_out(updates_only(branch, schema=State), ["a"], state=given, limit=1)
+
+    assert fold(given, outcomes, schema=State) == {"notes": ["x", "x"], "seen": {1}, "answer": "?"}
+    assert isinstance((await fan_out(updates_only(nothing), ["a"], state=given, limit=1))[0], Done)
+
+
+@virtual_time
+async def test_a_branch_is_called_as_before_and_its_own_errors_are_its_own() -> None:
+    async def branch(item: str, state: State) -> Any:
+        raise LookupError(item, state["answer"])
+
+    checked = updates_only(branch)
+
+    assert checked.__name__ == "branch"
+    (outcome,) = await fan_out(checked, ["a"], state=state(), limit=1)
+    assert repr(error(outcome)) == "LookupError('a', '?')"
+
+
+@virtual_time
+async def test_without_it_a_model_is_still_refused_by_the_fold() -> None:
+    outcomes = await fan_out(grown, ["a"], state=Model(notes=["x"]), limit=1)
+
+    with pytest.raises(FoldError, match="'a' returned the whole state"):
+        fold(Model(notes=["x"]), outcomes)
