@@ -350,6 +350,21 @@ async def test_nothing_is_left_waiting_when_the_fan_out_is_cancelled() -> None:
     assert service.at() == [0, 60, 130]
 
 
+def test_a_limiter_may_be_used_on_one_event_loop_after_another() -> None:
+    service = Service(RateLimiter(requests=2, period_s=0.01, resources={"gpu": 1}))
+
+    async def main() -> None:
+        late = asyncio.create_task(service.ask(gpus=1, seconds=100))
+        await asyncio.gather(*(service.ask() for _ in range(5)))
+        late.cancel()
+
+    for _ in range(2):
+        asyncio.run(main())
+    starts = [at_s for at_s, _ in service.starts]
+    assert len(starts) == 12
+    assert all(later - earlier > 0.01 for earlier, later in zip(starts, starts[2:], strict=False))
+
+
 @pytest.mark.parametrize("options", [{"requests": 0}, {"tokens": 0}, {"resources": {"gpu": 0}}])
 def test_a_limit_that_admits_nothing_is_refused(options: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="must be at least 1, not 0"):

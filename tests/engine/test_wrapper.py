@@ -1,12 +1,23 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import subprocess
 import sys
+from typing import TYPE_CHECKING, assert_type
 
 import pytest
+from opentelemetry.trace import NoOpTracer
 
+from fanfold.engine.adaptive import AdaptiveLimit, adaptive
+from fanfold.engine.breaker import Circuit, breaker
+from fanfold.engine.deadline import deadline
+from fanfold.engine.rate_limit import rate_limit
+from fanfold.engine.rate_limiter import RateLimiter
+from fanfold.engine.retry import retry
+from fanfold.engine.tracing import traced
 from fanfold.engine.wrapper import matcher, name_of
+from fanfold.testing.clock import virtual_time
 
 
 class Client:
@@ -32,6 +43,28 @@ def test_errors_are_matched_by_type_by_types_and_by_function() -> None:
     assert not matcher((LookupError, OSError))(ValueError("a"))
     assert matcher(lambda error: "busy" in str(error))(ValueError("busy"))
     assert not matcher(lambda error: "busy" in str(error))(ValueError("idle"))
+
+
+@virtual_time
+async def test_every_wrapper_keeps_name_parameters_and_result() -> None:
+    """The types are checked by mypy, and by it alone."""
+
+    async def repeat(word: str, *, times: int = 1) -> list[str]:
+        """Say it again."""
+        return [word] * times
+
+    limit = AdaptiveLimit(highest=2)
+    wrappers = [
+        deadline(1), retry(2), rate_limit(RateLimiter()), adaptive(limit), breaker(Circuit()), traced(NoOpTracer()),
+    ]  # fmt: skip
+    for wrap in wrappers:
+        wrapped = wrap(repeat)
+        assert_type(await wrapped("a", times=2), list[str])
+        wrapped("a", time=2) if TYPE_CHECKING else None  # type: ignore[call-arg]
+        assert await wrapped("a", times=2) == ["a", "a"]
+        assert inspect.iscoroutinefunction(wrapped)
+        assert inspect.signature(wrapped) == inspect.signature(repeat)
+        assert (wrapped.__name__, wrapped.__doc__) == ("repeat", "Say it again.")
 
 
 @pytest.mark.parametrize("module", ["deadline", "retry", "rate_limit", "adaptive", "breaker", "tracing", "logs"])
