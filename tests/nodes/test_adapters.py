@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any
 
-import dspy
+import dspy  # type: ignore[import-untyped]
 import pytest
-from dspy.utils import DummyLM
+from dspy.utils import DummyLM  # type: ignore[import-untyped]
 from pydantic import BaseModel
 from pydantic_ai import Agent, models
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, TextPart, UserPromptPart
@@ -40,7 +40,7 @@ class State(BaseModel):
     tags: list[str] = []
 
 
-class Answer(dspy.Signature):
+class Answer(dspy.Signature):  # type: ignore[misc]
     """Answer the question."""
 
     question: str = dspy.InputField()

@@ -68,6 +68,6 @@ def failures(results: Sequence[NodeResult[Any]]) -> list[tuple[BaseNode[Any], Ex
 
 def _in_words(message: str | None, failed: Sequence[tuple[BaseNode[Any], Exception]], total: int) -> str:
     said = "; ".join(f"{name_of(node)}: {type(error).__name__}: {error}" for node, error in failed)
-    count = f"{len(failed)} of {total}" if total >= len(failed) and total else str(len(failed))
-    told = message or f"{count} nodes failed"
+    count = f"{len(failed)} of {total}" if total else str(len(failed))
+    told = message or f"{count} node{'' if count == '1' else 's'} failed"
     return f"{told} ({said})" if said else told
