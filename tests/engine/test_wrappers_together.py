@@ -18,6 +18,7 @@ from fanfold.engine.rate_limit import rate_limit
 from fanfold.engine.rate_limiter import RateLimiter, RequestTooLarge
 from fanfold.engine.retry import earlier_errors, retry
 from fanfold.testing.clock import run, virtual_time
+from fanfold.testing.schedules import explore, randomness
 
 PERIOD_S = 60.0
 
@@ -242,6 +243,46 @@ async def test_all_wrappers_at_once_lose_nothing_and_exceed_nothing() -> None:
     assert limiter.statistics.lent == {"gpu": 0}
     assert limit.running == 0
     assert len(asyncio.all_tasks()) == 1
+
+
+async def crowded() -> None:
+    """Much at the same instants: admissions, deadlines, settlements, pauses, cancellations, resources, slots."""
+    random = randomness()
+    model = Model(requests=3, tokens=300, takes_s=lambda _: random.choice([0.0, 20.0, 60.0]))
+    limiter = RateLimiter(requests=3, tokens=300, resources={"gpu": 2})
+    circuit = Circuit(failures=3, open_s=20)
+    limit = AdaptiveLimit(start=2, highest=4)
+    call = deadline(random.choice([20, 60]))(breaker(circuit)(model.ask))
+    limited = rate_limit(limiter, tokens=estimate, used=used, resources={"gpu": 1})(adaptive(limit)(call))
+    branch = deadline(random.choice([60, 120, 500]))(retry(3, wait_initial_s=0)(limited))
+
+    async def disturb() -> None:
+        await asyncio.sleep(random.choice([0, 20, 60]))
+        limiter.pause(random.choice([0, 20, 60]))
+
+    fan = asyncio.create_task(fan_out(branch, [letter * random.randint(1, 9) for letter in "abcdefgh"], limit=limit))
+    disturbing = asyncio.create_task(disturb())
+    if random.random() < 0.3:
+        await asyncio.sleep(random.choice([20, 60, 120]))
+        fan.cancel()
+    await asyncio.wait([fan, disturbing])
+    assert fan.cancelled() or len(fan.result()) == 8
+    assert model.refused == 0
+    assert model.peak <= 2
+    assert model.running == 0
+    statistics = limiter.statistics
+    assert (statistics.waiting, statistics.lent, limit.running) == (0, {"gpu": 0}, 0)
+    await asyncio.sleep(2 * PERIOD_S + 1)
+    assert (limiter.statistics.requests, limiter.statistics.tokens) == (0, 0)
+    # Whatever happened, the next ones get through at once.
+    began_s = now()
+    ask = rate_limit(limiter, tokens=100, resources={"gpu": 1})(Model().ask)
+    assert [answer.item for answer in await asyncio.gather(*(ask(letter) for letter in "xyz"))] == ["x", "y", "z"]
+    assert now() == began_s + 2  # three of 1 s, two together
+
+
+def test_wrappers_hold_in_every_order_of_tasks() -> None:
+    explore(crowded, schedules=500)
 
 
 @virtual_time
