@@ -169,7 +169,10 @@ print(content_hash({"x", "y", "z", 1, 2.5, None, ("a", "b")}))
 
 def test_hashes_are_the_same_in_every_process_and_for_every_hash_seed() -> None:
     def hashes(seed: str) -> str:
-        settings = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parent)}
+        settings = os.environ | {
+            "PYTHONHASHSEED": seed,
+            "PYTHONPATH": f"{Path(__file__).parent}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
+        }
         done = subprocess.run([sys.executable, "-c", PROGRAM], env=settings, capture_output=True, text=True, check=True)
         return done.stdout
 

@@ -24,7 +24,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextvars import Context
-from typing import Any, TypeVar, TypeVarTuple, Unpack
+from typing import Any, TypeVar, TypeVarTuple
 
 from fanfold.testing.clock import _EventLoop
 
@@ -63,9 +63,8 @@ def replay(main: Callable[[], Coroutine[Any, Any, T]], *, seed: int, max_passes:
             return runner.run(_watched(main))
     except BaseException as error:
         name = getattr(main, "__qualname__", repr(main))
-        error.add_note(
-            f"This was schedule {seed}: fanfold.testing.schedules.replay({name}, seed={seed}) runs it again."
-        )
+        again = f"fanfold.testing.schedules.replay({name}, seed={seed})"
+        error.add_note(f"schedule {seed} failed; to run it again: {again}")
         raise
 
 
@@ -115,7 +114,7 @@ class _ShuffledLoop(_EventLoop):
         return _Future(loop=self)
 
     def call_soon(
-        self, callback: Callable[[Unpack[Ts]], object], *args: Unpack[Ts], context: Context | None = None
+        self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
         """Call it in the next pass, remembering which task wanted that."""
         handle = super().call_soon(callback, *args, context=context)
