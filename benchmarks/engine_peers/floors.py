@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from engine_peers.case import Case
-from engine_peers.plan import ACCEPTANCE, KB, MB, WORK
+from engine_peers.plan import ACCEPTANCE, KB, MB, ORDER, SPEEDUP, WORK, copying
 from engine_peers.results import Results
 
 
@@ -54,18 +54,20 @@ def _cpu(results: Results) -> Iterator[Floor]:
     def over(peer: str, asked: Case) -> float | None:
         return _ratio(results.cpu_us("fanfold", asked), results.cpu_us(peer, asked))
 
-    yield Floor("LangGraph / Fanfold, one yield, N = 1,000", versus("langgraph", case(1_000)), "at least", 20)
-    yield Floor("LangGraph / Fanfold, one yield, N = 10,000", versus("langgraph", case(10_000)), "at least", 150)
+    yield Floor("LangGraph / Fanfold, yield, N = 1,000", versus("langgraph", case(1_000)), "at least", 20)
+    for work in ("trivial", "yield"):
+        ratio = versus("langgraph", case(10_000, work=work))
+        yield Floor(f"LangGraph / Fanfold, {work}, N = 10,000", ratio, "at least", 150)
     for work in WORK:
         for n in (1_000, 10_000):
             what = f"Fanfold / `gather` + `Semaphore`, {work}, N = {n:,}"
             yield Floor(what, over("semaphore", case(n, work=work)), "at most", 1.0)
-    yield Floor("aiometer / Fanfold, one yield, N = 1,000", versus("aiometer", case(1_000)), "at least", 4)
+    yield Floor("aiometer / Fanfold, yield, N = 1,000", versus("aiometer", case(1_000)), "at least", 4)
     for work in WORK:
         what = f"Fanfold / bare `gather`, unlimited, {work}, N = 1,000"
         yield Floor(what, over("gather", case(1_000, None, work)), "at most", 1.6)
     growth = _ratio(results.cpu_us("fanfold", case(10_000)), results.cpu_us("fanfold", case(1_000)))
-    yield Floor("a branch at N = 10,000 / at N = 1,000, one yield", growth, "at most", 1.2)
+    yield Floor("a branch at N = 10,000 / at N = 1,000, yield", growth, "at most", 1.2)
 
 
 def _memory(results: Results) -> Iterator[Floor]:
@@ -106,11 +108,12 @@ def _journal(results: Results) -> Iterator[Floor]:
 def _nested(results: Results) -> Iterator[Floor]:
     peak = results.extra("fanfold", Case("nested", "yield", 1_000, 8), "peak")
     yield Floor("leaves at once in nested fan-outs, limit 8", peak, "exactly", 8, "")
+    states = results.extra("fanfold", ORDER, "states")
+    yield Floor("different folded states in 100 runs", states, "exactly", 1, "")
 
 
 def _nodes(results: Results) -> Iterator[Floor]:
-    speedup = Case("nodes", "100 ms", 4, 4, variant="speedup")
-    serial, parallel = (results.extra("fanfold-nodes", speedup, name) for name in ("serial_s", "parallel_s"))
+    serial, parallel = (results.extra("fanfold-nodes", SPEEDUP, name) for name in ("serial_s", "parallel_s"))
     yield Floor("AC1: speed-up of 4 nodes of 100 ms, max_concurrent=4", _ratio(serial, parallel), "at least", 2)
     counted = {
         name: results.extra("fanfold-nodes", ACCEPTANCE, name) for name in ("distinct", "raced", "ended", "captured")
@@ -119,10 +122,9 @@ def _nodes(results: Results) -> Iterator[Floor]:
     yield Floor("AC3: of 10 nodes that count up, those that raced", counted["raced"], "exactly", 0, "")
     yield Floor("AC3: of 100 nodes with max_concurrent=4, those that ended", counted["ended"], "exactly", 100, "")
     yield Floor("AC4: of 3 nodes, those with an error or none as it should be", counted["captured"], "exactly", 3, "")
-    for size, said in ((KB, "1 KB"), (MB, "1 MB"), (10 * MB, "10 MB")):
-        case = Case("nodes", "read one", max(4, min(100, 20 * MB // size)), 4, size, "copying")
-        copying = results.cpu_us("fanfold-nodes", case)
-        yield Floor(f"Overhead: a node over a state of {said}", copying and copying / 1000, "under", 10, "ms")
+    for size, nodes, said in ((KB, 4, "1 KB"), (100 * KB, 4, "100 KB"), (MB, 4, "1 MB"), (10 * MB, 100, "10 MB")):
+        cpu_us = results.cpu_us("fanfold-nodes", copying(size, nodes))
+        yield Floor(f"Overhead: a node over {said}, {nodes} nodes", cpu_us and cpu_us / 1000, "under", 10, "ms")
     done, failed = (
         results.cpu_us("fanfold-nodes", Case("nodes", work, 100, 4, variant="overhead")) for work in ("trivial", "fail")
     )

@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import pickle
+import random
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypedDict
 
 from engine_peers.case import WORKS, Case, Run, items_of, make_state
 from engine_peers.model import as_model
 from engine_peers.plain import GROUP, Spy
 from fanfold.engine import Done, Failed, Outcome, fan_out
+from fanfold.engine.fold import fold
+from fanfold.engine.isolate import freeze, read_only
+from fanfold.engine.reducers import concat, merge_dicts
+
+REPEATED = 100
 
 _runs = itertools.count()
+
+
+class ReadOnly(TypedDict):
+    """The shared state of `case.make_state`, of which branches only read the records."""
+
+    offset: int
+    records: Annotated[list[dict[str, Any]], read_only]
+
+
+class Folded(TypedDict):
+    """What the branches of `_in_any_order` add up to."""
+
+    found: Annotated[list[int], concat]
+    by_digit: Annotated[dict[str, int], merge_dicts]
 
 
 @asynccontextmanager
@@ -24,20 +46,22 @@ async def probe(_: str, case: Case) -> AsyncIterator[Run]:
     if case.section == "nested":
         spy = Spy()
         yield Run(lambda: _nested(spy, case), _values, spy.seen)
-    elif case.section == "journal":
+    elif case.section == "journal" and case.variant != "off":
         async with _journaled(case) as run:
             yield run
+    elif case.section == "order":
+        figures: dict[str, float] = {}
+        yield Run(lambda: _in_any_order(case, figures), extra=figures)
     else:
         items, work, state = items_of(case), WORKS[case.work], _state(case)
-        yield Run(lambda: fan_out(work, items, limit=case.limit, state=state), _reader(case))
+        schema = ReadOnly if case.variant == "read only" else None
+        yield Run(lambda: fan_out(work, items, limit=case.limit, state=state, schema=schema), _reader(case))
 
 
 def _state(case: Case) -> Any:
     """What the branches share; "frozen" has been frozen before the clock starts."""
     state = as_model(case.state_bytes) if "model" in case.variant else make_state(case.state_bytes)
     if "frozen" in case.variant:
-        from fanfold.engine.isolate import freeze  # noqa: PLC0415 only this variant needs it
-
         return freeze(state).view()
     return state
 
@@ -60,6 +84,24 @@ async def _nested(spy: Spy, case: Case) -> list[Outcome[int]]:
 
     groups = await fan_out(group, range(0, case.n, GROUP), limit=case.limit)
     return [leaf for outcome in groups if isinstance(outcome, Done) for leaf in outcome.value]
+
+
+async def _in_any_order(case: Case, figures: dict[str, float]) -> list[int]:
+    """Fan out and fold over and over, branches finishing in another order each time; count the different states."""
+    chance, states = random.Random(case.n), set[bytes]()
+
+    async def branch(number: int) -> dict[str, Any]:
+        for _ in range(chance.randrange(4)):
+            await asyncio.sleep(0)
+        return {"found": [number * 2 + 1], "by_digit": {str(number % 10): number}}
+
+    for _ in range(REPEATED):
+        outcomes = await fan_out(branch, range(case.n), limit=case.limit)
+        folded: dict[str, Any] = fold({"found": [], "by_digit": {}}, outcomes, schema=Folded)
+        states.add(pickle.dumps(folded))
+    figures["states"] = len(states)
+    found: list[int] = folded["found"]
+    return found
 
 
 @asynccontextmanager

@@ -44,12 +44,14 @@ PEERS = {
     "pickle": Peer("pickled once, `pickle.loads`", "plain", is_installed=False),
     "model-copy": Peer("`model_copy(deep=True)`", "plain", is_installed=False),
 }
+ORDER = Case("order", "shuffled", 50, 8)
+SPEEDUP = Case("nodes", "100 ms", 4, 4, variant="speedup")
 ACCEPTANCE = Case("nodes", "counted", 1, 4, variant="acceptance")
 FAST = ("fanfold", "gather", "semaphore", "h4", "aiometer", "fanfold-uvloop", "semaphore-uvloop")
 SLOW = ("dspy", "pydantic-graph", "langgraph", "langgraph-copy", "langgraph-saver", "llama-index")
 GRID = (*FAST, *SLOW)
 WORK = ("trivial", "yield", "10 ms")
-SECTIONS = ("grid", "items", "state", "errors", "nested", "journal", "memory", "nodes", "imports")
+SECTIONS = ("grid", "items", "state", "errors", "nested", "order", "journal", "memory", "nodes", "imports")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ def cells(scale: Scale, sections: tuple[str, ...], *, with_peers: bool) -> list[
         "state": _state,
         "errors": _errors,
         "nested": _nested,
+        "order": _order,
         "journal": _journal,
         "memory": _memory,
         "nodes": _nodes,
@@ -122,7 +125,7 @@ def _grid_cell(peer: str, case: Case) -> Cell:
             return Cell(peer, case, why_not="as LangGraph; measured with one yield and a limit")
         if peer == "dspy" and case.limit is None:
             return Cell(peer, case, why_not="would be a thread for each branch")
-        return Cell(peer, case, rounds=3 if is_floor and peer == "langgraph" else 1)
+        return Cell(peer, case, rounds=3 if case.limit and case.work != "10 ms" and peer == "langgraph" else 1)
     if peer == "llama-index" and case.n >= 1_000:
         return Cell(peer, case, rounds=1)
     return Cell(peer, case, rounds=None if is_floor else 2)
@@ -159,12 +162,19 @@ def _nested(scale: Scale) -> Iterator[Cell]:
         yield Cell(peer, Case("nested", "yield", scale.many, 8))
 
 
+def _order(_: Scale) -> Iterator[Cell]:
+    yield Cell("fanfold", ORDER, rounds=1)
+
+
 def _journal(scale: Scale) -> Iterator[Cell]:
+    for n in (scale.many // 10, scale.many):
+        for limit in (64, None):
+            for peer in ("fanfold", "langgraph"):
+                yield Cell(peer, Case("journal", "yield", n, limit, variant="off"))
+            for synchronous in ("NORMAL", "FULL"):
+                for peer in ("fanfold", "langgraph-saver"):
+                    yield Cell(peer, Case("journal", "yield", n, limit, variant=synchronous))
     for synchronous in ("NORMAL", "FULL"):
-        for n in (scale.many // 10, scale.many):
-            for peer in ("fanfold", "langgraph-saver"):
-                for limit in (64, None):
-                    yield Cell(peer, Case("journal", "yield", n, limit, variant=synchronous), rounds=3)
         yield Cell("fanfold", Case("journal", "yield", scale.most, 64, variant=synchronous), rounds=3)
 
 
@@ -181,6 +191,13 @@ def _nodes(scale: Scale) -> Iterator[Cell]:
         yield Cell(peer, Case("nodes", "trivial", scale.many // 10, 4, variant="overhead"))
         yield Cell(peer, Case("nodes", "fail", scale.many // 10, 4, variant="overhead"))
         for size in scale.sizes:
-            yield Cell(peer, Case("nodes", "read one", max(4, min(100, 20 * MB // size)), 4, size, "copying"), rounds=3)
-    yield Cell("fanfold-nodes", Case("nodes", "100 ms", 4, 4, variant="speedup"), rounds=3)
+            yield Cell(peer, copying(size, 4), rounds=3)
+            if peer != "h4" or size <= 100 * KB:
+                yield Cell(peer, copying(size, 100), rounds=3)
+    yield Cell("fanfold-nodes", SPEEDUP, rounds=3)
     yield Cell("fanfold-nodes", ACCEPTANCE, rounds=1)
+
+
+def copying(size: int, nodes: int) -> Case:
+    """H4's overhead of copying: nodes that read one record of a state of this size."""
+    return Case("nodes", "read one", nodes, 4, size, "copying")

@@ -102,11 +102,17 @@ def run(
             results.leave_out(cell.peer, cell.case, cell.why_not)
     with _scratch() as scratch:
         for number in range(rounds):
-            todo = [cell for cell in cells if not cell.why_not and (cell.rounds is None or number < cell.rounds)]
-            chance.shuffle(todo)
+            todo = shuffled(cells, number, chance)
             _round(todo, results, python, scratch, at_least_s)
             tell(f"round {number + 1} of {rounds}: {len(todo)} cells, {time.monotonic() - began_s:.0f} s so far")
     return results
+
+
+def shuffled(cells: list[Cell], number: int, chance: random.Random) -> list[Cell]:
+    """The cells of one round, counted from 0, in the order in which they run."""
+    todo = [cell for cell in cells if not cell.why_not and (cell.rounds is None or number < cell.rounds)]
+    chance.shuffle(todo)
+    return todo
 
 
 def _round(todo: list[Cell], results: Results, python: Path, scratch: Path, at_least_s: float) -> None:

@@ -179,10 +179,10 @@ def _journal(results: Results) -> Iterator[str]:
     for case in results.cases("journal"):
         for peer in PEERS:
             if results.cpu_us(peer, case) is not None:
-                ours = peer == "fanfold"
-                waits = [results.extra(peer, case, name) if ours else None for name in ("p50_ms", "p99_ms")]
+                is_timed = peer == "fanfold" and case.variant != "off"
+                waits = [results.extra(peer, case, name) if is_timed else None for name in ("p50_ms", "p99_ms")]
                 limit = "no limit" if case.limit is None else str(case.limit)
-                label = f"{PEERS[peer].label}{', journal' if ours else ''}"
+                label = f"{PEERS[peer].label}{', journal' if is_timed else ''}"
                 rows.append((label, case.variant, f"{case.n:,}", limit, _both(results, peer, case),
                              *(_number(wait) if wait is not None else "" for wait in waits)))  # fmt: skip
     head = ("", "synchronous", "N", "limit", "CPU µs a branch (wall)", "end to durable, ms, p50", "p99")

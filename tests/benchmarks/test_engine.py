@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import xml.etree.ElementTree as ET
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,16 +13,14 @@ from typing import Any
 import pytest
 
 import engine
-from engine_peers import plot, tables
+from engine_peers import plot, session, tables
 from engine_peers.case import Case, Run
 from engine_peers.floors import Floor, floors
-from engine_peers.plan import FULL, PEERS, QUICK, SECTIONS, cells
+from engine_peers.plan import FULL, PEERS, QUICK, SECTIONS, Cell, cells
 from engine_peers.results import Results
 from engine_peers.worker import Probe, Sample, memory, timed
 
-NAMED = (
-    "beyond_bytes", "p50_ms", "p99_ms", "peak", "serial_s", "parallel_s", "distinct", "raced", "ended", "captured",
-)  # fmt: skip
+NAMED = ("beyond_bytes", "p99_ms", "peak", "serial_s", "parallel_s", "distinct", "raced", "ended", "captured", "states")
 YIELD = Case("grid", "yield", 1_000, 64)
 
 
@@ -139,11 +138,11 @@ def test_floor_holds_within_its_bound(figure: float | None, relation: Any, holds
 def test_floors_are_ratios_of_one_run() -> None:
     results = measured(("fanfold", YIELD, 6.0), ("langgraph", YIELD, 180.0), ("semaphore", YIELD, 5.0))
     found = {floor.what: floor for floor in floors(results)}
-    versus_langgraph = found["LangGraph / Fanfold, one yield, N = 1,000"]
+    versus_langgraph = found["LangGraph / Fanfold, yield, N = 1,000"]
     assert versus_langgraph.figure == pytest.approx(30.0)
     assert versus_langgraph.holds
     assert found["Fanfold / `gather` + `Semaphore`, yield, N = 1,000"].holds is False
-    assert found["aiometer / Fanfold, one yield, N = 1,000"].holds is None
+    assert found["aiometer / Fanfold, yield, N = 1,000"].holds is None
 
 
 def test_missed_floor_is_told_and_fails_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -183,6 +182,33 @@ def test_full_plan_has_every_case_that_a_floor_stands_on() -> None:
     results.imports = {"fanfold": [1.0], "pydantic": [1.0]}
     results.notes["heavy_imports"] = []
     assert [floor.what for floor in floors(results) if floor.figure is None] == []
+
+
+def test_seed_repeats_the_order_of_every_round() -> None:
+    planned = cells(FULL, SECTIONS, with_peers=True)
+    first, second = (random.Random(7), random.Random(7))
+    orders = [session.shuffled(planned, number, first) for number in range(3)]
+    assert orders == [session.shuffled(planned, number, second) for number in range(3)]
+    assert orders[0] != orders[1] != planned
+
+
+def test_cell_runs_in_as_many_rounds_as_it_is_planned_for() -> None:
+    planned = [Cell("fanfold", YIELD), Cell("langgraph", YIELD, rounds=1), Cell("llama-index", YIELD, why_not="slow")]
+    orders = [session.shuffled(planned, number, random.Random(number)) for number in range(3)]
+    assert [{cell.peer for cell in order} for order in orders] == [{"fanfold", "langgraph"}, {"fanfold"}, {"fanfold"}]
+
+
+def test_peer_that_can_not_be_run_is_told_and_stops_nobody(tmp_path: Path) -> None:
+    missing = tmp_path / "python"
+    missing.write_text("#!/bin/sh\necho no such peer >&2\nexit 1\n")
+    missing.chmod(0o755)
+    results = session.run(
+        [Cell("aiometer", YIELD), Cell("gather", YIELD)], python=missing, rounds=1, seed=1, at_least_s=0, tell=str
+    )
+    assert {(peer, why) for peer, _, why in results.wrong()} == {
+        ("aiometer", "no such peer"),
+        ("gather", "no such peer"),
+    }
 
 
 def test_without_peers_nothing_is_planned_that_has_to_be_installed() -> None:
