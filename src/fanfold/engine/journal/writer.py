@@ -24,7 +24,9 @@ STEPS: Final = ("taken", "received", "begun", "inserted", "committed", "told", "
 event loop. `closing`: nothing is left to write, and the run isn't given back yet.
 """
 
+# Rows in one statement, and records that the thread gets before the event loop has nothing else to do.
 MOST_ROWS: Final = 256
+FULL_GROUP: Final = 64
 Row: TypeAlias = tuple[str | int | float | None, ...]
 ONE_ROW: Final = f"({', '.join('?' * len(OUTCOME_COLUMNS.split(',')))})"
 
@@ -51,8 +53,7 @@ class Record:
 class Writer:
     """Commits records in the order in which they come, all that wait in one transaction.
 
-    The event loop never touches the database: it hands over what one pass of it has to record, and hears when
-    that is durable.
+    The event loop never touches the database. While one group is being written, the next one gathers.
 
     Attributes:
         recorded: rows that are durable.
@@ -83,8 +84,8 @@ class Writer:
         self.is_fenced = False
         self._stored: set[str] = set()
         self._loop = asyncio.get_running_loop()
-        self._groups: SimpleQueue[list[Record] | asyncio.Future[None] | None] = SimpleQueue()
         self._group: list[Record] = []
+        self._groups: SimpleQueue[list[Record] | asyncio.Future[None] | None] = SimpleQueue()
         self._taken: asyncio.Future[Taken] = self._loop.create_future()
         self._ended: asyncio.Future[None] = self._loop.create_future()
         # A daemon: a program that ends without closing its journal has nothing to wait for, for no branch was told.
@@ -101,10 +102,12 @@ class Writer:
 
     def record(self, row: Row, state: State | None) -> Record:
         """Have a row written soon."""
+        record = Record(row, state, self._loop.create_future())
         if not self._group:
             self._loop.call_soon(self._hand_over)
-        record = Record(row, state, self._loop.create_future())
         self._group.append(record)
+        if len(self._group) >= FULL_GROUP:
+            self._hand_over()
         return record
 
     async def settled(self) -> None:
@@ -163,19 +166,14 @@ class Writer:
     def _commit_groups(self, connection: sqlite3.Connection) -> None:
         coming = True
         while coming:
-            records: list[Record] = []
-            reached: list[asyncio.Future[None]] = []
-            for given in self._next_groups():
-                if given is None:
-                    coming = False
-                elif isinstance(given, list):
-                    records += given
-                else:
-                    reached.append(given)
+            given = self._next_groups()
+            coming = None not in given
+            records = [record for group in given if isinstance(group, list) for record in group]
             if records:
                 self._commit(connection, records)
-            for future in reached:
-                self._call_back(_resolve, future, None)
+            for reached in given:
+                if isinstance(reached, asyncio.Future):
+                    self._call_back(_resolve, reached, None)
 
     def _next_groups(self) -> list[list[Record] | asyncio.Future[None] | None]:
         """All that was handed over by now, at least one."""
@@ -185,14 +183,8 @@ class Writer:
         return groups
 
     def _commit(self, connection: sqlite3.Connection, records: list[Record]) -> None:
-        self._on_step("received")
         try:
-            with transaction(connection):
-                self._on_step("begun")
-                states = self._new_states(records)
-                connection.executemany("INSERT OR IGNORE INTO state VALUES (?, ?, ?)", states)
-                _insert(connection, records)
-                self._on_step("inserted")
+            self._write(connection, records)
         except Exception as error:  # noqa: BLE001 whatever it is, branches wait to hear of it
             if len(records) > 1 and not isinstance(error, sqlite3.OperationalError) and not _is_fence(error):
                 # One row that can't be stored must not take the others with it.
@@ -201,9 +193,18 @@ class Writer:
             else:
                 self._call_back(self._tell, records, self._why_not(error))
         else:
-            self._stored.update(hash_ for _, hash_, _ in states)
-            self._on_step("committed")
             self._call_back(self._tell, records, None)
+
+    def _write(self, connection: sqlite3.Connection, records: list[Record]) -> None:
+        self._on_step("received")
+        states = self._new_states(records)
+        with transaction(connection):
+            self._on_step("begun")
+            connection.executemany("INSERT OR IGNORE INTO state VALUES (?, ?, ?)", states)
+            _insert(connection, records)
+            self._on_step("inserted")
+        self._stored.update(hash_ for _, hash_, _ in states)
+        self._on_step("committed")
 
     def _new_states(self, records: list[Record]) -> list[tuple[object, str, str]]:
         new = {record.state: record.row[0] for record in records if record.state is not None}
