@@ -21,12 +21,14 @@ from fanfold.nodes import (
     End,
     NodeIncomplete,
     NodeSignature,
+    ParallelExecutor,
     RunContext,
     UnexpectedOutput,
     UnknownField,
     from_dspy,
     from_function,
     from_pydantic_ai,
+    plan,
 )
 
 models.ALLOW_MODEL_REQUESTS = False
@@ -231,6 +233,21 @@ async def test_a_derived_node_predicts_its_dspy_signature() -> None:
         assert ctx.provenance[0]["signature"] == "Answer"
 
 
+@pytest.mark.usefixtures("says_because")
+async def test_a_plan_reads_dspy_signatures_and_nodes_run_together_with_the_callers_model() -> None:
+    class Judge(AbstractBaseNode[State]):
+        signature = dspy.Signature("answer -> tags: list[str]")
+
+        async def _execute_signature(self, inputs: dict[str, Any]) -> Any:
+            return dspy.Prediction(tags=[inputs["answer"]])
+
+    ask = from_dspy(Answer)
+    done = await plan([Judge(), ask]).run(RunContext(State()))
+    assert done.context.state == State(answer="because", tags=["because"])
+    results = await ParallelExecutor[State](2).execute_parallel([ask] * 5, RunContext(State()))
+    assert [result.context.state.answer for result in results] == ["because"] * 5
+
+
 # Pydantic AI
 
 
@@ -274,6 +291,17 @@ async def test_an_agents_structured_output_goes_to_several_fields_or_to_one() ->
     whole: RunContext[dict[str, object]] = RunContext({"question": "?"})
     await from_pydantic_ai(Agent(model, output_type=Verdict), reads="question", writes="verdict").run(whole)
     assert whole.state["verdict"] == Verdict(answer="yes", score=0.9)
+
+
+async def test_agents_run_together() -> None:
+    nodes = [
+        from_pydantic_ai(
+            Agent(FunctionModel(echo)), reads="question", writes="answer", prompt=f"{number}: {{question}}"
+        )
+        for number in range(5)
+    ]
+    results = await ParallelExecutor[State](2).execute_parallel(nodes, RunContext(State()))
+    assert [result.context.state.answer for result in results] == [f"heard {number}: why?" for number in range(5)]
 
 
 def test_an_agent_that_reads_several_fields_needs_a_prompt() -> None:

@@ -19,7 +19,7 @@ def test_every_public_name_is_there_and_says_what_it_is(name: str) -> None:
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Nodes'"):
-        _ = package.Nodes  # type: ignore[attr-defined]
+        _ = package.Nodes
 
 
 def test_type_checkers_and_python_find_the_same_names() -> None:

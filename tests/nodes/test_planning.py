@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from fanfold.engine import IsolationError
+from fanfold.engine import BranchNotStarted, DeadlineExceeded, IsolationError
 from fanfold.nodes import (
     CyclicPlan,
     DependencyFailed,
@@ -243,3 +243,15 @@ def test_any_plan_gives_what_its_nodes_give_one_after_another(data: st.DataObjec
     for number, needed in enumerate(needs):
         ends.append(max((ends[need] for need in needed), default=0) + delays[number])
     assert took_s == max(ends)
+
+
+@virtual_time
+async def test_a_plan_out_of_time_has_a_result_for_every_node() -> None:
+    nodes = [node(f"{read} -> {write}", 1) for read, write in ("ab", "bc", "cd", "ax", "ay", "az")]
+    with pytest.raises(ParallelExecutionError) as caught:
+        await plan(nodes).run(RunContext({"a": "A"}), executor=ParallelExecutor(1, total_deadline_s=2.5))
+    assert [type(result.error) for result in caught.value.partial_results] == [
+        type(None), DeadlineExceeded, DependencyFailed, type(None), BranchNotStarted, BranchNotStarted,
+    ]  # fmt: skip
+    assert "a -> z was not started in time" in str(caught.value)
+    assert "4:a -> y was not started" in str(caught.value)

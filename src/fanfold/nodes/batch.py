@@ -21,8 +21,15 @@ Attempt: TypeAlias = Callable[[int], Coroutine[Any, Any, None]]
 
 @dataclass(frozen=True, slots=True)
 class Job(Generic[StateT]):
-    """A node and the context that it starts from; `given` is that context to look at, the same for a whole call."""
+    """A node and the context that it starts from.
 
+    Attributes:
+        position: among the caller's nodes.
+        base: the context, of which each attempt takes a view.
+        given: the context to look at, one and the same for all nodes of a call.
+    """
+
+    position: int
     node: BaseNode[StateT]
     base: Frozen[RunContext[StateT]]
     given: RunContext[StateT]
@@ -59,7 +66,8 @@ class Batch(Generic[StateT]):
 
     def key(self, position: int) -> str:
         """What events and errors call the node at this position."""
-        return f"{position}:{name_of(self.jobs[position].node)}"
+        job = self.jobs[position]
+        return f"{job.position}:{name_of(job.node)}"
 
     def result(self, outcome: Outcome[None]) -> NodeResult[StateT]:
         """What became of the node that this outcome belongs to."""
@@ -87,4 +95,4 @@ def jobs_of(nodes: Iterable[BaseNode[StateT]], ctx: RunContext[StateT]) -> list[
     """
     base = Freezer().freeze(ctx, name="the context")
     given = base.view()
-    return [Job(node, base, given) for node in nodes]
+    return [Job(position, node, base, given) for position, node in enumerate(nodes)]

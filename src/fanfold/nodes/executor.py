@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from fanfold.engine.events import Event
@@ -188,7 +188,9 @@ class ParallelExecutor(Generic[StateT]):
             priority=(lambda position: self.priority_of(batch.jobs[position].node)) if ranked else None,
             deadline_s=self._deadline_s, total_deadline_s=self._total_deadline_s, on_event=self._on_event,
         ) as outcomes:  # fmt: skip
-            yield ((outcome.index, self._counted(batch.result(outcome))) async for outcome in outcomes)
+            results = ((outcome.index, self._counted(batch.result(outcome))) async for outcome in outcomes)
+            async with aclosing(results):
+                yield results
 
     def _wrapped(self, batch: Batch[StateT], cache: NodeCache[StateT] | None, version: str | None = None) -> Attempt:
         attempt: Attempt = batch.attempt

@@ -153,7 +153,12 @@ def _is_same(one: object, other: object) -> bool:
         return True
     if type(one) is not type(other):
         return False
-    return bool(one == other) or (type(one).__eq__ is object.__eq__ and vars(one) == vars(other))
+    try:
+        if type(one).__eq__ is not object.__eq__:
+            return bool(one == other)
+        return hasattr(one, "__dict__") and bool(vars(one) == vars(other))
+    except Exception:  # noqa: BLE001 attributes may be anything (arrays), and what can't be compared isn't equal
+        return False
 
 
 def _noted(result: NodeResult[StateT], before: RunContext[StateT]) -> NodeResult[StateT]:

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from fanfold.engine.content import ContentError, content_hash
 from fanfold.engine.isolate import Freezer, IsolationError, detach
+from fanfold.engine.outcome import BranchNotStarted
 from fanfold.engine.schema import replaced
 from fanfold.errors import FanfoldError
 from fanfold.nodes.batch import Batch, Job
@@ -115,6 +116,10 @@ class _Running(Generic[StateT]):
                 position = self._started[index]
                 self._results[position] = self._checked(position, result)
                 self._release()
+        for position in self._plan.order:  # those that the deadline of the whole left no time for
+            if position not in self._results:
+                name = name_of(self._plan.nodes[position])
+                self._results[position] = self._not_run(position, BranchNotStarted(f"{name} was not started in time"))
         return [self._results[position] for position in range(len(self._plan.nodes))]
 
     def context(self, positions: Iterable[int]) -> RunContext[StateT]:
@@ -162,7 +167,9 @@ class _Running(Generic[StateT]):
                 self._results[position] = self._not_run(position, error)
             else:
                 node = self._plan.nodes[position]
-                heapq.heappush(self._ready, (-self._executor.priority_of(node), position, Job(node, base, base.view())))
+                heapq.heappush(
+                    self._ready, (-self._executor.priority_of(node), position, Job(position, node, base, base.view()))
+                )
         self._change.set()
 
     def _checked(self, position: int, result: NodeResult[StateT]) -> NodeResult[StateT]:
