@@ -169,10 +169,8 @@ print(content_hash({"x", "y", "z", 1, 2.5, None, ("a", "b")}))
 
 def test_hashes_are_the_same_in_every_process_and_for_every_hash_seed() -> None:
     def hashes(seed: str) -> str:
-        settings = os.environ | {
-            "PYTHONHASHSEED": seed,
-            "PYTHONPATH": f"{Path(__file__).parent}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
-        }
+        paths = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+        settings = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": paths}
         done = subprocess.run([sys.executable, "-c", PROGRAM], env=settings, capture_output=True, text=True, check=True)
         return done.stdout
 

@@ -103,10 +103,8 @@ PROGRAM = "import test_schedules as t; print(t.replay(t.by_sets, seed=3)); print
 
 def test_a_replay_in_another_process_is_the_same() -> None:
     def run(seed: str) -> str:
-        settings = os.environ | {
-            "PYTHONPATH": f"{Path(__file__).parent}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
-            "PYTHONHASHSEED": seed,
-        }
+        paths = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+        settings = os.environ | {"PYTHONPATH": paths, "PYTHONHASHSEED": seed}
         done = subprocess.run([sys.executable, "-c", PROGRAM], env=settings, capture_output=True, text=True, check=True)
         return done.stdout
 
