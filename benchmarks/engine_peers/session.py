@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO
@@ -54,8 +54,9 @@ class Worker:
         """
         how = {"at_least_s": at_least_s, "at_most_runs": 500, "memory": memory}
         stdin = _opened(self._process.stdin)
-        stdin.write(json.dumps({"case": asdict(cell.case), "how": how}) + "\n")
-        stdin.flush()
+        with suppress(BrokenPipeError):  # then it ended, and the answer says so
+            stdin.write(json.dumps({"case": asdict(cell.case), "how": how}) + "\n")
+            stdin.flush()
         return Sample(**json.loads(self._said()))
 
     def _said(self) -> str:
@@ -66,13 +67,14 @@ class Worker:
         finally:
             impatience.cancel()
         if not line:
-            self._process.wait()
+            self.end()
             raise PeerFailedError(self._log.read_text().strip()[-2000:] or f"ended with {self._process.returncode}")
         return line
 
     def end(self) -> None:
         """Let the process end, or make it."""
-        _opened(self._process.stdin).close()
+        with suppress(BrokenPipeError):
+            _opened(self._process.stdin).close()
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:

@@ -45,7 +45,7 @@ def _notes(results: Results) -> str:
 
 def _section(title: str, lines: Iterable[str]) -> str:
     body = "\n".join(lines)
-    return f"### {title}\n\n{body}" if body else ""
+    return f"## {title}\n\n{body}" if body else ""
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

@@ -160,7 +160,7 @@ def test_wrong_result_fails_the_run_even_where_floors_are_not_judged(tmp_path: P
 
 def test_cases_that_are_lost_are_told() -> None:
     told = tables.markdown(measured(("fanfold", YIELD, 6.0), ("semaphore", YIELD, 5.0), ("aiometer", YIELD, 30.0)))
-    lost = told.partition("### Where Fanfold is slower")[2]
+    lost = told.partition("## Where Fanfold is slower")[2]
     assert "`gather` + `Semaphore`: grid, yield, N = 1,000, limit 64 | 5 | 6 | 1.20 |" in lost
     assert "aiometer" not in lost
 
@@ -203,7 +203,7 @@ def test_peer_that_can_not_be_run_is_told_and_stops_nobody(tmp_path: Path) -> No
     missing.write_text("#!/bin/sh\necho no such peer >&2\nexit 1\n")
     missing.chmod(0o755)
     results = session.run(
-        [Cell("aiometer", YIELD), Cell("gather", YIELD)], python=missing, rounds=1, seed=1, at_least_s=0, tell=str
+        [Cell("aiometer", YIELD), Cell("gather", YIELD)], python=missing, rounds=1, seed=1, at_least_s=0, tell=print
     )
     assert {(peer, why) for peer, _, why in results.wrong()} == {
         ("aiometer", "no such peer"),
