@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import operator
+import tracemalloc
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from fanfold.engine.fan_out import fan_out, stream
 from fanfold.engine.fold import MOST_CHECKPOINTS, FoldError, Folding, fold
 from fanfold.engine.outcome import Done, Failed, Outcome
 from fanfold.engine.reducers import Reducer, append_unique, concat, keep_last, largest, merge_dicts, top_k, total, union
+from fanfold.engine.schema import fields_of
 from fanfold.testing.clock import virtual_time
 
 
@@ -189,8 +191,6 @@ updates = st.lists(st.none() | values, max_size=12)
 
 def one_by_one(state: Mapping[str, Any], arrived: Sequence[Outcome[Any]]) -> dict[str, Any]:
     """What a fold says, said plainly."""
-    from fanfold.engine.schema import fields_of
-
     held = deepcopy(dict(state))
     for outcome in sorted(arrived, key=lambda outcome: outcome.index):
         update = deepcopy(outcome.value) if isinstance(outcome, Done) else {}
@@ -289,6 +289,33 @@ class Test10000Updates:
         assert len(long["notes"]) == 11_000
         assert Counted.reads == 1
 
+    def test_a_reducer_that_takes_many_gets_them_in_one_go(self) -> None:
+        def one_by_one(_held: int, _added: int) -> int:
+            raise AssertionError
+
+        def all_at_once(held: int, added: Sequence[int]) -> int:
+            return held + len(added)
+
+        schema = counting(Reducer(one_by_one, pure=True, many=all_at_once))
+
+        assert fold({"count": 0}, outcomes(*([{"count": 1}] * 10_000)), schema=schema) == {"count": 10_000}
+        assert all(reducer.reducer and reducer.reducer.many for name, reducer in fields_of(State).items() if name in
+                   ("notes", "added", "top", "seen", "once", "config"))  # fmt: skip
+
+    def test_partial_states_are_not_all_kept(self) -> None:
+        folding: Folding[dict[str, Any]] = Folding({}, State)
+        tracemalloc.start()
+        try:
+            for index in range(2_000):
+                folding.add(done(index, {"notes": [index]}))
+                folding.partial()
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+
+        # Lists of 1 to 2,000 references make 16 MB together.
+        assert peak < 8_000_000
+
     def test_an_event_tells_of_it(self) -> None:
         events: list[Folded] = []
 
@@ -321,6 +348,13 @@ class TestWhatIsRefused:
         assert error.hint is not None
         assert "Annotated" in error.hint
         assert error.state == {"notes": ["x", "a"], "answer": "a"}
+
+    def test_outcomes_in_any_order_are_refused_alike(self) -> None:
+        given_outcomes = outcomes({"zzzz": 1}, {"count": 1}, {"yyyy": 1})
+
+        with pytest.raises(FoldError, match="'k0' wrote 'zzzz'") as caught:
+            fold({}, reversed(given_outcomes), schema=State)
+        assert caught.value.outcomes == tuple(given_outcomes)
 
     def test_two_writers_are_named_in_item_order_whoever_came_first(self) -> None:
         folding: Folding[Any] = Folding({}, State)
@@ -425,13 +459,13 @@ class TestReducersThatRaise:
 
     def test_a_folding_goes_on_and_says_so_each_time(self) -> None:
         folding: Folding[Any] = Folding({"picky": 0}, State)
-        for index in (0, 3, 4):
+        for index in (0, 3, 4, 6):
             folding.add(done(index, {"picky": index, "count": 1}))
 
         for _ in range(2):
             with pytest.raises(FoldError, match="'k3'") as caught:
                 folding.partial()
-            assert caught.value.state == {"picky": 0, "count": 3}
+            assert caught.value.state == {"picky": 0, "count": 4}
 
     def test_a_reducer_whose_many_fails_where_it_doesnt_itself_is_believed(self) -> None:
         def fail(_held: int, _added: Sequence[int]) -> int:

@@ -229,6 +229,18 @@ def test_nan_has_no_rank(nan: Any) -> None:
         top_k(2)([nan], [])
 
 
+def test_of_equal_values_the_first_stays() -> None:
+    assert largest(1, True) is not True
+    assert smallest(True, 1) is True
+    assert top_k(1)([1], [True]) == [1]
+    assert top_k(1)([1], [True])[0] is not True
+
+
+@pytest.mark.parametrize("first", [{1}, frozenset({1})])
+def test_a_set_is_equal_to_a_frozenset_though_it_has_no_hash(first: Any) -> None:
+    assert append_unique([first], [{1}, frozenset({1})]) == [first]
+
+
 def test_top_k_keeps_at_least_one() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         top_k(0)

@@ -156,12 +156,13 @@ def test_the_last_callable_of_two_values_counts() -> None:
     class Schema(TypedDict):
         last: Annotated[list[str], keep_last, concat]
         outer: Annotated[Annotated[list[str], keep_last], concat]
+        around: Annotated[Required[Annotated[list[str], keep_last]], concat]
         marked: Annotated[list[str], concat, pydantic.Field(title="x"), "text", int]
         optional: Annotated[list[str], with_a_default]
 
     found = reducers(Schema)
 
-    assert found["last"] == found["outer"] == found["marked"] == concat
+    assert found["last"] == found["outer"] == found["around"] == found["marked"] == concat
     assert found["optional"] == Reducer(with_a_default)
 
 

@@ -178,7 +178,9 @@ class Folding(Generic[S]):
             self._branches.add(place)
 
     def _insert(self, update: _Update) -> None:
-        position = bisect_right(self._updates, update.place[0], key=lambda other: other.place[0])
+        position = len(self._updates)
+        if position and update.place[0] < self._updates[-1].place[0]:
+            position = bisect_right(self._updates, update.place[0], key=lambda other: other.place[0])
         self._updates.insert(position, update)
         while self._checkpoints[-1].size > position:
             self._checkpoints.pop()
@@ -288,7 +290,8 @@ class Folding(Generic[S]):
 
     def _in_order(self, names: Iterable[str]) -> Iterable[str]:
         """In the schema's order, or as they come."""
-        return names if self._fields is None else [name for name in self._fields if name in set(names)]
+        wanted = dict.fromkeys(names)
+        return wanted if self._fields is None else [name for name in self._fields if name in wanted]
 
     def _error(self, message: str, hint: str | None, field: str | None, places: Iterable[Place]) -> FoldError:
         values, _ = self._folded()

@@ -6,7 +6,7 @@ result is certain (`first_success`, `all_success`, `majority`).
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, Required, TypedDict, TypeVar, Unpack
@@ -133,7 +133,7 @@ def merge(
 
 
 async def first_success(
-    branch: Callable[..., Awaitable[T]], items: Iterable[I], **options: Unpack[StreamOptions]
+    branch: Callable[..., Awaitable[T]], items: Iterable[I] | AsyncIterable[I], **options: Unpack[StreamOptions]
 ) -> Merged[T]:
     """Run alternatives together; the first that succeeds is the result, and the others are cancelled.
 
@@ -156,7 +156,11 @@ async def first_success(
 
 
 async def all_success(
-    branch: Callable[[I, S], Awaitable[S]], items: Iterable[I], *, state: S, **options: Unpack[ItemOptions]
+    branch: Callable[[I, S], Awaitable[S]],
+    items: Iterable[I] | AsyncIterable[I],
+    *,
+    state: S,
+    **options: Unpack[ItemOptions],
 ) -> Merged[S]:
     """Run branches that each return the state as they leave it, and merge the states; the first failure ends it.
 
