@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -200,8 +201,10 @@ class Twice(dspy.Module):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self.first, self.second = dspy.Predict(Answer), dspy.Predict(Answer)
+        self.thread = 0
 
     def forward(self, question: str) -> dspy.Prediction:
+        self.thread = threading.get_ident()
         self.first(question=question)
         return self.second(question=question)
 
@@ -211,10 +214,12 @@ async def test_a_module_of_ones_own_runs_in_a_thread_and_declares_what_it_writes
     with pytest.raises(NodeIncomplete, match="what Twice writes can't be told"):
         from_dspy(Twice())
     ctx = RunContext(State())
-    node = from_dspy(Twice(), writes="answer")
+    module = Twice()
+    node = from_dspy(module, writes="answer")
     assert node.signature == NodeSignature(("question",), ("answer",))
     await node.run(ctx)
     assert ctx.state.answer == "because"
+    assert module.thread not in (0, threading.get_ident())
 
 
 @pytest.mark.usefixtures("says_because")

@@ -77,3 +77,9 @@ async def test_a_stream_can_be_read_without_a_block() -> None:
 async def test_a_stream_of_nothing_ends_at_once() -> None:
     async with ParallelExecutor[Any]().stream_parallel([], RunContext({})) as results:
         assert [result async for result in results] == []
+
+
+@virtual_time
+async def test_a_stream_is_not_read_outside_of_its_block() -> None:
+    with pytest.raises(RuntimeError, match="async with"):
+        await anext(ParallelExecutor[Any]().stream_parallel([appends("a", 1)], RunContext({"items": []})))

@@ -60,12 +60,18 @@ class NodeStream(Generic[StateT]):
     ) -> None:
         await self._running.__aexit__(kind, error, traceback)
 
-    async def __aiter__(self) -> AsyncIterator[NodeResult[StateT]]:
+    def __aiter__(self) -> AsyncIterator[NodeResult[StateT]]:
+        # In a block no generator is handed out: one that is left early ends in a task of its own, after the block.
+        return self._alone() if self._results is None else self
+
+    async def __anext__(self) -> NodeResult[StateT]:
         if self._results is None:
-            async with self:
-                async for result in self:
-                    yield result
-            return
-        async for position, result in self._results:
-            self._finished[position] = result
-            yield result
+            raise RuntimeError("a stream is read in its block: async with executor.stream_parallel(...) as results")
+        position, result = await anext(self._results)
+        self._finished[position] = result
+        return result
+
+    async def _alone(self) -> AsyncIterator[NodeResult[StateT]]:
+        async with self:
+            async for result in self:
+                yield result
