@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
@@ -133,7 +133,7 @@ class Journal:
 
     def wrap(
         self, branch: Callable[P, Awaitable[T]], *, returns: Any = None, name: str | None = None
-    ) -> Callable[P, Awaitable[T]]:
+    ) -> Callable[P, Coroutine[Any, Any, T]]:
         """The same branch function, only that an outcome it has come to before is given back without running it.
 
         What it has come to is asked for by function, path of keys, the content of item and state, and version. A
