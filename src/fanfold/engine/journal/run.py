@@ -213,5 +213,6 @@ def forget(path: Path, name: str) -> int:
                 raise in_use(name, pid)
             gone = connection.execute("DELETE FROM outcome WHERE run_id = ?", (run_id,)).rowcount
             connection.execute("DELETE FROM run WHERE run_id = ?", (run_id,))
-        connection.execute("PRAGMA incremental_vacuum").fetchall()
+        # It has a step for every page, and `execute` would take only the first.
+        connection.executescript("PRAGMA incremental_vacuum")
     return gone

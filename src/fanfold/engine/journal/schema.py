@@ -129,7 +129,9 @@ def _make_file(path: Path) -> None:
 
 def _prepare(connection: sqlite3.Connection, path: Path, synchronous: Synchronous, until_s: float) -> None:
     connection.execute("PRAGMA trusted_schema = OFF")
-    if _is_new(connection, path):
+    with transaction(connection, "DEFERRED"):  # all that is read is of one moment
+        is_new = _is_new(connection, path)
+    if is_new:
         # Has no effect once there are tables, nor when the file is in WAL mode.
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         _use_write_ahead_log(connection, path, until_s)
@@ -202,9 +204,9 @@ def _statements(script: str) -> Iterator[str]:
 
 
 @contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+def transaction(connection: sqlite3.Connection, kind: Literal["DEFERRED", "IMMEDIATE"] = "IMMEDIATE") -> Iterator[None]:
     """All of what is done inside is committed when it ends, or nothing is; other writers wait meanwhile."""
-    connection.execute("BEGIN IMMEDIATE")
+    connection.execute(f"BEGIN {kind}")
     try:
         yield
         connection.execute("COMMIT")
