@@ -18,9 +18,10 @@ from typing_extensions import ReadOnly, TypedDict
 from fanfold.engine.events import Folded
 from fanfold.engine.fan_out import fan_out, stream
 from fanfold.engine.fold import MOST_CHECKPOINTS, FoldError, Folding, fold
+from fanfold.engine.isolate import freeze
 from fanfold.engine.outcome import Done, Failed, Outcome
 from fanfold.engine.reducers import Reducer, append_unique, concat, keep_last, largest, merge_dicts, top_k, total, union
-from fanfold.engine.schema import fields_of
+from fanfold.engine.schema import fields_of, values_of
 from fanfold.testing.clock import virtual_time
 
 
@@ -66,6 +67,13 @@ class Data:
     notes: Annotated[list[str], concat] = field(default_factory=list)
     count: Annotated[int, total] = 0
     answer: str = ""
+
+
+@dataclass
+class Viewed:
+    notes: Annotated[list[Any], concat]
+    log: Annotated[list[Any], append]
+    config: Annotated[dict[str, int], merge_dicts]
 
 
 @dataclass(frozen=True)
@@ -514,6 +522,33 @@ def test_nothing_is_shared_with_what_a_branch_could_still_change() -> None:
     kept["answer"].append("later")
 
     assert result == {"notes": [["a"]], "answer": ["b"]}
+
+
+@pytest.mark.parametrize(
+    "given_state", [{"notes": [[1]], "log": [[1]], "config": {"a": 1}}, Viewed([[1]], [[1]], {"a": 1})]
+)
+def test_a_branchs_own_view_of_a_state_folds_as_the_state_itself(given_state: Any) -> None:
+    schema = None if isinstance(given_state, Viewed) else State
+    view = freeze(given_state).view()
+    before = deepcopy(given_state)
+    update = {"notes": [[2]], "log": [2], "config": {"b": 1}}
+
+    result = fold(view, outcomes(update), schema=schema)
+
+    assert result == fold(given_state, outcomes(update), schema=schema)
+    assert values_of(result) == {"notes": [[1], [2]], "log": [[1], [2]], "config": {"a": 1, "b": 1}}
+    assert {type(value) for value in values_of(result).values()} == {list, dict}
+    assert view == given_state == before
+
+
+def test_what_is_no_data_goes_through_as_it_is() -> None:
+    class Client:
+        def __deepcopy__(self, memo: Any) -> Any:
+            raise AssertionError
+
+    client = Client()
+
+    assert folded({"log": [client]}, {"log": client, "notes": [client]}) == {"log": [client, client], "notes": [client]}
 
 
 def test_a_reducer_that_changes_its_arguments_changes_neither_state_nor_outcomes() -> None:

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typing_extensions import ReadOnly, TypedDict
 
+from fanfold.engine.isolate import freeze
 from fanfold.engine.limit import Limit
 from fanfold.engine.merge import (
     MergeError,
@@ -353,6 +354,18 @@ class TestStatesWithReducers:
             "last": "b",
         }
         assert (base, first, second) == before
+
+    def test_views_are_the_states_that_they_stand_for(self) -> None:
+        base: dict[str, Any] = {"notes": ["x"], "top": [1], "config": {"a": 1}}
+        frozen = freeze(base)
+        first, second, view = frozen.view(), frozen.view(), frozen.view()
+        first["notes"].append("a")
+        first["config"]["b"] = 2
+        second["notes"].append("b")
+
+        assert self.merged(view, first, second) == {"notes": ["x", "a", "b"], "top": [1], "config": {"a": 1, "b": 2}}
+        assert merge_states(view, [("a", first), ("b", second)])["notes"] == ["x", "a", "b"]
+        assert view == base
 
     def test_a_field_that_the_base_lacks_takes_all(self) -> None:
         assert self.merged({}, {"notes": ["a"], "best": -1}, {"notes": ["b"], "best": -2}) == {

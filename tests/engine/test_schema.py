@@ -15,6 +15,7 @@ import pytest
 import typing_extensions
 from typing_extensions import ReadOnly, TypeAliasType
 
+from fanfold.engine.isolate import read_only
 from fanfold.engine.reducers import Reducer, concat, keep_last, largest, total, union
 from fanfold.engine.schema import Field, SchemaError, fields_of, replaced, schema_of, values_of
 
@@ -39,6 +40,7 @@ class ExtendedDict(typing_extensions.TypedDict):
     config: ReadOnly[dict[str, str]]
     notes: Annotated[ReadOnly[list[str]], concat]
     free: list[str]
+    marked: Annotated[list[str], concat, read_only]
 
 
 class GenericDict(TypedDict, Generic[T]):
@@ -97,8 +99,8 @@ def test_a_typed_dict_declares_reducers_for_inherited_and_optional_fields() -> N
 def test_a_read_only_field_is_known_whichever_way_round_it_is_written() -> None:
     found = fields_of(ExtendedDict)
 
-    assert {name for name, field in found.items() if field.read_only} == {"config", "notes"}
-    assert found["notes"].reducer is concat
+    assert {name for name, field in found.items() if field.read_only} == {"config", "notes", "marked"}
+    assert found["notes"].reducer is found["marked"].reducer is concat
 
 
 def test_a_generic_schema_has_the_fields_of_its_origin() -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import deepcopy
 from difflib import get_close_matches
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
@@ -168,8 +167,8 @@ class Folding(Generic[S]):
         entries: dict[str, _Entry] = {}
         try:
             if isinstance(outcome, Done) and outcome.value is not None:
-                update = self._checked(place, outcome.value)
-                entries = {name: _Entry(place, detach(value)) for name, value in update.items()}
+                update = detach(dict(self._checked(place, outcome.value)))
+                entries = {name: _Entry(place, value) for name, value in update.items()}
         finally:
             # Even without entries: its place is no gap.
             self._insert(_Update(place, entries))
@@ -335,7 +334,7 @@ def _one_by_one(
     try:
         if not reducer.pure:
             # It may change what it is given: neither the caller's state nor the outcomes.
-            held, values = deepcopy((held, values))
+            held, values = detach((held, values))
         for value in values:
             held = reducer.function(held, value)
             done += 1

@@ -93,7 +93,7 @@ def _concat_many(left: Any, rights: Sequence[Any]) -> Any:
 
 def _tail(base: Any, value: Any) -> Any:
     """What was put behind `base` to make `value`."""
-    if type(base) is not type(value) or value[: len(base)] != base:
+    if value[: len(base)] != base:
         raise ValueError("it no longer begins with what was there")
     return value[len(base) :]
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, TypeVar, get_args, get_origin, get_type_hints
 from weakref import WeakKeyDictionary
 
-from fanfold.engine import isolate
+from fanfold.engine.isolate import read_only
 from fanfold.engine.reducers import Reducer, as_reducer
 from fanfold.errors import FanfoldError
 
@@ -194,33 +194,28 @@ def _model_annotations(schema: Any) -> dict[str, object]:
 
 
 def _field(schema: type, name: str, annotation: object) -> Field:
-    kind, metadata, read_only = _unwrapped(annotation)
+    kind, metadata, is_read_only = _unwrapped(annotation)
     reducer = _reducer(schema, name, metadata)
-    return Field(
-        name,
-        kind,
-        reducer,
-        read_only or any(_is_read_only(entry) for entry in metadata),
-        None if reducer is None else _start(reducer, kind),
-    )
+    is_read_only = is_read_only or any(entry is read_only for entry in metadata)
+    return Field(name, kind, reducer, is_read_only, None if reducer is None else _start(reducer, kind))
 
 
 def _unwrapped(annotation: object) -> tuple[object, list[object], bool]:
     """An annotation's type, its metadata from the innermost out, and whether it is ReadOnly."""
     metadata: list[object] = []
-    read_only = False
+    is_read_only = False
     while True:
         origin = get_origin(annotation)
         if origin is Annotated:
             metadata[:0] = typing.cast("Any", annotation).__metadata__
             annotation = typing.cast("Any", annotation).__origin__
         elif _qualifier(origin) is not None:
-            read_only = read_only or _qualifier(origin) == "ReadOnly"
+            is_read_only = is_read_only or _qualifier(origin) == "ReadOnly"
             annotation = get_args(annotation)[0]
         elif type(annotation).__name__ == "TypeAliasType":
             annotation = typing.cast("Any", annotation).__value__
         else:
-            return annotation, metadata, read_only
+            return annotation, metadata, is_read_only
 
 
 def _qualifier(origin: object) -> str | None:
@@ -232,7 +227,7 @@ def _qualifier(origin: object) -> str | None:
 
 def _reducer(schema: type, name: str, metadata: list[object]) -> Reducer[Any] | None:
     for entry in reversed(metadata):
-        if callable(entry) and not isinstance(entry, type) and not _is_read_only(entry):
+        if callable(entry) and not isinstance(entry, type):
             if _takes_two(entry):
                 return as_reducer(entry)
             if inspect.isroutine(entry):
@@ -258,10 +253,6 @@ def _start(reducer: Reducer[Any], kind: object) -> Callable[[], Any] | None:
     if reducer.start == "empty":
         return _EMPTY.get(get_origin(kind) or kind)
     return reducer.start
-
-
-def _is_read_only(entry: object) -> bool:
-    return entry is getattr(isolate, "read_only", None)
 
 
 def _is_typed_dict(schema: type) -> bool:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import deepcopy
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from fanfold.engine.isolate import detach
 from fanfold.engine.outcome import Outcome
 from fanfold.engine.reducers import Reducer
 from fanfold.engine.schema import Field, complaint, fields_of, is_model, replaced, schema_of, values_of
@@ -145,7 +145,7 @@ def _reduced(field: Field, reducer: Reducer[Any], base: Any, changed: list[Versi
     else:
         raise _conflict(field.name, changed, f"changed it, and {reducer.name} can't tell what each of them added")
     if not reducer.pure:
-        held, updates = deepcopy((held, updates))
+        held, updates = detach((held, updates))
     for key, update in updates:
         held = _attempt(field, reducer, key, reducer.function, held, update)
     return held
