@@ -100,6 +100,32 @@ async def test_the_traceback_shows_what_failed_and_nothing_of_tenacity() -> None
     assert not [frame.filename for frame in frames if "tenacity" in frame.filename]
 
 
+@dataclass(frozen=True)
+class FrozenFailure(Exception):
+    """Refuses every assignment, `add_note` included."""
+
+    reason: str
+
+
+@virtual_time
+async def test_an_error_that_refuses_assignment_is_raised_as_it_was_too() -> None:
+    last = FrozenFailure("last")
+    with pytest.raises(FrozenFailure) as raised:
+        await retry(2)(Script([FrozenFailure("first"), last]))()
+    assert raised.value is last
+    assert [str(error) for error in earlier_errors(last)] == ["first"]
+    assert len(last.__notes__) == 1
+
+
+@virtual_time
+async def test_a_retry_around_a_retry_tells_of_all_errors_in_order() -> None:
+    script = Script([ValueError(str(number)) for number in range(4)])
+    with pytest.raises(ValueError, match="3") as raised:
+        await retry(2)(retry(2)(script))()
+    assert [str(error) for error in earlier_errors(raised.value)] == ["1", "2"]
+    assert len(raised.value.__notes__) == 2
+
+
 @virtual_time
 async def test_an_error_that_comes_again_and_again_does_not_tell_of_itself() -> None:
     error = ValueError("always the same")

@@ -16,7 +16,7 @@ from fanfold.engine.rate_limit import rate_limit
 from fanfold.engine.rate_limiter import RateLimiter
 from fanfold.engine.retry import retry
 from fanfold.engine.tracing import traced
-from fanfold.engine.wrapper import matcher, name_of
+from fanfold.engine.wrapper import matcher, name_of, text_of
 from fanfold.testing.clock import virtual_time
 
 
@@ -43,6 +43,15 @@ def test_errors_are_matched_by_type_by_types_and_by_function() -> None:
     assert not matcher((LookupError, OSError))(ValueError("a"))
     assert matcher(lambda error: "busy" in str(error))(ValueError("busy"))
     assert not matcher(lambda error: "busy" in str(error))(ValueError("idle"))
+
+
+def test_an_error_reads_as_type_and_message_even_if_its_message_fails() -> None:
+    class Broken(Exception):
+        def __str__(self) -> str:
+            raise LookupError
+
+    assert text_of(KeyError("a")) == "KeyError: 'a'"
+    assert text_of(Broken()) == "Broken: (its message can't be rendered)"
 
 
 @virtual_time

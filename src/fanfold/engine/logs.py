@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeAlias
 
 from fanfold.engine.events import BranchFinished, BranchQueued, BranchRetried, BranchStarted, Event, Folded
 from fanfold.engine.outcome import Failed
+from fanfold.engine.wrapper import text_of
 
 Fields: TypeAlias = dict[str, str | int | float]
 
@@ -53,7 +54,7 @@ def _read(event: Event) -> tuple[int, str, Fields]:
         case BranchStarted():
             return logging.DEBUG, "branch_started", {**_place(event), "at_s": _rounded(event.at_s)}
         case BranchRetried():
-            what: Fields = {"attempt": event.attempt, "wait_s": _rounded(event.wait_s), "error": _text(event.error)}
+            what: Fields = {"attempt": event.attempt, "wait_s": _rounded(event.wait_s), "error": text_of(event.error)}
             return logging.WARNING, "branch_retried", {**_place(event), **what}
         case BranchFinished():
             return _finished(event)
@@ -70,16 +71,12 @@ def _finished(event: BranchFinished) -> tuple[int, str, Fields]:
         "attempts": outcome.attempts,
     }
     if isinstance(outcome, Failed):
-        return logging.WARNING, "branch_finished", {**fields, "error": _text(outcome.error)}
+        return logging.WARNING, "branch_finished", {**fields, "error": text_of(outcome.error)}
     return logging.INFO, "branch_finished", fields
 
 
 def _place(event: BranchQueued | BranchStarted | BranchRetried | BranchFinished) -> Fields:
     return {"key": event.key, "path": "/".join(event.path)}
-
-
-def _text(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
 
 
 def _rounded(seconds: float) -> float:

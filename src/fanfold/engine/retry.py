@@ -12,11 +12,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from fanfold.engine.branch import current_branch, yield_slot
-from fanfold.engine.isolate import Freezer, IsolationError
+from fanfold.engine.isolate import IsolationError, freeze
 from fanfold.engine.outcome import BranchCancelled
 from fanfold.engine.pushback import retry_after_s
 from fanfold.engine.rate_limiter import RequestTooLarge
-from fanfold.engine.wrapper import Errors, Wrapper, matcher, name_of
+from fanfold.engine.wrapper import Errors, Wrapper, matcher, name_of, text_of
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -171,7 +171,7 @@ async def _again(attempt: Callable[[], Awaitable[T]], first: Exception, policy: 
     except Exception as error:
         _remember(error, failed)
         # Without tenacity's own frames, which say nothing of what failed.
-        error.__traceback__ = as_raised
+        error.with_traceback(as_raised)
         raise
 
 
@@ -189,25 +189,30 @@ def _error(state: RetryCallState) -> Exception:
 
 
 def _remember(last: Exception, failed: list[Exception]) -> None:
-    earlier = [error for error in failed if error is not last]
-    for number, error in enumerate(earlier, start=1):
-        last.add_note(f"attempt {number} failed before: {type(error).__name__}: {error}")
-    last._fanfold_earlier = _Earlier(earlier)  # type: ignore[attr-defined]
+    """Set by hand: an error may be a frozen dataclass, which refuses `add_note` and plain assignment."""
+    before = [error for error in failed if error is not last]
+    notes = [f"attempt {number} failed before: {text_of(error)}" for number, error in enumerate(before, start=1)]
+    if notes:
+        BaseException.__setattr__(last, "__notes__", [*getattr(last, "__notes__", []), *notes])
+        # After these came those of a retry inside of this one.
+        BaseException.__setattr__(last, "_fanfold_earlier", _Earlier([*before, *earlier_errors(last)]))
 
 
 def _isolated(
     function: Callable[..., Awaitable[T]], args: tuple[Any, ...], kwargs: dict[str, Any], shared: int
 ) -> Callable[[], Awaitable[T]]:
     """Calls the function with fresh views of these arguments, except the first `shared`, which are passed on."""
+    given = (*args[shared:], *kwargs.values())
     try:
-        frozen = Freezer().freeze((args[shared:], kwargs), name=f"arguments of {name_of(function)}")
+        frozen = freeze(given, name=f"the arguments of {name_of(function)}")
     except IsolationError as error:
         hint = "pass data, for each attempt gets a copy of its own; or say retry(isolate=False), and all get the same"
         raise IsolationError(error.message, hint=hint) from error
 
     def call() -> Awaitable[T]:
-        fresh_args, fresh_kwargs = frozen.view()
-        return function(*args[:shared], *fresh_args, **fresh_kwargs)
+        fresh = frozen.view()
+        by_place = len(fresh) - len(kwargs)
+        return function(*args[:shared], *fresh[:by_place], **dict(zip(kwargs, fresh[by_place:], strict=True)))
 
     return call
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar, cast
 from fanfold.engine.branch import Branch, current_branch
 from fanfold.engine.events import BranchFinished, BranchQueued, BranchRetried, BranchStarted, Event, Folded, Path
 from fanfold.engine.outcome import Done
-from fanfold.engine.wrapper import Wrapper, name_of
+from fanfold.engine.wrapper import Wrapper, name_of, text_of
 from fanfold.errors import FanfoldError
 
 if TYPE_CHECKING:
@@ -123,9 +123,7 @@ class _Spans:
         span.set_attribute("fanfold.outcome", "done" if isinstance(outcome, Done) else "failed")
         if not isinstance(outcome, Done):
             span.record_exception(outcome.error)
-            span.set_status(
-                self._api.Status(self._api.StatusCode.ERROR, f"{type(outcome.error).__name__}: {outcome.error}")
-            )
+            span.set_status(self._api.Status(self._api.StatusCode.ERROR, text_of(outcome.error)))
         span.end()
 
 

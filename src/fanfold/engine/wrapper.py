@@ -1,4 +1,4 @@
-"""What the wrappers share: their type, the name of what they wrap, and which errors they are for."""
+"""What the wrappers share: their type, the name of what they wrap, which errors they are for, and how these read."""
 
 from __future__ import annotations
 
@@ -32,3 +32,11 @@ def name_of(function: Callable[..., object]) -> str:
     inner = getattr(function, "func", function)  # what a functools.partial calls
     named = getattr(inner, "__qualname__", None)
     return named if isinstance(named, str) else type(inner).__qualname__
+
+
+def text_of(error: BaseException) -> str:
+    """An error's type and message, in any case: what reports an error mustn't fail by it."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 a message is rendered by its error's own code, which may raise anything
+        return f"{type(error).__name__}: (its message can't be rendered)"
