@@ -106,26 +106,69 @@ async def nested() -> None:
 
 
 async def side_by_side() -> None:
-    """Two fan-outs share a limit that changes meanwhile."""
+    """Two fan-outs share a limit, which grows and shrinks meanwhile."""
     spy, limit = Spy(), Limit(2)
+    running = ended = 0
 
     async def branch(item: int) -> int:
+        # Slots beyond a limit that shrank are taken away as branches end.
+        assert limit.running <= max(limit.most or 0, running - ended)
         with spy.at_work():
             await some_time()
         return item
 
+    def count(event: Event) -> None:
+        nonlocal ended
+        ended += isinstance(event, BranchFinished)
+
     async def resize() -> None:
+        nonlocal running, ended
         await some_time()
         limit.resize(4)
         await some_time()
         limit.resize(1)
+        running, ended = limit.running, 0
 
     one, other, _ = await asyncio.gather(
-        fan_out(branch, range(6), limit=limit), fan_out(branch, range(6), limit=limit), resize()
+        fan_out(branch, range(6), limit=limit, on_event=count),
+        fan_out(branch, range(6), limit=limit, on_event=count),
+        resize(),
     )
     assert values(one) == values(other) == list(range(6))
     assert 2 <= spy.peak <= 4
     assert limit.running == 0
+
+
+async def widened() -> None:
+    """Branches that wait for each other, which takes more slots than there are at first."""
+    limit, met = Limit(1), asyncio.Barrier(3)
+
+    async def branch(item: int) -> int:
+        await met.wait()
+        return item
+
+    fanned = asyncio.create_task(fan_out(branch, range(3), limit=limit))
+    await some_time()
+    limit.resize(3)
+    assert values(await fanned) == [0, 1, 2]
+
+
+async def going_on() -> None:
+    """A branch that wants its slot back is served before others start."""
+    limit, begun = Limit(2), 0
+
+    async def branch(item: int) -> int:
+        nonlocal begun
+        begun += 1
+        if item == 0:
+            async with yield_slot():
+                await some_time()
+                before = begun
+            assert begun <= before + 6  # which had their slots by then, or got other ones until this task came on
+        await some_time()
+        return item
+
+    assert values(await fan_out(branch, range(30), limit=limit)) == list(range(30))
 
 
 async def fail_fast() -> None:
@@ -151,8 +194,9 @@ async def fail_fast() -> None:
 
 
 async def cancelled() -> None:
-    """The caller is cancelled at some time, once or twice."""
+    """The caller is cancelled at some time, once or twice; the second time nothing more is delivered."""
     spy, limit, delivered = Spy(), Limit(2), list[Outcome[int]]()
+    twice = randomness().random() < 0.5
 
     async def branch(item: int) -> int:
         with spy.at_work():
@@ -160,15 +204,17 @@ async def cancelled() -> None:
         return item
 
     async def deliver(outcome: Outcome[int]) -> None:
-        await asyncio.sleep(randomness().choice(TIMES_S))
+        await asyncio.sleep(1e6 if twice and outcome.index == 3 else randomness().choice(TIMES_S))
         delivered.append(outcome)
 
     caller = asyncio.create_task(fan_out(branch, range(8), limit=limit, on_outcome=deliver))
-    twice = randomness().random() < 0.3
-    for _ in range(1 + twice):
-        await some_time()
+    await some_time()
+    caller.cancel()
+    if twice:
+        await asyncio.sleep(0.5)
         caller.cancel()
     await asyncio.wait([caller])
+    assert asyncio.get_running_loop().time() < 1_000
     if not caller.cancelled():
         assert values(caller.result()) == list(range(8))
     assert all(isinstance(outcome, Done) for outcome in delivered)
@@ -181,11 +227,11 @@ async def deadlines() -> None:
     limit = Limit(3)
 
     async def branch(item: int) -> int:
-        await asyncio.sleep(item)
-        if item == 3:
+        if item % 2:
+            await asyncio.sleep(item)
+        else:
             with suppress(asyncio.CancelledError):
-                await asyncio.sleep(10)
-            return item
+                await asyncio.sleep(item)
         return item
 
     outcomes = await fan_out(branch, range(6), limit=limit, deadline_s=3)
@@ -250,22 +296,27 @@ async def yielding() -> None:
 
 async def streaming() -> None:
     spy, limit, got = Spy(), Limit(3), list[Outcome[int]]()
-    enough = randomness().randint(1, 9)
+    enough = randomness().randint(1, 13)
+
+    begun = 0
 
     async def branch(item: int) -> int:
+        nonlocal begun
+        begun += 1
+        assert begun <= len(got) + 3 + 3  # as many as the limit run, and as many wait to be fetched
         with spy.at_work():
             await some_time()
         return item
 
-    async with stream(branch, range(8), limit=limit) as outcomes:
+    async with stream(branch, range(12), limit=limit) as outcomes:
         async for outcome in outcomes:
             got.append(outcome)
             if len(got) == enough:
                 break
             if randomness().random() < 0.5:
-                await some_time()
-    assert len(got) == min(enough, 8)
-    assert all(outcome.value == outcome.index for outcome in got if isinstance(outcome, Done))
+                await asyncio.sleep(3)
+    assert len(got) == min(enough, 12)
+    assert values(got) == indexes(got)
     assert len({outcome.key for outcome in got}) == len(got)
     assert spy.peak <= 3
     assert spy.working == limit.running == 0
@@ -385,28 +436,31 @@ async def cancelling_from_within() -> None:
 
 
 async def sharing_runs() -> None:
-    """Equal calls share a run, whichever of them are cancelled or out of time."""
-    store, spy, limit = MemoryStore(), Spy(), Limit(3)
+    """Equal calls share a run, whichever of them are cancelled or out of time, while others want their slots."""
+    store, spy, limit = MemoryStore(), Spy(), Limit(2)
 
     async def run() -> str:
         with spy.at_work():
             await some_time()
         return "made"
 
-    async def branch(_: int) -> str:
+    async def branch(item: int) -> str:
+        if item > 5:
+            await some_time()
+            return "other"
         async with asyncio.timeout(randomness().choice([0.5, 1, 2, 9])):
             return await run_once(store, CacheKey.of("run", "1", None), run)
 
-    outcomes = await fan_out(branch, range(6), limit=limit, deadline_s=randomness().choice([None, 1]))
+    outcomes = await fan_out(branch, range(12), limit=limit, deadline_s=randomness().choice([None, 1]))
     assert spy.peak == 1
-    assert set(values(outcomes)) <= {"made", TimeoutError, DeadlineExceeded}
+    assert set(values(outcomes)) <= {"made", "other", TimeoutError, DeadlineExceeded}
     assert limit.running == spy.working == 0
     assert await run_once(store, CacheKey.of("run", "1", None), run) == "made"
 
 
 SCENARIOS = [
-    *(flat, nested, side_by_side, fail_fast, cancelled, deadlines, total_deadline, yielding, streaming, delivering),
-    *(coming_one_by_one, first_of_all, cancelling_from_within, sharing_runs),
+    *(flat, nested, side_by_side, widened, going_on, fail_fast, cancelled, deadlines, total_deadline, yielding),
+    *(streaming, delivering, coming_one_by_one, first_of_all, cancelling_from_within, sharing_runs),
 ]
 
 
