@@ -56,7 +56,7 @@ def begin(limit: int, **options: Any) -> ParallelExecutor[dict[str, Any]]:
 def test_nested_nodes_merge_alike_and_never_exceed_their_slots() -> None:
     async def scenario() -> str:
         executor = begin(2)
-        ctx = RunContext({"path": []}, "id")
+        ctx: RunContext[dict[str, Any]] = RunContext({"path": []}, "id")
         nodes = [Worker("a", inner=2), Worker("b"), Worker("c", inner=1)]
         done = await run_graph([*nodes, Worker("d", following=Worker("e"))], ctx, executor=executor)
         assert executor.limit.running == 0

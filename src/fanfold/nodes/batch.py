@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from fanfold.engine.isolate import Freezer, Frozen, detach
+from fanfold.engine.isolate import Freezer, Frozen, IsolationError, detach
 from fanfold.engine.outcome import Failed, Outcome
 from fanfold.nodes.context import RunContext
 from fanfold.nodes.node import checked_next
@@ -17,6 +17,23 @@ StateT = TypeVar("StateT")
 
 Attempt: TypeAlias = Callable[[int], Coroutine[Any, Any, None]]
 """Runs the node at a position of a batch."""
+
+
+def snapshot(ctx: RunContext[StateT]) -> Frozen[RunContext[StateT]]:
+    """The context as it is now, frozen.
+
+    Raises:
+        IsolationError: the state or the metadata hold what can't be copied; the error names the field.
+    """
+    return Freezer().freeze(ctx, name="the context")
+
+
+def _kept(ctx: RunContext[StateT]) -> Frozen[RunContext[StateT]] | RunContext[StateT]:
+    """What a node left, safe from whatever the node left running; as it is where the node put live objects in it."""
+    try:
+        return snapshot(ctx)
+    except IsolationError:
+        return detach(ctx)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,24 +61,27 @@ class Batch(Generic[StateT]):
 
     def __init__(self, jobs: Iterable[Job[StateT]] = ()) -> None:
         self.jobs = list(jobs)
-        self._contexts: dict[int, RunContext[StateT]] = {}
+        self._left: dict[int, Frozen[RunContext[StateT]] | RunContext[StateT]] = {}
         self._following: dict[int, NextNode[StateT]] = {}
         self._cached: set[int] = set()
 
     async def attempt(self, position: int) -> None:
         """Run the node at this position once, on a fresh view of its context."""
         job = self.jobs[position]
-        ctx = self._contexts[position] = job.base.view()
-        self._following[position] = checked_next(await job.node.run(ctx))
+        ctx = job.base.view()
+        try:
+            self._following[position] = checked_next(await job.node.run(ctx))
+        finally:
+            self._left[position] = _kept(ctx)
 
     def left(self, position: int) -> tuple[RunContext[StateT], NextNode[StateT]]:
-        """The context that a node left, detached, and where its path goes on."""
-        ctx = self._contexts[position] = detach(self._contexts[position])
-        return ctx, self._following[position]
+        """The context that a node left, and where its path goes on."""
+        left = self._left[position]
+        return left.view() if isinstance(left, Frozen) else left, self._following[position]
 
     def adopt(self, position: int, ctx: RunContext[StateT], following: NextNode[StateT]) -> None:
         """Take what a cache knows as what the node at this position came to."""
-        self._contexts[position], self._following[position] = ctx, following
+        self._left[position], self._following[position] = _kept(ctx), following
         self._cached.add(position)
 
     def key(self, position: int) -> str:
@@ -74,25 +94,23 @@ class Batch(Generic[StateT]):
         position = outcome.index
         job = self.jobs[position]
         error = outcome.error if isinstance(outcome, Failed) else None
-        ctx, following = self._contexts.pop(position, None), self._following.pop(position, None)
-        return NodeResult(
+        left, following = self._left.pop(position, job.base), self._following.pop(position, None)
+        result = NodeResult(
             node=job.node,
             next_node=End() if error is not None or following is None else following,
-            context=detach(job.base.view() if ctx is None else ctx),
+            context=job.given if isinstance(left, Frozen) else left,
             execution_time_ms=outcome.elapsed_s * 1000,
             error=error,
             attempts=outcome.attempts,
             cached=position in self._cached,
             base=job.given,
         )
+        if isinstance(left, Frozen):
+            result.hold(left)
+        return result
 
 
-def jobs_of(nodes: Iterable[BaseNode[StateT]], ctx: RunContext[StateT]) -> list[Job[StateT]]:
-    """A job for each node, from one snapshot of the context.
-
-    Raises:
-        IsolationError: the state or the metadata hold what can't be copied; the error names the field.
-    """
-    base = Freezer().freeze(ctx, name="the context")
+def jobs_of(nodes: Iterable[BaseNode[StateT]], base: Frozen[RunContext[StateT]]) -> list[Job[StateT]]:
+    """A job for each node, from one snapshot of the context."""
     given = base.view()
     return [Job(position, node, base, given) for position, node in enumerate(nodes)]

@@ -9,7 +9,6 @@ from typing import Any, Generic, Literal, TypeVar, cast
 
 from fanfold.engine.caching import CacheKey, Statistics, Store, run_once
 from fanfold.engine.content import ContentError, content_hash
-from fanfold.engine.isolate import detach
 from fanfold.nodes.batch import Attempt, Batch, Job
 from fanfold.nodes.context import RunContext
 from fanfold.nodes.protocol import BaseNode, End, NextNode
@@ -130,10 +129,10 @@ class NodeCache(Generic[StateT]):
     def _content(self, job: Job[StateT], contents: dict[int, str]) -> str:
         """The hash of what the node works on; one for all nodes of a call that were given the same context."""
         if self._by == "declared":
-            return content_hash(detach(fields_of(job.given.state, reads_of(job.node))))
+            return content_hash(fields_of(job.given.state, reads_of(job.node)))
         if id(job.given) not in contents:
-            ctx = detach(job.base.view())
-            contents[id(job.given)] = content_hash((ctx.state, ctx.metadata, ctx.user_id))
+            ctx = job.given
+            contents[id(ctx)] = content_hash((ctx.state, ctx.metadata, ctx.user_id))
         return contents[id(job.given)]
 
     def _key(self, node: BaseNode[StateT], inputs: str, version: str | None) -> CacheKey:

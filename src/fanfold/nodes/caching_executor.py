@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from fanfold.engine.caching import Statistics, Store
+from fanfold.nodes.batch import snapshot
 from fanfold.nodes.caching import NodeCache
 from fanfold.nodes.context import RunContext
 from fanfold.nodes.executor import ParallelExecutor
@@ -43,7 +44,7 @@ class CachedParallelExecutor(ParallelExecutor[StateT]):
         self, nodes: Sequence[BaseNode[StateT]], ctx: RunContext[StateT], node_version: str | None = None
     ) -> list[NodeResult[StateT]]:
         """As `execute_parallel`; `node_version` is the version of nodes that have none themselves."""
-        return await self.execute(nodes, ctx, cache=self.cache, version=node_version)
+        return await self.execute(nodes, snapshot(ctx), cache=self.cache, version=node_version)
 
     async def execute_with_cache(
         self, node: BaseNode[StateT], ctx: RunContext[StateT], node_version: str | None = None

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 from fanfold.engine.content import Difference, first_difference
 from fanfold.engine.votes import Votes
+from fanfold.nodes.batch import snapshot
 from fanfold.nodes.context import RunContext
 from fanfold.nodes.executor import ParallelExecutor
 from fanfold.nodes.merge import votes_of
@@ -67,7 +68,7 @@ async def validate_determinism(
     """
     if runs < 2:
         raise ValueError(f"runs must be at least 2, not {runs}")
-    results = await (executor or ParallelExecutor()).execute([node] * runs, ctx, cache=None)
+    results = await (executor or ParallelExecutor()).execute([node] * runs, snapshot(ctx), cache=None)
     votes = votes_of(results)
     states = [vote.value for vote in votes.cast]
     return DeterminismReport(

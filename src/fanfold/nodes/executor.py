@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from fanfold.engine.events import Event
 from fanfold.engine.fan_out import fan_out, stream
 from fanfold.engine.limit import Limit
-from fanfold.nodes.batch import Attempt, Batch, jobs_of
+from fanfold.nodes.batch import Attempt, Batch, jobs_of, snapshot
 from fanfold.nodes.context import RunContext
 from fanfold.nodes.errors import ParallelExecutionError, failures
 from fanfold.nodes.limits import around_attempts, slots
@@ -20,6 +20,7 @@ from fanfold.nodes.statistics import Tally
 from fanfold.nodes.streaming import NodeStream
 
 if TYPE_CHECKING:
+    from fanfold.engine.isolate import Frozen
     from fanfold.engine.wrapper import Wrapper
     from fanfold.nodes.caching import NodeCache
     from fanfold.nodes.concurrency import ConcurrencyModel
@@ -103,7 +104,7 @@ class ParallelExecutor(Generic[StateT]):
             ParallelExecutionError: all nodes failed, and `raise_if_all_fail` is set.
             IsolationError: before anything starts: the context holds what can't be copied; it names the field.
         """
-        results = await self.execute(nodes, ctx, cache=self.cache)
+        results = await self.execute(nodes, snapshot(ctx), cache=self.cache)
         failed = failures(results)
         if raise_if_all_fail and failed and len(failed) == len(results):
             raise ParallelExecutionError(failed, results, "all nodes failed")
@@ -126,7 +127,7 @@ class ParallelExecutor(Generic[StateT]):
         Raises:
             IsolationError: the context holds what can't be copied.
         """
-        batch = Batch(jobs_of(nodes, ctx))
+        batch = Batch(jobs_of(nodes, snapshot(ctx)))
         return NodeStream(self.running(batch, range(len(batch.jobs))), self.merge_states, ctx)
 
     def merge_states(
@@ -155,18 +156,19 @@ class ParallelExecutor(Generic[StateT]):
     async def execute(
         self,
         nodes: Sequence[BaseNode[StateT]],
-        ctx: RunContext[StateT],
+        base: Frozen[RunContext[StateT]],
         *,
         cache: NodeCache[StateT] | None,
         version: str | None = None,
     ) -> list[NodeResult[StateT]]:
-        """As `execute_parallel`, with a cache other than the executor's own.
+        """As `execute_parallel`, from a snapshot, with a cache other than the executor's own.
 
         Args:
+            base: what each starts from.
             cache: None = every node runs.
             version: of nodes that have none themselves; None = the cache's.
         """
-        batch = Batch(jobs_of(nodes, ctx))
+        batch = Batch(jobs_of(nodes, base))
         outcomes = await fan_out(
             self._wrapped(batch, cache, version), range(len(batch.jobs)), limit=self.limit, key=batch.key,
             priority=lambda position: self.priority_of(batch.jobs[position].node),

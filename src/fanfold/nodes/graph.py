@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, cast
 
+from fanfold.engine.isolate import Frozen, detach
 from fanfold.errors import FanfoldError
+from fanfold.nodes.batch import snapshot
 from fanfold.nodes.context import RunContext
 from fanfold.nodes.errors import MergeError, ParallelExecutionError, failures
 from fanfold.nodes.executor import ParallelExecutor
@@ -80,34 +82,45 @@ class Graph(Generic[StateT]):
             MergeError: a step's contexts don't fit together.
             TooManySteps: the run had not ended after `max_steps` steps.
         """
-        run = GraphRun(ctx)
+        base = snapshot(ctx)
+        steps: list[tuple[NodeResult[StateT], ...]] = []
         nodes = _nodes([self.start])
         while nodes:
-            if len(run.steps) >= self.max_steps:
+            if len(steps) >= self.max_steps:
                 raise TooManySteps(
                     f"the graph had not ended after {self.max_steps} steps; next is {_names(nodes)}",
-                    run=run,
+                    run=GraphRun(detach(base.view()), tuple(steps)),
                     hint="raise max_steps, or look for a cycle without a way out",
                 )
-            results = await self.executor.execute_parallel(nodes, run.context)
-            results = [_noted(result, run.context) for result in results]
-            run = GraphRun(self._merged(run, results), (*run.steps, tuple(results)))
+            results = await self.executor.execute(nodes, base, cache=self.executor.cache)
+            _note(results, base)
+            steps.append(tuple(results))
+            base = self._merged(steps)
             nodes = _nodes(result.next_node for result in self._going_on(results))
-        return run
+        return GraphRun(detach(base.view()), tuple(steps))
 
-    def _merged(self, run: GraphRun[StateT], results: Sequence[NodeResult[StateT]]) -> RunContext[StateT]:
+    def _merged(self, steps: Sequence[Sequence[NodeResult[StateT]]]) -> Frozen[RunContext[StateT]]:
+        """What the next step starts from; a context that is taken whole is never made into plain objects here."""
+        results = steps[-1]
         try:
-            return self.executor.merge_states(results, self.strategy)
+            if self._takes_one:
+                return chosen(results, cast("MergeStrategy", self.strategy)).snapshot()
+            if self.strategy is MergeStrategy.ALL_SUCCESS and len(results) == 1 and results[0].is_success:
+                return results[0].snapshot()
+            return snapshot(self.executor.merge_states(results, self.strategy))
         except MergeError as error:
             if not (failed := failures(results)):
                 raise
-            raise ParallelExecutionError(
-                failed, [*run.results, *results], f"step {len(run.steps) + 1} of the graph failed"
-            ) from error
+            every = [result for step in steps for result in step]
+            raise ParallelExecutionError(failed, every, f"step {len(steps)} of the graph failed") from error
+
+    @property
+    def _takes_one(self) -> bool:
+        return self.strategy in (MergeStrategy.FIRST_SUCCESS, MergeStrategy.MAJORITY)
 
     def _going_on(self, results: Sequence[NodeResult[StateT]]) -> Sequence[NodeResult[StateT]]:
-        if isinstance(self.strategy, MergeStrategy) and self.strategy is not MergeStrategy.ALL_SUCCESS:
-            return [chosen(results, self.strategy)]
+        if self._takes_one:
+            return [chosen(results, cast("MergeStrategy", self.strategy))]
         return [result for result in results if result.is_success]
 
 
@@ -161,10 +174,15 @@ def _is_same(one: object, other: object) -> bool:
         return False
 
 
-def _noted(result: NodeResult[StateT], before: RunContext[StateT]) -> NodeResult[StateT]:
-    if result.is_success and len(result.context.provenance) <= len(before.provenance):
-        result.context.add_provenance(name_of(result.node), signature_name(result.node))
-    return result
+def _note(results: Sequence[NodeResult[StateT]], base: Frozen[RunContext[StateT]]) -> None:
+    """Note nodes in the provenance that didn't do so themselves."""
+    before = len(base.view().provenance)
+    for result in results:
+        if result.is_success:
+            ctx = result.snapshot().view()
+            if len(ctx.provenance) <= before:
+                ctx.add_provenance(name_of(result.node), signature_name(result.node))
+                result.hold(snapshot(ctx))
 
 
 def _names(nodes: Sequence[object]) -> str:

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from fanfold.engine.content import ContentError, content_hash
-from fanfold.engine.isolate import Freezer, IsolationError, detach
+from fanfold.engine.isolate import IsolationError, detach
 from fanfold.engine.outcome import BranchNotStarted
 from fanfold.engine.schema import replaced
 from fanfold.errors import FanfoldError
-from fanfold.nodes.batch import Batch, Job
+from fanfold.nodes.batch import Batch, Job, snapshot
 from fanfold.nodes.context import RunContext
 from fanfold.nodes.dependencies import Dependencies, dependencies, refuse_missing
 from fanfold.nodes.errors import MergeError, ParallelExecutionError, failures
@@ -72,7 +72,7 @@ class Plan(Generic[StateT]):
         results = await running.results()
         if failed := failures(results):
             raise ParallelExecutionError(failed, results, f"{len(failed)} of {len(results)} nodes of the plan failed")
-        return GraphRun(running.context(self.dependencies.order), (tuple(results),))
+        return GraphRun(detach(running.context(self.dependencies.order)), (tuple(results),))
 
 
 def plan(nodes: Iterable[BaseNode[StateT]], given: Iterable[str] | None = None) -> Plan[StateT]:
@@ -99,8 +99,8 @@ class _Running(Generic[StateT]):
     ) -> None:
         self._plan = needs
         self._executor = executor
-        self._freezer = Freezer()
-        self._given: RunContext[StateT] = detach(self._freezer.freeze(ctx, name="the context").view())
+        self._given: RunContext[StateT] = snapshot(ctx).view()
+        self._left: dict[int, RunContext[StateT]] = {}
         self._batch: Batch[StateT] = Batch()
         self._started: list[int] = []
         self._results: dict[int, NodeResult[StateT]] = {}
@@ -123,16 +123,16 @@ class _Running(Generic[StateT]):
         return [self._results[position] for position in range(len(self._plan.nodes))]
 
     def context(self, positions: Iterable[int]) -> RunContext[StateT]:
-        """The given context with what the nodes at these positions wrote, in this order."""
+        """The given context with what the nodes at these positions wrote, in this order; made of views."""
         values: dict[str, Any] = {}
         metadata, provenance = dict(self._given.metadata), list(self._given.provenance)
         writers: dict[str, int] = {}
         for position in positions:
-            result = self._results[position]
-            values |= fields_of(result.context.state, self._plan.writes[position])
-            before: RunContext[StateT] = result.base or self._given
-            provenance += result.context.provenance[len(before.provenance) :]
-            for key, value in result.context.metadata.items():
+            left = self._left[position]
+            values |= fields_of(left.state, self._plan.writes[position])
+            before: RunContext[StateT] = self._results[position].base or self._given
+            provenance += left.provenance[len(before.provenance) :]
+            for key, value in left.metadata.items():
                 if key not in before.metadata or before.metadata[key] != value:
                     self._refuse_conflict(key, value, metadata, writers, position)
                     metadata[key], writers[key] = value, position
@@ -162,7 +162,7 @@ class _Running(Generic[StateT]):
             try:
                 if failed:
                     raise self._dependency_failed(position, failed)
-                base = self._freezer.freeze(self.context(self._plan.upstream(position)), name="the context")
+                base = snapshot(self.context(self._plan.upstream(position)))
             except (DependencyFailed, IsolationError, MergeError) as error:
                 self._results[position] = self._not_run(position, error)
             else:
@@ -175,12 +175,12 @@ class _Running(Generic[StateT]):
     def _checked(self, position: int, result: NodeResult[StateT]) -> NodeResult[StateT]:
         if result.error is not None or result.base is None:
             return result
-        for name in field_names(result.context.state):
+        left = self._left[position] = _view(result)
+        before = field_names(result.base.state)
+        for name in field_names(left.state):
             if name in self._plan.writes[position]:
                 continue
-            if name not in field_names(result.base.state) or _differ(
-                field_of(result.base.state, name), field_of(result.context.state, name)
-            ):
+            if name not in before or _differ(field_of(result.base.state, name), field_of(left.state, name)):
                 error = UndeclaredWrite(
                     f"{name_of(result.node)} changed {name!r}, which it doesn't declare to write",
                     hint=f"add {name!r} to what it writes, so that others can wait for it",
@@ -193,8 +193,9 @@ class _Running(Generic[StateT]):
         return DependencyFailed(f"{name_of(self._plan.nodes[position])} was not run: {names}, which it needs, failed")
 
     def _not_run(self, position: int, error: Exception) -> NodeResult[StateT]:
-        base = self._freezer.freeze(self._given, name="the context").view()
-        return NodeResult(self._plan.nodes[position], End(), detach(base), 0.0, error, attempts=0)
+        result = NodeResult(self._plan.nodes[position], End(), self._given, 0.0, error, attempts=0)
+        result.hold(snapshot(self._given))
+        return result
 
     def _refuse_conflict(
         self, key: str, value: object, metadata: dict[str, Any], writers: dict[str, int], position: int
@@ -204,6 +205,13 @@ class _Running(Generic[StateT]):
             return
         first, second = name_of(self._plan.nodes[other]), name_of(self._plan.nodes[position])
         raise MergeError(message=f"{first} and {second} set metadata {key!r} to different values")
+
+
+def _view(result: NodeResult[StateT]) -> RunContext[StateT]:
+    try:
+        return result.snapshot().view()
+    except IsolationError:  # a live object was put in it, which those who would get it are told
+        return result.context
 
 
 def _differ(before: object, after: object) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Generic, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 
+from fanfold.engine.isolate import Freezer, Frozen, detach
 from fanfold.nodes.context import RunContext
 from fanfold.nodes.protocol import BaseNode, End, NextNode
 
@@ -29,6 +30,26 @@ class NodeResult(Generic[StateT]):
     cached: bool = False
     base: RunContext[StateT] | None = field(default=None, repr=False, compare=False)
     """The context that the node was given, which ALL_SUCCESS needs to tell what is new; None = not known."""
+
+    def hold(self, left: Frozen[RunContext[StateT]]) -> None:
+        """Take this as the context, made into plain objects when somebody looks at it: that costs as much as a copy."""
+        self.__dict__.pop("context", None)
+        self.__dict__["_left"] = left
+
+    def snapshot(self) -> Frozen[RunContext[StateT]]:
+        """The context as it is now, frozen; that costs next to nothing while nobody has looked at it."""
+        left: Frozen[RunContext[StateT]] | None = self.__dict__.get("_left")
+        if left is None or "context" in self.__dict__:
+            return Freezer().freeze(self.context, name="the context")
+        return left
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name != "context" or "_left" not in self.__dict__:
+                raise AttributeError(f"a NodeResult has no {name!r}")
+            self.context = detach(self.__dict__["_left"].view())
+            return self.context
 
     @property
     def is_success(self) -> bool:
