@@ -26,6 +26,7 @@ from pydantic import BaseModel, Field, PrivateAttr, SecretStr, computed_field
 from typing_extensions import TypedDict
 
 from fanfold.engine.content import MISSING, Codec, ContentError, Difference, content_hash, first_difference
+from fanfold.engine.isolate import freeze, read_only
 
 T = TypeVar("T")
 
@@ -91,6 +92,10 @@ class Text(str):  # noqa: SLOT000  its attributes count
     pass
 
 
+class Named(SimpleNamespace):
+    pass
+
+
 class Opaque:
     pass
 
@@ -116,7 +121,8 @@ def different() -> list[object]:
         *(MappingProxyType({}), [1, 2], [2, 1], [[1], 2], [1, [2]], ["1", "2"], ["12"], (1, 2), Point(1, 2), {1, 2}),
         *(frozenset({1, 2}), range(1, 2), slice(1, 2), {"a": 1, "b": 2}, {"a": 2, "b": 1}, {"a": {"b": 1}}),
         *(OrderedDict(a=1, b=2), OrderedDict(b=2, a=1), Counter("a"), {1: "a"}, {True: "a"}, {1.0: "a"}, {"1": "a"}),
-        *({"a": None}, SimpleNamespace(a=1), Colour.RED, Colour.BLUE, Level.LOW, Right.READ, Right.READ | Right.WRITE),
+        *({"a": None}, SimpleNamespace(a=1), Named(a=1), Colour.RED, Colour.BLUE, Level.LOW),
+        *(Right.READ, Right.READ | Right.WRITE),
         *(Finding("a"), Finding("b"), Finding("a", 1), Slotted("a"), Slotted("b"), Model(name="a"), Model(name="b")),
         *(Sub(name="a"), Model(name="a", anything=1), noted("x"), Extra(), extra(1), extra(2), Text("1")),
         *(attributed(Text("1"), a=1), marked([1], "a"), marked([1], "b"), marked([2], "a"), Path("a")),
@@ -183,6 +189,46 @@ def test_order_of_dicts_and_sets_is_no_content() -> None:
     assert content_hash({"a": 1, "b": 2}) == content_hash({"b": 2, "a": 1})
     assert content_hash({"aa", "b", "c"}) == content_hash({"c", "b", "aa"})
     assert first_difference({"a": 1, "b": 2}, {"b": 2, "a": 1}) is None
+
+
+@dataclass
+class Handed:
+    given: Annotated[list[Any], read_only]
+    own: dict[str, Any]
+
+
+def views() -> list[object]:
+    """What copy-on-write views are made of: plain containers, and what has to be copied among them."""
+    return [
+        *({"a": [1, [2]], "b": {"c": {1, 2}}}, [[[]], ({"a": 1}, [2])], Handed([1, {"a": [1]}], {"b": [2]})),
+        *(Model(name="a", anything={"b": [1]}), Counter("aab"), marked([1], "a"), deque([[1]]), OrderedDict(a=[1])),
+        {"a": deque([1]), "b": Counter("ab"), "c": marked([1], "a"), "d": bytearray(b"x")},
+    ]
+
+
+def test_views_are_what_they_stand_for() -> None:
+    for value in views():
+        untouched, read = freeze(value).view(), freeze(value).view()
+        repr(read)
+        for view in (untouched, read):
+            assert content_hash(view) == content_hash(value)
+            assert first_difference(view, value) is None
+
+
+def test_a_changed_view_has_its_own_content() -> None:
+    base = freeze({"a": [1, {"b": 2}]})
+    view: Any = base.view()
+    view["a"][1]["b"] = 3
+    assert content_hash(view) == content_hash({"a": [1, {"b": 3}]})
+    assert first_difference(base.view(), view) == Difference("['a'][1]['b']", 2, 3)
+
+
+def test_views_are_written_as_what_they_stand_for() -> None:
+    held = {"a": deque([1]), "b": deque([2])}
+    codec: Codec[Any] = Codec(dict[str, deque[int]])
+    assert codec.encode(freeze(held).view()) == codec.encode(held)
+    plain = {"a": [1, [2]], "b": {"c": [{}]}}
+    assert Codec[Any](Any).encode(freeze(plain).view()) == Codec[Any](Any).encode(plain)
 
 
 def test_sharing_is_no_content() -> None:

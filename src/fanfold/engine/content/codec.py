@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from fanfold.engine.content.difference import MISSING, Difference, first_difference
 from fanfold.engine.content.hashing import canonical
 from fanfold.engine.content.shapes import ContentError, labelled
+from fanfold.engine.isolate import detach
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError
@@ -48,6 +49,7 @@ class Codec(Generic[T]):
         Raises:
             ContentError: it would come back as something else, or not at all; the message names where.
         """
+        value = detach(value)  # pydantic reads storage itself, in which a view has parts of the base
         text = self._written(value)
         try:
             back = self.decode(text)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import PurePath
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
 from fanfold.errors import FanfoldError
@@ -116,7 +116,6 @@ _PLAIN: dict[type, Shape] = {
 _BASES = (
     *(dict, list, tuple, set, frozenset, str, int, float, complex, bytes, bytearray, OrderedDict, deque),
     *(dt.date, dt.datetime, dt.time, dt.timedelta, zoneinfo.ZoneInfo, Decimal, Fraction, uuid.UUID),
-    types.SimpleNamespace,
 )
 
 
@@ -157,6 +156,8 @@ def _with_parts(cls: type, name: str) -> Shape | None:
     """Dataclasses, models, named tuples, and subclasses of plain types, which may be several of these."""
     if issubclass(cls, tuple) and hasattr(cls, "_fields"):
         return Fields(name, lambda value: value._asdict())
+    if issubclass(cls, types.SimpleNamespace):
+        return Fields(name, vars)
     declared, plain = _declared(cls), _plain_part(cls)
     if declared is None and plain is None:
         return None
@@ -189,7 +190,9 @@ def _plain_part(cls: type) -> Callable[[Any], Any] | None:
     if base is None:
         return None
     plain = _PLAIN[base]
-    return plain.text if isinstance(plain, Atom) else cast("Callable[[Any], Any]", base)
+    if isinstance(plain, Atom):
+        return plain.text
+    return lambda value: base(value.items() if isinstance(value, dict) else value)
 
 
 def _attributes(value: Any) -> Mapping[str, Any]:
