@@ -35,7 +35,8 @@ HEAVY = ("dspy", "pydantic_ai", "pydantic", "tenacity", "cachetools", "sqlite3",
 
 def imported_by(code: str) -> set[str]:
     script = f"import sys\n{code}\nprint(*(name for name in {HEAVY} if name in sys.modules))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     return set(done.stdout.split())
 
 

@@ -6,34 +6,18 @@ from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from fanfold.engine.isolate import Freezer, Frozen, IsolationError, detach
+from fanfold.engine.isolate import Frozen
 from fanfold.engine.outcome import Failed, Outcome
 from fanfold.nodes.context import RunContext
 from fanfold.nodes.node import checked_next
 from fanfold.nodes.protocol import BaseNode, End, NextNode, name_of
 from fanfold.nodes.result import NodeResult
+from fanfold.nodes.snapshots import left_by
 
 StateT = TypeVar("StateT")
 
 Attempt: TypeAlias = Callable[[int], Coroutine[Any, Any, None]]
 """Runs the node at a position of a batch."""
-
-
-def snapshot(ctx: RunContext[StateT]) -> Frozen[RunContext[StateT]]:
-    """The context as it is now, frozen.
-
-    Raises:
-        IsolationError: the state or the metadata hold what can't be copied; the error names the field.
-    """
-    return Freezer().freeze(ctx, name="the context")
-
-
-def _kept(ctx: RunContext[StateT]) -> Frozen[RunContext[StateT]] | RunContext[StateT]:
-    """What a node left, safe from whatever the node left running; as it is where the node put live objects in it."""
-    try:
-        return snapshot(ctx)
-    except IsolationError:
-        return detach(ctx)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +56,7 @@ class Batch(Generic[StateT]):
         try:
             self._following[position] = checked_next(await job.node.run(ctx))
         finally:
-            self._left[position] = _kept(ctx)
+            self._left[position] = left_by(ctx)
 
     def left(self, position: int) -> tuple[RunContext[StateT], NextNode[StateT]]:
         """The context that a node left, and where its path goes on."""
@@ -81,7 +65,7 @@ class Batch(Generic[StateT]):
 
     def adopt(self, position: int, ctx: RunContext[StateT], following: NextNode[StateT]) -> None:
         """Take what a cache knows as what the node at this position came to."""
-        self._left[position], self._following[position] = _kept(ctx), following
+        self._left[position], self._following[position] = left_by(ctx), following
         self._cached.add(position)
 
     def key(self, position: int) -> str:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from fanfold.engine.caching import Statistics, Store
-from fanfold.nodes.batch import snapshot
 from fanfold.nodes.caching import NodeCache
 from fanfold.nodes.context import RunContext
 from fanfold.nodes.executor import ParallelExecutor
 from fanfold.nodes.protocol import BaseNode
 from fanfold.nodes.result import NodeResult
+from fanfold.nodes.snapshots import snapshot
 
 StateT = TypeVar("StateT")
 

@@ -7,12 +7,12 @@ from typing import Generic, TypeVar
 
 from fanfold.engine.content import Difference, first_difference
 from fanfold.engine.votes import Votes
-from fanfold.nodes.batch import snapshot
 from fanfold.nodes.context import RunContext
 from fanfold.nodes.executor import ParallelExecutor
 from fanfold.nodes.merge import votes_of
 from fanfold.nodes.protocol import BaseNode
 from fanfold.nodes.result import NodeResult
+from fanfold.nodes.snapshots import snapshot
 
 StateT = TypeVar("StateT")
 

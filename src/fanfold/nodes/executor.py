@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from fanfold.engine.events import Event
 from fanfold.engine.fan_out import fan_out, stream
 from fanfold.engine.limit import Limit
-from fanfold.nodes.batch import Attempt, Batch, jobs_of, snapshot
+from fanfold.nodes.batch import Attempt, Batch, jobs_of
 from fanfold.nodes.context import RunContext
 from fanfold.nodes.errors import ParallelExecutionError, failures
 from fanfold.nodes.limits import around_attempts, slots
 from fanfold.nodes.merge import MergeStrategy, Strategy, merge_results
 from fanfold.nodes.protocol import BaseNode
 from fanfold.nodes.result import NodeResult, Statistics
+from fanfold.nodes.snapshots import snapshot
 from fanfold.nodes.statistics import Tally
 from fanfold.nodes.streaming import NodeStream
 

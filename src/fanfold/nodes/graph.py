@@ -8,7 +8,6 @@ from typing import Any, Generic, TypeVar, cast
 
 from fanfold.engine.isolate import Frozen, detach
 from fanfold.errors import FanfoldError
-from fanfold.nodes.batch import snapshot
 from fanfold.nodes.context import RunContext
 from fanfold.nodes.errors import MergeError, ParallelExecutionError, failures
 from fanfold.nodes.executor import ParallelExecutor
@@ -16,6 +15,7 @@ from fanfold.nodes.merge import MergeStrategy, Strategy, chosen
 from fanfold.nodes.protocol import BaseNode, End, NextNode, name_of
 from fanfold.nodes.result import NodeResult
 from fanfold.nodes.signature import signature_name
+from fanfold.nodes.snapshots import snapshot
 
 StateT = TypeVar("StateT")
 

@@ -13,7 +13,7 @@ from fanfold.engine.isolate import IsolationError, detach
 from fanfold.engine.outcome import BranchNotStarted
 from fanfold.engine.schema import replaced
 from fanfold.errors import FanfoldError
-from fanfold.nodes.batch import Batch, Job, snapshot
+from fanfold.nodes.batch import Batch, Job
 from fanfold.nodes.context import RunContext
 from fanfold.nodes.dependencies import Dependencies, dependencies, refuse_missing
 from fanfold.nodes.errors import MergeError, ParallelExecutionError, failures
@@ -21,6 +21,7 @@ from fanfold.nodes.executor import ParallelExecutor
 from fanfold.nodes.graph import GraphRun
 from fanfold.nodes.protocol import BaseNode, End, name_of
 from fanfold.nodes.result import NodeResult
+from fanfold.nodes.snapshots import is_untouched, snapshot
 from fanfold.nodes.state import field_names, field_of, fields_of
 
 StateT = TypeVar("StateT")
@@ -215,7 +216,7 @@ def _view(result: NodeResult[StateT]) -> RunContext[StateT]:
 
 
 def _differ(before: object, after: object) -> bool:
-    if before is after or before == after:
+    if is_untouched(before, after) or before == after:
         return False
     try:
         return content_hash(before) != content_hash(after)

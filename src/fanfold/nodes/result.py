@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 
-from fanfold.engine.isolate import Freezer, Frozen, detach
+from fanfold.engine.isolate import Frozen, detach
 from fanfold.nodes.context import RunContext
-from fanfold.nodes.protocol import BaseNode, End, NextNode
+from fanfold.nodes.protocol import BaseNode, End, NextNode, name_of
+from fanfold.nodes.snapshots import snapshot
 
 StateT = TypeVar("StateT")
 
@@ -40,7 +41,7 @@ class NodeResult(Generic[StateT]):
         """The context as it is now, frozen; that costs next to nothing while nobody has looked at it."""
         left: Frozen[RunContext[StateT]] | None = self.__dict__.get("_left")
         if left is None or "context" in self.__dict__:
-            return Freezer().freeze(self.context, name="the context")
+            return snapshot(self.context)
         return left
 
     if not TYPE_CHECKING:
@@ -50,6 +51,10 @@ class NodeResult(Generic[StateT]):
                 raise AttributeError(f"a NodeResult has no {name!r}")
             self.context = detach(self.__dict__["_left"].view())
             return self.context
+
+    def key(self, position: int) -> str:
+        """What errors and votes call the result at this position: `position:node`."""
+        return f"{position}:{name_of(self.node)}"
 
     @property
     def is_success(self) -> bool:
