@@ -35,6 +35,7 @@ INTRODUCTION = (
 )
 
 SECTION = re.compile(r"^(Args|Attributes|Raises|Returns|Source|Yields):\n((?:(?: {4}.*)?(?:\n|$))+)", re.MULTILINE)
+PROSE = ("Returns", "Source", "Yields")
 NAMED = re.compile(r"(\*{0,2}[\w.]+(?:, \*{0,2}[\w.]+)*): (.+)", re.DOTALL)
 CODE = re.compile(r"(`[^`]+`)")
 MARKUP = re.compile(r"\*(?=\S)|(?<=\S)\*|<(?=[\w/!])")
@@ -189,7 +190,8 @@ class Writer:
         package = self._page.package
         written = [f"# `{package.path}`\n\n{NOTE}\n\n{self._prose(_docstring(package))}"]
         for module, names in self._page.modules:
-            about = "" if module is package else self._prose(_docstring(module))
+            is_within = module.path.startswith(f"{package.path}.")
+            about = self._prose(_docstring(module)) if is_within else ""
             written += [f"## `{module.path}`\n\n{about}", *(self._name("###", public) for public in names)]
         return "".join(written).rstrip("\n") + "\n"
 
@@ -213,7 +215,7 @@ class Writer:
         text, *sections = SECTION.split(docstring)
         written = self._blocks(text)
         for title, body, after in zip(sections[::3], sections[1::3], sections[2::3], strict=True):
-            items = _items(dedent(body).strip())
+            items = [("", dedent(body).strip())] if title in PROSE else _items(dedent(body).strip())
             written += [f"**{title}**", self._list(items, is_linked=title == "Raises"), *self._blocks(after)]
         return "".join(f"{block}\n\n" for block in written)
 
@@ -270,12 +272,19 @@ def _declaration(public: Public) -> str:
         forms = found.overloads or [found]
         return "\n\n".join(_function(form, name, is_method=isinstance(found.parent, griffe.Class)) for form in forms)
     if isinstance(found, griffe.Attribute):
-        if "property" in found.labels:
-            return f"@property\ndef {name} -> {found.annotation}"
         declared = f"{name}: {found.annotation}" if found.annotation else name
-        whole = f"{declared} = {found.value}"
-        return whole if found.value is not None and len(whole) <= MOST_COLUMNS else declared
+        return declared if "property" in found.labels else f"{declared}{_value(declared, found.value)}"
     return name
+
+
+def _value(declared: str, value: object) -> str:
+    """What stands behind the declaration of a value, as far as it says anything: nothing of private names."""
+    if isinstance(value, griffe.ExprCall):
+        arguments = [str(each) for each in value.arguments]
+        public = [each for each in arguments if not re.match(r"(\w+=)?_", each)]
+        shown = ["..."] * (len(public) < len(arguments)) + public
+        return _bracketed(f"{declared} = {value.function}", shown).removeprefix(declared)
+    return f" = {value}" if value is not None and len(f"{declared} = {value}") <= MOST_COLUMNS else ""
 
 
 def _class(found: griffe.Class, name: str, text: str) -> str:
@@ -300,11 +309,15 @@ def _function(found: griffe.Function, name: str, *, is_method: bool) -> str:
 
 
 def _call(name: str, parameters: Sequence[griffe.Parameter], result: str = "") -> str:
-    written = list(_parameters(parameters))
-    line = f"{name}({', '.join(written)}){result}"
+    return _bracketed(name, list(_parameters(parameters)), result)
+
+
+def _bracketed(before: str, parts: Sequence[str], after: str = "") -> str:
+    """Parts in brackets, each on a line of its own where one line is too short for all."""
+    line = f"{before}({', '.join(parts)}){after}"
     if len(line) <= MOST_COLUMNS:
         return line
-    return "\n".join([f"{name}(", *(f"    {each}," for each in written), f"){result}"])
+    return "\n".join([f"{before}(", *(f"    {each}," for each in parts), f"){after}"])
 
 
 def _parameters(parameters: Iterable[griffe.Parameter]) -> Iterator[str]:

@@ -108,6 +108,9 @@ def test_sections_become_lists_in_which_nothing_is_lost(package: Path) -> None:
                     ValueError, LookupError: before anything starts.
                     As the shop does
                     otherwise.
+                Source:
+                    A book,
+                    chapters: all.
                 When it rains, nothing is sold.
                 """
             '''
@@ -134,16 +137,37 @@ def test_sections_become_lists_in_which_nothing_is_lost(package: Path) -> None:
 
         **Returns**
 
-        How many there are.
+        How many
+        there are.
 
         **Raises**
 
         - `ValueError`, `LookupError`: before anything starts.
         - As the shop does otherwise.
 
+        **Source**
+
+        A book,
+        chapters: all.
+
         When it rains, nothing is sold.
         """
     )
+
+
+def test_a_value_shows_its_declaration_without_private_names(package: Path) -> None:
+    (package / "sell.py").write_text(
+        'from x import Seller, _one\nsell: Seller = Seller(_one, all=_one, cheap=True, of=["fans"])\n"""Sells."""\n'
+    )
+    assert 'sell: Seller = Seller(..., cheap=True, of=["fans"])\n' in written(package)
+
+
+def test_a_class_shows_how_it_is_made_only_where_that_is_for_everybody(package: Path) -> None:
+    source = 'class sell:\n    """Sales.{}"""\n    def __init__(self, price: int, *, tax: float = 0.2) -> None: ...\n'
+    (package / "sell.py").write_text(source.format(""))
+    assert "```python\nclass sell\n```" in written(package)
+    (package / "sell.py").write_text(source.format("\n\n    Args:\n        price: of one.\n    "))
+    assert "```python\nclass sell\n\nsell(price: int, *, tax: float = 0.2)\n```" in written(package)
 
 
 def plain(text: str) -> str:
