@@ -240,7 +240,7 @@ async def test_what_the_caller_does_to_its_items_meanwhile_reaches_no_branch() -
 async def test_item_that_cannot_be_copied_is_refused_before_anything_starts() -> None:
     spy = Spy()
     uncopyable = [Item("fine"), Item("with a lock", data=[threading.Lock()])]
-    with pytest.raises(IsolationError, match="'with a lock' can't be copied: TypeError") as caught:
+    with pytest.raises(IsolationError, match=r"with a lock: \.data\[0\] can't be copied: ") as caught:
         await fan_out(spy.branch, uncopyable, limit=2)
     assert caught.value.hint is not None
     assert not spy.seen
@@ -651,11 +651,8 @@ def test_interrupt_passes_through_nested_fan_outs() -> None:
 def test_importing_the_engine_imports_nothing_heavy() -> None:
     code = "import sys, fanfold.engine; print(*sys.modules)"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    heavy = {"pydantic", "rich", "typer", "platformdirs", "sqlite3"}
-    assert not heavy & set(printed.split())
-    ours = {name for name in printed.split() if name.startswith("fanfold.")}
-    assert {name for name in ours if not name.startswith("fanfold.engine.isolate")} <= {
-        "fanfold.errors",
-        "fanfold.engine",
-        *(f"fanfold.engine.{name}" for name in ("branch", "events", "fan_out", "items", "limit", "outcome", "running")),
-    }
+    loaded = set(printed.split())
+    heavy = {"cachetools", "dspy", "opentelemetry", "pydantic", "rich", "sqlite3", "structlog", "tenacity", "typer"}
+    assert not heavy & loaded
+    ours = {name for name in loaded if name.startswith("fanfold.")}
+    assert {name for name in ours if not name.startswith("fanfold.engine")} == {"fanfold.errors"}

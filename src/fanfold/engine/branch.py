@@ -122,6 +122,7 @@ class Branch:
     def end(self) -> bool:
         """Want no slot any more; whether the branch still holds one, which is the caller's to give back then."""
         self.ended = True
+        self.task = None  # which has this branch: the two would be left to the garbage collector
         held, self._holds = self._holds, True
         if self._wanted is not None:
             self._wanted.set_result(None)

@@ -9,8 +9,8 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar, get_args, overload
 
 from fanfold.engine.branch import yield_slot
 from fanfold.engine.events import Event
-from fanfold.engine.isolate import Freezer
-from fanfold.engine.items import Naming, Queued
+from fanfold.engine.isolate import Freezer, Frozen, freeze
+from fanfold.engine.items import Items
 from fanfold.engine.limit import Limit
 from fanfold.engine.outcome import Outcome
 from fanfold.engine.running import Options, Running
@@ -238,29 +238,24 @@ def _prepared(
             raise ValueError(f"{name} must be more than 0, not {seconds}")
     if mode not in get_args(Mode):
         raise ValueError(f'mode must be "collect" or "fail_fast", not {mode!r}')
-    shared = limit if isinstance(limit, Limit) else None if limit is None else Limit(limit)
-    freezer = Freezer()
-    if state is _NO_STATE:
-
-        def call(queued: Queued) -> Awaitable[T]:
-            return branch(queued.item.view())
-    else:
-        base = freezer.freeze(state, name="the state", as_type=schema)
-
-        def call(queued: Queued) -> Awaitable[T]:
-            return branch(queued.item.view(), base.view())
-
-    naming = Naming(key, priority, freezer)
-    coming, waiting = None, []
-    if not isinstance(items, AsyncIterable):
-        waiting = [naming.queued(item) for item in items]
-    elif priority is None:
-        coming = items
-    else:
+    coming = items if isinstance(items, AsyncIterable) else None
+    if coming is not None and priority is not None:
         raise ValueError("priority needs all items at once, and these come one by one")
-    if priority is not None:
-        waiting.sort(key=lambda queued: -queued.priority)
+    freezer = Freezer()
+    call = (
+        branch if state is _NO_STATE else _with_state(branch, freezer.freeze(state, name="the state", as_type=schema))
+    )
+    # Items that come one by one may change between one and the next: each is a moment of its own.
+    frozen = Items[I](lambda item, key: (freeze if coming else freezer.freeze)(item, name=key), key, priority)
+    if not isinstance(items, AsyncIterable):
+        for item in items:
+            frozen.add(item)
+    shared = Limit(limit) if isinstance(limit, int) else limit
     backlog = shared.most if streams and shared else None
     options = Options(shared, deadline_s, total_deadline_s, mode == "fail_fast", on_event, fetched, backlog)
-    running = Running(call, options)
-    return running, lambda: running.begin(waiting, coming, naming)
+    running = Running(lambda position: call(frozen.take(position)), frozen, options)
+    return running, lambda: running.begin(coming)
+
+
+def _with_state(branch: Callable[..., Awaitable[T]], base: Frozen[Any]) -> Callable[[Any], Awaitable[T]]:
+    return lambda item: branch(item, base.view())

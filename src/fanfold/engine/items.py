@@ -1,63 +1,81 @@
-"""What a fan-out works on: items with unique keys, isolated before they wait for a slot."""
+"""What a fan-out works on: items under unique keys, isolated before they wait for a slot."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import PurePath
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
-from fanfold.engine.isolate import DuplicateKeyError, Freezer, Frozen
+from fanfold.engine.isolate import DuplicateKeyError, Frozen
 
 I = TypeVar("I")  # noqa: E741 an item
 
 
-class Queued(NamedTuple):
-    """An item that waits for its slot; `position` counts all items from 0."""
-
-    position: int
-    key: str
-    item: Frozen[Any]
-    priority: float = 0.0
-
-
-class Naming(Generic[I]):
-    """Gives the items their keys, in item order, and takes a snapshot of each.
+class Items(Generic[I]):
+    """Snapshots of the items by their position, and the keys that name them.
 
     Args:
+        freeze: takes the snapshot of an item, which has this key.
         key: what names an item; None = its `key` attribute, else the item itself where it is a string or a path,
             else its position.
         priority: a number for an item, higher ones start first; None = all alike.
-        freezer: remembers what it has frozen, so that items which share an object share its snapshot.
     """
 
-    def __init__(self, key: Callable[[I], str] | None, priority: Callable[[I], float] | None, freezer: Freezer) -> None:
-        self._key = key
-        self._priority = priority
-        self._freezer = freezer
-        self._keys: set[str] = set()
+    def __init__(
+        self,
+        freeze: Callable[[I, str], Frozen[I]],
+        key: Callable[[I], str] | None = None,
+        priority: Callable[[I], float] | None = None,
+    ) -> None:
+        self.keys: list[str] = []
+        self._known: set[str] = set()
+        self._frozen: list[Frozen[I] | None] = []
+        self._priorities: list[float] = []
+        self._freeze = freeze
+        self._key_of = key
+        self._priority_of = priority
 
-    def queued(self, item: I) -> Queued:
-        """The next item, ready to start.
+    def add(self, item: I) -> int:
+        """Take the next item; its position.
 
         Raises:
             DuplicateKeyError: an earlier item has the same key.
             IsolationError: the item can't be copied.
         """
-        index = len(self._keys)
-        key = self._key(item) if self._key else _own_key(item, index)
-        self._keys.add(key)
-        if len(self._keys) == index:
+        position = len(self.keys)
+        key = self._key_of(item) if self._key_of else _own_key(item, position)
+        if key in self._known:
             raise DuplicateKeyError(f"two items have the key {key!r}", hint="give every item a key of its own")
-        priority = self._priority(item) if self._priority else 0.0
-        return Queued(index, key, self._freezer.freeze(item, name=key), priority)
+        self._frozen.append(self._freeze(item, key))
+        if self._priority_of is not None:
+            self._priorities.append(self._priority_of(item))
+        self._known.add(key)
+        self.keys.append(key)
+        return position
+
+    def take(self, position: int) -> I:
+        """The branch's own view of its item, to be had once: the snapshot isn't kept for longer."""
+        frozen, self._frozen[position] = self._frozen[position], None
+        if frozen is None:
+            raise LookupError(f"item {position} was taken before")
+        return frozen.view()
+
+    def priority(self, position: int) -> float:
+        """The item's priority; 0 where all are alike."""
+        return self._priorities[position] if self._priorities else 0.0
+
+    def in_order(self) -> list[int]:
+        """Positions in the order in which items start: higher priority first, item order among equals."""
+        positions = range(len(self.keys))
+        return sorted(positions, key=lambda position: -self._priorities[position]) if self._priorities else [*positions]
 
 
-def _own_key(item: Any, index: int) -> str:
+def _own_key(item: Any, position: int) -> str:
     if isinstance(item, str):
         return item
     if isinstance(item, int):
-        return str(index)
+        return str(position)
     key = getattr(item, "key", None)
     if isinstance(key, str):
         return key
-    return str(item) if isinstance(item, PurePath) else str(index)
+    return str(item) if isinstance(item, PurePath) else str(position)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from fanfold.engine.branch import Branch, BranchTask, Place, current, current_branch
 from fanfold.engine.events import BranchFinished, BranchQueued, BranchStarted, Event
 from fanfold.engine.isolate import detach
-from fanfold.engine.items import Naming, Queued
+from fanfold.engine.items import Items
 from fanfold.engine.limit import Limit, give, may_pass_on, take
 from fanfold.engine.outcome import (
     BranchCancelled,
@@ -50,19 +50,21 @@ class Running(Generic[T]):
     """The branches of one fan-out: those that wait, those that run, and the outcomes of the others.
 
     Args:
-        call: runs the branch function over one item.
+        call: runs the branch function over the item at a position.
+        items: all that are there; those that come later are added.
         options: see `fan_out`.
     """
 
-    def __init__(self, call: Callable[[Queued], Awaitable[T]], options: Options) -> None:
+    def __init__(self, call: Callable[[int], Awaitable[T]], items: Items[Any], options: Options) -> None:
         self._call = call
+        self._items = items
         self._deadline_s = options.deadline_s
         self._total_deadline_s = options.total_deadline_s
         self._fail_fast = options.fail_fast
         self._on_event = options.on_event
         self._fetched = options.fetched
         self._backlog = options.backlog
-        self._waiting: deque[Queued] = deque()
+        self._waiting: deque[int] = deque()
         self._branches: dict[int, Branch] = {}
         self._outcomes: dict[int, Outcome[T]] = {}
         self._arrived: deque[Outcome[T]] = deque()
@@ -88,22 +90,20 @@ class Running(Generic[T]):
             chain = (limit, *chain)
         return Place(outer.path if outer else (), chain, self._loop, self._time(), self._tell, self._lost)
 
-    def begin(self, waiting: Iterable[Queued], coming: AsyncIterable[Any] | None, naming: Naming[Any]) -> None:
+    def begin(self, coming: AsyncIterable[Any] | None = None) -> None:
         """Start as many branches as there are slots; each that ends makes room for the next one.
 
         Args:
-            waiting: items that are there, in the order in which they start.
             coming: items still to come; each is pulled when the one before it has started.
-            naming: prepares the items still to come.
         """
-        self._waiting.extend(waiting)
         if self._total_deadline_s is not None:
             self._timer = self._loop.call_later(self._total_deadline_s, self._expire)
-        if self._on_event:
-            for queued in sorted(self._waiting, key=lambda queued: queued.position):
-                self._tell(BranchQueued(queued.key, (*self._place.outer, queued.key)))
+        if self._on_event is not None:
+            for position in range(len(self._items.keys)):
+                self._tell_queued(position)
+        self._waiting.extend(self._items.in_order())
         if coming is not None and not self._stopping:
-            self._puller = self._loop.create_task(self._pull(coming, naming))
+            self._puller = self._loop.create_task(self._pull(coming))
             self._puller.add_done_callback(self._pulled)
         self._fill()
         self._check_over()
@@ -172,7 +172,7 @@ class Running(Generic[T]):
         while self._may_start():
             self._full = take(self._place.chain)
             if self._full is not None:
-                self._full._wait((1, -len(self._place.outer), -self._waiting[0].priority), self._wake)
+                self._full._wait((1, -len(self._place.outer), -self._items.priority(self._waiting[0])), self._wake)
                 break
             self._start_next()
         self._filling = False
@@ -187,17 +187,17 @@ class Running(Generic[T]):
         return self._backlog is None or len(self._arrived) < self._backlog
 
     def _start_next(self) -> None:
-        queued = self._waiting.popleft()
+        position = self._waiting.popleft()
         if self._room is not None and not self._waiting and not self._room.done():
             self._room.set_result(None)
-        branch = Branch(self._place, queued.key, queued.position)
-        run = self._run(branch, queued)
-        task = BranchTask(run, loop=self._loop, name=queued.key, context=self._context.copy())
+        key = self._items.keys[position]
+        branch = Branch(self._place, key, position)
+        task = BranchTask(self._run(branch), loop=self._loop, name=key, context=self._context.copy())
         task.branch = branch
         branch.task = task
-        self._branches[queued.position] = branch
+        self._branches[position] = branch
 
-    async def _run(self, branch: Branch, queued: Queued) -> None:
+    async def _run(self, branch: Branch) -> None:
         current.set(branch)
         now_s, began_s = self._time, self._place.began_s
         branch.started_s = started_s = now_s() - began_s
@@ -207,7 +207,7 @@ class Running(Generic[T]):
         if self._deadline_s is not None:
             timer = self._loop.call_later(self._deadline_s, branch.expire)
         try:
-            value = detach(await self._call(queued))
+            value = detach(await self._call(branch.index))
         except GeneratorExit:
             raise
         except BaseException as error:  # noqa: BLE001 the branch boundary: whatever a branch raises is its outcome
@@ -314,17 +314,18 @@ class Running(Generic[T]):
             self._timer.cancel()
         now_s = self._time() - self._place.began_s
         while self._waiting:
-            queued = self._waiting.popleft()
-            self._settle(Failed(queued.key, self._not_started(queued.key), now_s, 0.0, 0, queued.position))
+            position = self._waiting.popleft()
+            key = self._items.keys[position]
+            self._settle(Failed(key, self._not_started(key), now_s, 0.0, 0, position))
         self._over.set()
         self._arrival.set()
 
-    async def _pull(self, coming: AsyncIterable[Any], naming: Naming[Any]) -> None:
+    async def _pull(self, coming: AsyncIterable[Any]) -> None:
         try:
             async for item in coming:
-                queued = naming.queued(item)
-                self._tell(BranchQueued(queued.key, (*self._place.outer, queued.key)))
-                self._waiting.append(queued)
+                position = self._items.add(item)
+                self._tell_queued(position)
+                self._waiting.append(position)
                 self._fill()
                 if self._waiting:
                     self._room = self._loop.create_future()
@@ -344,6 +345,10 @@ class Running(Generic[T]):
         elif not puller.cancelled() and (error := puller.exception()) is not None:
             self.abandon(error)
         self._check_over()
+
+    def _tell_queued(self, position: int) -> None:
+        key = self._items.keys[position]
+        self._tell(BranchQueued(key, (*self._place.outer, key)))
 
     def _tell(self, event: Event) -> None:
         if self._on_event is None:
