@@ -19,7 +19,17 @@ from fanfold.engine.determinism import Determinism, check_determinism
 from fanfold.engine.events import BranchFinished, BranchQueued, BranchRetried, BranchStarted, Event, Folded
 from fanfold.engine.fan_out import fan_out, stream
 from fanfold.engine.fold import FoldError, Folding, fold
-from fanfold.engine.isolate import DuplicateKeyError, IsolationError, Keyed
+from fanfold.engine.isolate import (
+    DuplicateKeyError,
+    Freezer,
+    Frozen,
+    FrozenError,
+    IsolationError,
+    Keyed,
+    detach,
+    freeze,
+    read_only,
+)
 from fanfold.engine.laws import LawBroken, check_laws
 from fanfold.engine.limit import Limit, LimitError
 from fanfold.engine.logs import log_events
@@ -114,6 +124,9 @@ __all__ = [
     "FoldError",
     "Folded",
     "Folding",
+    "Freezer",
+    "Frozen",
+    "FrozenError",
     "Hit",
     "IsolationError",
     "Journal",
@@ -158,12 +171,14 @@ __all__ = [
     "count_votes",
     "current_branch",
     "deadline",
+    "detach",
     "earlier_errors",
     "fan_out",
     "fields_of",
     "first_difference",
     "first_success",
     "fold",
+    "freeze",
     "idempotency_key",
     "is_congestion",
     "is_throttled",
@@ -177,6 +192,7 @@ __all__ = [
     "merge_states",
     "merge_tails",
     "rate_limit",
+    "read_only",
     "retry",
     "retry_after_s",
     "run_once",
