@@ -1,0 +1,157 @@
+"""Dicts, lists and sets: they are copied into forms that refuse to change, and so is what is in them."""
+
+from __future__ import annotations
+
+from sys import getrefcount
+from typing import Any
+
+from fanfold.engine.isolate.errors import Refused
+from fanfold.engine.isolate.frozen import FrozenDict, FrozenList, FrozenSet, LeafDict, LeafList, Shared
+from fanfold.engine.isolate.keep import keep
+from fanfold.engine.isolate.kinds import ATOMS
+from fanfold.engine.isolate.opaque import hold
+from fanfold.engine.isolate.read_only import Declared, declared
+from fanfold.engine.isolate.thaw import THAW
+from fanfold.engine.isolate.walk import FREEZE, Freeze, Seen
+
+_dict_set, _list_new, _list_extend = dict.__setitem__, list.__new__, list.extend
+
+
+def _references_in_dict() -> int:
+    shell = LeafDict({"": []})
+    value = dict(shell)
+    return next(getrefcount(part) for _, part in shell.items() if value)
+
+
+def _references_in_list() -> int:
+    value: list[Any] = [[]]
+    parts = value.copy()
+    return next(getrefcount(part) for _, part in enumerate(parts))
+
+
+# An object with so many references is held by the container at hand and nothing else, so that it can't be met twice
+# and needn't be remembered. Counted as in the loops below, for what a loop itself holds depends on the interpreter.
+_ALONE_IN_DICT, _ALONE_IN_LIST = _references_in_dict(), _references_in_list()
+
+
+def freeze_dict(value: dict[Any, Any], seen: Seen, alone: bool = False, shell: LeafDict | None = None) -> Any:
+    """The frozen form of a dict.
+
+    Args:
+        alone: nothing else refers to the dict.
+        shell: what is in the dict, where reading `value` itself would thaw it.
+    """
+    if shell is None:
+        shell = LeafDict(value)
+    if not alone and seen.met(value, shell):
+        return seen[id(value)]
+    lazy, key = False, None
+    try:
+        for key, part in shell.items():
+            kind = type(part)
+            if kind not in ATOMS:
+                if kind is dict:
+                    only = getrefcount(part) <= _ALONE_IN_DICT
+                    frozen = freeze_dict(part, seen, only)
+                elif kind is list:
+                    only = getrefcount(part) <= _ALONE_IN_DICT
+                    frozen = freeze_list(part, seen, only)
+                else:
+                    frozen = FREEZE[kind](part, seen)
+                _dict_set(shell, key, frozen)
+                lazy = lazy or type(frozen) in THAW
+            if type(key) not in ATOMS and not is_immutable(key):
+                seen.pop(id(value), None)
+                return hold(value, seen)
+    except Refused as refused:
+        raise refused.below(f"[{key!r}]") from refused
+    if lazy:
+        shell.__class__ = FrozenDict  # type: ignore[assignment]
+    return shell
+
+
+def freeze_list(value: list[Any], seen: Seen, alone: bool = False, parts: list[Any] | None = None) -> Any:
+    """The frozen form of a list.
+
+    Args:
+        alone: nothing else refers to the list.
+        parts: what is in the list, where reading `value` itself would thaw it.
+    """
+    if parts is None:
+        parts = value.copy()
+    leaf = ATOMS.issuperset(map(type, parts))
+    shell: FrozenList = LeafList(parts) if leaf else _list_new(FrozenList)
+    if not alone and seen.met(value, shell):
+        return seen[id(value)]
+    return shell if leaf else _fill(shell, parts, seen)
+
+
+def _fill(shell: FrozenList, parts: list[Any], seen: Seen) -> FrozenList:
+    leaf, index = True, 0
+    try:
+        for index, part in enumerate(parts):
+            kind = type(part)
+            if kind not in ATOMS:
+                if kind is dict:
+                    only = getrefcount(part) <= _ALONE_IN_LIST
+                    frozen = freeze_dict(part, seen, only)
+                elif kind is list:
+                    only = getrefcount(part) <= _ALONE_IN_LIST
+                    frozen = freeze_list(part, seen, only)
+                else:
+                    frozen = FREEZE[kind](part, seen)
+                parts[index] = frozen
+                leaf = leaf and type(frozen) not in THAW
+    except Refused as refused:
+        raise refused.below(f"[{index}]") from refused
+    _list_extend(shell, parts)
+    if leaf:
+        shell.__class__ = LeafList
+    else:
+        shell.parts = tuple(parts)
+    return shell
+
+
+def freeze_set(value: set[Any], seen: Seen) -> Any:
+    """The frozen form of a set; what can be hashed and changed all the same is copied with it."""
+    if not all(map(is_immutable, value)):
+        return hold(value, seen)
+    shell = FrozenSet(value)
+    return seen[id(value)] if seen.met(value, shell) else shell
+
+
+def freeze_frozenset(value: frozenset[Any], seen: Seen) -> Any:
+    """A frozenset is what it is, unless it holds what can be hashed and changed all the same."""
+    return value if all(map(is_immutable, value)) else hold(value, seen)
+
+
+def is_immutable(value: Any) -> bool:
+    """Whether nobody can change the value nor anything inside it."""
+    if type(value) in ATOMS:
+        return True
+    try:
+        return FREEZE[type(value)](value, Seen()) is value and not isinstance(value, Shared)
+    except Refused:
+        return False
+
+
+def typed_dict_freezer(cls: type) -> Freeze:
+    """How dicts are frozen that a TypedDict describes: its read-only fields hold the base itself."""
+    said = declared(cls)
+
+    def freeze(value: Any, seen: Seen) -> Any:
+        frozen = FREEZE[type(value)](value, seen)
+        return _declare(frozen, said, seen) if isinstance(frozen, FrozenDict) else frozen
+
+    return freeze
+
+
+def _declare(frozen: FrozenDict, said: Declared, seen: Seen) -> FrozenDict:
+    if seen.reused:
+        frozen = FrozenDict(frozen)  # it may be of an older base, which isn't ours to change
+    for name in said.read_only & frozen.keys():
+        _dict_set(frozen, name, keep(frozen[name]))
+    for name, typed in said.typed.items():
+        if isinstance(part := frozen.get(name), FrozenDict):
+            _dict_set(frozen, name, _declare(part, declared(typed), seen))
+    return frozen
