@@ -14,6 +14,7 @@ from fanfold.engine import BranchNotStarted, DeadlineExceeded, IsolationError
 from fanfold.nodes import (
     CyclicPlan,
     DependencyFailed,
+    End,
     MergeError,
     NodeResult,
     NoProducer,
@@ -23,6 +24,7 @@ from fanfold.nodes import (
     RunContext,
     SeveralProducers,
     UndeclaredWrite,
+    UnexpectedOutput,
     from_function,
     plan,
 )
@@ -146,6 +148,30 @@ async def test_a_change_that_wasnt_declared_is_an_error() -> None:
         await plan([sneaky, node("b -> c")]).run(RunContext({"a": 1, "other": []}))
     assert [type(error) for _, error in caught.value.failed_nodes] == [UndeclaredWrite, DependencyFailed]
     assert "sneaky changed 'other'" in str(caught.value)
+
+
+@virtual_time
+async def test_a_declared_field_that_isnt_written_is_an_error() -> None:
+    class Lazy(FunctionNode[Any]):
+        async def run(self, ctx: RunContext[Any]) -> Any:
+            ctx.state.pop("other", None)
+            return End()
+
+    made = node("a -> b")
+    lazy = Lazy(made.function, reads=["a"], writes=["b"], name="lazy")
+    with pytest.raises(ParallelExecutionError, match="lazy didn't write 'b', which it declares") as caught:
+        await plan([lazy, node("b -> c")]).run(RunContext({"a": 1}))
+    assert isinstance(caught.value.failed_nodes[0][1], UnexpectedOutput)
+    with pytest.raises(ParallelExecutionError, match="lazy changed 'other'"):
+        await plan([lazy]).run(RunContext({"a": 1, "other": 1}))
+
+
+@virtual_time
+async def test_a_long_chain_is_given_up_whole() -> None:
+    nodes = [node(f"f{number} -> f{number + 1}", does=None if number else no) for number in range(2_000)]
+    with pytest.raises(ParallelExecutionError) as caught:
+        await plan(nodes).run(RunContext({"f0": 1}))
+    assert len(caught.value.failed_nodes) == 2_000
 
 
 @virtual_time

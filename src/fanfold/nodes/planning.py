@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
@@ -19,6 +19,7 @@ from fanfold.nodes.dependencies import Dependencies, dependencies, refuse_missin
 from fanfold.nodes.errors import MergeError, ParallelExecutionError, failures
 from fanfold.nodes.executor import ParallelExecutor
 from fanfold.nodes.graph import GraphRun
+from fanfold.nodes.node import UnexpectedOutput
 from fanfold.nodes.protocol import BaseNode, End, name_of
 from fanfold.nodes.result import NodeResult
 from fanfold.nodes.snapshots import is_untouched, snapshot
@@ -106,17 +107,22 @@ class _Running(Generic[StateT]):
         self._started: list[int] = []
         self._results: dict[int, NodeResult[StateT]] = {}
         self._ready: list[tuple[float, int, Job[StateT]]] = []
-        self._released: set[int] = set()
+        self._bases: dict[tuple[int, ...], Job[StateT]] = {}
+        self._lacks = [set(needed) for needed in needs.needs]
+        self._dependents: dict[int, list[int]] = {}
+        for position in needs.order:
+            for needed in needs.needs[position]:
+                self._dependents.setdefault(needed, []).append(position)
         self._change = asyncio.Event()
 
     async def results(self) -> list[NodeResult[StateT]]:
         """Run everything that can be run; one result for each node, in node order."""
-        self._release()
+        for position in [one for one in self._plan.order if not self._lacks[one]]:
+            self._release(position)
         async with self._executor.running(self._batch, self._jobs()) as results:
             async for index, result in results:
                 position = self._started[index]
-                self._results[position] = self._checked(position, result)
-                self._release()
+                self._finish(position, self._checked(position, result))
         for position in self._plan.order:  # those that the deadline of the whole left no time for
             if position not in self._results:
                 name = name_of(self._plan.nodes[position])
@@ -152,42 +158,57 @@ class _Running(Generic[StateT]):
                 self._change.clear()
                 await self._change.wait()
 
-    def _release(self) -> None:
-        """Make ready what needs nothing more, and give up what needs a node that failed."""
-        for position in self._plan.order:
-            needs = self._plan.needs[position]
-            if position in self._released or any(one not in self._results for one in needs):
-                continue
-            self._released.add(position)
-            failed = [one for one in needs if not self._results[one].is_success]
-            try:
-                if failed:
-                    raise self._dependency_failed(position, failed)
-                base = snapshot(self.context(self._plan.upstream(position)))
-            except (DependencyFailed, IsolationError, MergeError) as error:
-                self._results[position] = self._not_run(position, error)
-            else:
-                node = self._plan.nodes[position]
-                heapq.heappush(
-                    self._ready, (-self._executor.priority_of(node), position, Job(position, node, base, base.view()))
-                )
+    def _finish(self, position: int, result: NodeResult[StateT]) -> None:
+        """Take a node's result; make ready what needs nothing more now, and give up what needs one that failed."""
+        self._results[position] = result
+        finished = [position]
+        while finished:
+            for dependent in self._dependents.get(finished.pop(), ()):
+                self._lacks[dependent] -= self._results.keys()
+                if not self._lacks[dependent] and dependent not in self._results and not self._release(dependent):
+                    finished.append(dependent)
         self._change.set()
 
+    def _release(self, position: int) -> bool:
+        """Make a node ready that needs nothing more; False where it can't run, and so has its result."""
+        failed = [one for one in self._plan.needs[position] if not self._results[one].is_success]
+        try:
+            if failed:
+                raise self._dependency_failed(position, failed)
+            job = self._job(position)
+        except (DependencyFailed, IsolationError, MergeError) as error:
+            self._results[position] = self._not_run(position, error)
+            return False
+        heapq.heappush(self._ready, (-self._executor.priority_of(job.node), position, job))
+        return True
+
+    def _job(self, position: int) -> Job[StateT]:
+        upstream = self._plan.upstream(position)
+        node = self._plan.nodes[position]
+        if (known := self._bases.get(upstream)) is not None:
+            return replace(known, position=position, node=node)
+        base = snapshot(self.context(upstream))
+        job = self._bases[upstream] = Job(position, node, base, base.view())
+        return job
+
     def _checked(self, position: int, result: NodeResult[StateT]) -> NodeResult[StateT]:
+        """The result, failed where the node changed other fields than it declares to write, or left one of them out."""
         if result.error is not None or result.base is None:
             return result
         left = self._left[position] = _view(result)
-        before = field_names(result.base.state)
-        for name in field_names(left.state):
-            if name in self._plan.writes[position]:
-                continue
-            if name not in before or _differ(field_of(result.base.state, name), field_of(left.state, name)):
-                error = UndeclaredWrite(
-                    f"{name_of(result.node)} changed {name!r}, which it doesn't declare to write",
-                    hint=f"add {name!r} to what it writes, so that others can wait for it",
-                )
-                return replace(result, error=error, next_node=End())
-        return result
+        error: FanfoldError | None = None
+        after, declared = field_names(left.state), self._plan.writes[position]
+        for name in [name for name in declared if name not in after][:1]:
+            error = UnexpectedOutput(
+                f"{name_of(result.node)} didn't write {name!r}, which it declares",
+                hint="write all declared fields, or declare fewer",
+            )
+        for name in _changed(result.base.state, left.state, declared)[:1]:
+            error = UndeclaredWrite(
+                f"{name_of(result.node)} changed {name!r}, which it doesn't declare to write",
+                hint=f"add {name!r} to what it writes, so that others can wait for it",
+            )
+        return result if error is None else replace(result, error=error, next_node=End())
 
     def _dependency_failed(self, position: int, failed: list[int]) -> DependencyFailed:
         names = " and ".join(name_of(self._plan.nodes[one]) for one in failed)
@@ -213,6 +234,17 @@ def _view(result: NodeResult[StateT]) -> RunContext[StateT]:
         return result.snapshot().view()
     except IsolationError:  # a live object was put in it, which those who would get it are told
         return result.context
+
+
+def _changed(before: object, after: object, declared: Sequence[str]) -> list[str]:
+    """The fields that differ, or are in one of the two states alone; those that were declared apart."""
+    names, others = field_names(before), field_names(after)
+    return [
+        name
+        for name in dict.fromkeys([*names, *others])
+        if name not in declared
+        and (name not in names or name not in others or _differ(field_of(before, name), field_of(after, name)))
+    ]
 
 
 def _differ(before: object, after: object) -> bool:
