@@ -1,6 +1,6 @@
 """The engine beside its peers, all in one run.
 
-    python benchmarks/engine.py [--only SECTION] [--rounds N] [--seed N] [--no-peers] [--quick] [--docs]
+    python benchmarks/engine.py [--only SECTION] [--peer PEER] [--rounds N] [--seed N] [--no-peers] [--quick] [--docs]
 
 Peers are LangGraph (as shipped; with a deep copy of the shared state in each branch, which is what equal isolation
 takes; with its SQLite saver), pydantic-graph, dspy.Parallel, llama-index-workflows, aiometer, `asyncio.gather` with and
@@ -26,7 +26,7 @@ from pathlib import Path
 import packages
 from engine_peers import environment, imports, plot, session, tables
 from engine_peers.floors import floors
-from engine_peers.plan import FULL, QUICK, SECTIONS, cells
+from engine_peers.plan import FULL, PEERS, QUICK, SECTIONS, cells
 from engine_peers.results import Results
 
 HERE = Path(__file__).parent
@@ -61,6 +61,7 @@ def main(argv: list[str] | None = None) -> int:
 def _options(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", choices=SECTIONS, help="measure this section; may be repeated")
+    parser.add_argument("--peer", action="append", choices=sorted(PEERS), help="measure this peer; may be repeated")
     parser.add_argument("--rounds", type=int, default=None, help="rounds (default 5; 1 with --quick)")
     parser.add_argument("--seed", type=int, default=None, help="repeat the order of an earlier run")
     parser.add_argument("--no-peers", action="store_true", help="only what needs no installation")
@@ -80,6 +81,8 @@ def _measured(options: argparse.Namespace) -> Results:
     began_s = time.monotonic()
     print(f"seed {seed}, {rounds} rounds", flush=True)
     todo = cells(scale, sections, with_peers=with_peers)
+    if options.peer:
+        todo = [cell for cell in todo if cell.peer in options.peer]
     results = session.run(todo, python=python, rounds=rounds, seed=seed, at_least_s=scale.at_least_s, tell=_tell)
     if "imports" in sections:
         results.imports, heavy = imports.measure(python, scale.imports, seed, with_peers=with_peers)

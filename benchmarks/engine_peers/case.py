@@ -6,12 +6,14 @@ import asyncio
 import functools
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 SMALL: dict[str, Any] = {"offset": 1, "notes": ["isolated"], "of": {"run": 7}}
 SLEEP_S = 0.01
+PER_FILE = 50
+Files: TypeAlias = dict[str, list[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,26 +56,34 @@ class Run:
     extra: dict[str, float] = field(default_factory=dict)
 
 
-def make_state(size: int) -> dict[str, Any]:
-    """Records of findings, as a list of nested dicts, of about `size` bytes as JSON; made once for each size."""
-    return _made(size) if size else SMALL
+def make_state(size: int, *, is_flat: bool = False) -> dict[str, Any]:
+    """Findings of about `size` bytes as JSON, fifty to a file, or all in one list; made once for each size."""
+    return _made(size, is_flat) if size else SMALL
 
 
 @functools.cache
-def _made(size: int) -> dict[str, Any]:
+def _made(size: int, is_flat: bool) -> dict[str, Any]:
     each = len(json.dumps(_record(1000)))
-    return {"offset": 1, "records": [_record(number) for number in range(max(1, size // each))]}
+    records = [_record(number) for number in range(max(1, size // each))]
+    if is_flat:
+        return {"offset": 1, "records": records}
+    files = {_path(start // PER_FILE): records[start : start + PER_FILE] for start in range(0, len(records), PER_FILE)}
+    return {"offset": 1, "files": files}
 
 
 def _record(number: int) -> dict[str, Any]:
     return {
         "id": number,
         "one": 1,
-        "path": f"src/package_{number % 50}/module_{number}.py",
+        "path": _path(number // PER_FILE),
         "message": f"`value_{number}` is assigned to but never used in this function",
         "tags": ["unused", "fixable"],
         "span": {"start": {"line": number % 900, "column": 5}, "end": {"line": number % 900, "column": 12}},
     }
+
+
+def _path(number: int) -> str:
+    return f"src/package_{number % 50}/module_{number}.py"
 
 
 async def trivial(number: int, state: Any) -> int:
@@ -105,7 +115,15 @@ async def tenth_s(number: int, state: Any) -> int:
 
 async def read_one(number: int, state: Any) -> int:
     """Reads one record of the state."""
-    records = _records(state)
+    record = _one_of(_files(state), number)
+    await asyncio.sleep(0)
+    one: int = record["one"]
+    return number * 2 + one
+
+
+async def read_one_of_list(number: int, state: Any) -> int:
+    """Reads one record of a state that has all of them in one list."""
+    records = state["records"]
     await asyncio.sleep(0)
     one: int = records[number % len(records)]["one"]
     return number * 2 + one
@@ -113,8 +131,7 @@ async def read_one(number: int, state: Any) -> int:
 
 async def change_one(number: int, state: Any) -> int:
     """Appends to a list inside one record: right only where no sibling's append is seen."""
-    records = _records(state)
-    tags: list[Any] = records[number % len(records)]["tags"]
+    tags: list[Any] = _one_of(_files(state), number)["tags"]
     await asyncio.sleep(0)
     tags.append(number)
     return number * 2 + len(tags) - 2
@@ -122,10 +139,10 @@ async def change_one(number: int, state: Any) -> int:
 
 async def scan_all(number: int, state: Any) -> int:
     """Reads a field of every record."""
-    records = _records(state)
+    files = _files(state)
     await asyncio.sleep(0)
-    total: int = sum(record["one"] for record in records)
-    return number * 2 + total // len(records)
+    ones: list[int] = [record["one"] for records in files.values() for record in records]
+    return number * 2 + sum(ones) // len(ones)
 
 
 async def fail(number: int, _: Any) -> int:
@@ -141,9 +158,14 @@ async def record_item(item: Any, state: Any) -> int:
     return number * 2 + offset
 
 
-def _records(state: Any) -> Sequence[Mapping[str, Any]]:
-    found: Sequence[Mapping[str, Any]] = state["records"] if isinstance(state, dict) else state.records
-    return found
+def _files(state: Any) -> Files:
+    files: Files = state["files"] if isinstance(state, dict) else state.files
+    return files
+
+
+def _one_of(files: Files, number: int) -> dict[str, Any]:
+    records = files[_path(number % len(files))]
+    return records[number % len(records)]
 
 
 WORKS: dict[str, Callable[[Any, Any], Awaitable[int]]] = {
@@ -152,6 +174,7 @@ WORKS: dict[str, Callable[[Any, Any], Awaitable[int]]] = {
     "10 ms": ten_ms,
     "100 ms": tenth_s,
     "read one": read_one,
+    "read one of a list": read_one_of_list,
     "change one": change_one,
     "scan all": scan_all,
     "fail": fail,

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import copy
 import functools
-from typing import Any
 
 from pydantic import BaseModel
 
-from engine_peers.case import make_state
+from engine_peers.case import Files, make_state
 
 
 class State(BaseModel):
     """What `case.make_state` makes, with fields."""
 
     offset: int
-    records: list[dict[str, Any]] = []
-    notes: list[str] = []
+    files: Files
 
 
 @functools.cache

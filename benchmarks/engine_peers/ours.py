@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypedDict
 
-from engine_peers.case import WORKS, Case, Run, items_of, make_state
+from engine_peers.case import WORKS, Case, Files, Run, items_of, make_state
 from engine_peers.model import as_model
 from engine_peers.plain import GROUP, Spy
 from fanfold.engine import Done, Failed, Outcome, fan_out
@@ -30,7 +30,7 @@ class ReadOnly(TypedDict):
     """The shared state of `case.make_state`, of which branches only read the records."""
 
     offset: int
-    records: Annotated[list[dict[str, Any]], read_only]
+    files: Annotated[Files, read_only]
 
 
 class Folded(TypedDict):
@@ -54,16 +54,19 @@ async def probe(_: str, case: Case) -> AsyncIterator[Run]:
         yield Run(lambda: _in_any_order(case, figures), extra=figures)
     else:
         items, work, state = items_of(case), WORKS[case.work], _state(case)
-        schema = ReadOnly if case.variant == "read only" else None
+        schema = _schema(case)
         yield Run(lambda: fan_out(work, items, limit=case.limit, state=state, schema=schema), _reader(case))
 
 
 def _state(case: Case) -> Any:
     """What the branches share; "frozen" has been frozen before the clock starts."""
-    state = as_model(case.state_bytes) if "model" in case.variant else make_state(case.state_bytes)
-    if "frozen" in case.variant:
-        return freeze(state).view()
-    return state
+    is_flat = case.work == "read one of a list"
+    state = as_model(case.state_bytes) if "model" in case.variant else make_state(case.state_bytes, is_flat=is_flat)
+    return freeze(state, as_type=_schema(case)).view() if "frozen" in case.variant else state
+
+
+def _schema(case: Case) -> type | None:
+    return ReadOnly if "read only" in case.variant else None
 
 
 def _reader(case: Case) -> Callable[[list[Outcome[int]]], list[int]]:

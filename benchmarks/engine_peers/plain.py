@@ -23,7 +23,10 @@ async def probe(peer: str, case: Case) -> AsyncIterator[Run]:
         yield Run(lambda: _nested(spy, case), extra=spy.seen)
         return
     items, work = items_of(case), WORKS[case.work]
-    state: Any = as_model(case.state_bytes) if peer == "model-copy" else make_state(case.state_bytes)
+    is_flat = case.work == "read one of a list"
+    state: Any = make_state(case.state_bytes, is_flat=is_flat)
+    if peer == "model-copy":
+        state = as_model(case.state_bytes)
     copied = COPIES.get(peer)
     if copied is not None:
         work = _copying(work, copied(state))

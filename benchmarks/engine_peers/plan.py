@@ -140,15 +140,22 @@ def _items(scale: Scale) -> Iterator[Cell]:
 def _state(scale: Scale) -> Iterator[Cell]:
     for size in scale.sizes:
         few = max(3, min(scale.many, 20 * MB // size))
+        rounds = 1 if size >= 10 * MB else 3 if size >= 1 * MB else None
         for variant in ("dict", "dict frozen", "model", "model frozen"):
             yield Cell("fanfold", Case("state", "read one", scale.many, 64, size, variant))
+        for variant in ("dict", "dict frozen"):
+            yield Cell("fanfold", Case("state", "read one of a list", scale.many, 64, size, variant))
         yield Cell("fanfold", Case("state", "change one", scale.many, 64, size, "dict"))
-        yield Cell("semaphore", Case("state", "read one", scale.many, 64, size))
+        for work in ("read one", "read one of a list"):
+            yield Cell("semaphore", Case("state", work, scale.many, 64, size))
         for peer in ("deepcopy", "pickle", "model-copy", "h4", "langgraph-copy"):
-            yield Cell(peer, Case("state", "read one", few, 64, size), rounds=3 if size >= 1 * MB else None)
-        yield Cell("deepcopy", Case("state", "change one", few, 64, size), rounds=3 if size >= 1 * MB else None)
-        for peer, variant in (("fanfold", "dict"), ("fanfold", "read only"), ("semaphore", ""), ("deepcopy", "")):
-            yield Cell(peer, Case("state", "scan all", max(3, few // 2), 64, size, variant), rounds=3)
+            yield Cell(peer, Case("state", "read one", few, 64, size), rounds=rounds)
+        yield Cell("deepcopy", Case("state", "change one", few, 64, size), rounds=rounds)
+        scans = max(3, min(100, few * 4))
+        for variant in ("dict", "dict frozen", "read only frozen"):
+            yield Cell("fanfold", Case("state", "scan all", scans, 64, size, variant), rounds=3)
+        yield Cell("semaphore", Case("state", "scan all", scans, 64, size), rounds=3)
+        yield Cell("deepcopy", Case("state", "scan all", few, 64, size), rounds=1)
 
 
 def _errors(scale: Scale) -> Iterator[Cell]:

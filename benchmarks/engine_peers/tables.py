@@ -132,12 +132,20 @@ def _state(results: Results) -> Iterator[str]:
             ("LangGraph, deep copy", "langgraph-copy", ""),
         ),
     )
-    changed = list(_by_size(results, "change one", (
-        ("**Fanfold**, a dict", "fanfold", "dict"),
-        ("`copy.deepcopy` for each branch", "deepcopy", ""),
-    )))  # fmt: skip
-    if changed:
-        yield from ("", "Each branch appends to a list inside one record:", "", *changed)
+    more = (
+        ("Each branch appends to a list inside one record:", "change one", (
+            ("**Fanfold**, a dict", "fanfold", "dict"),
+            ("`copy.deepcopy` for each branch", "deepcopy", ""),
+        )),
+        ("All records in one list, of which each branch's copy has all the references:", "read one of a list", (
+            ("**Fanfold**, a dict", "fanfold", "dict"),
+            ("**Fanfold**, a dict, without freezing", "fanfold", "dict frozen"),
+            ("`gather` + `Semaphore`, shared: no isolation", "semaphore", ""),
+        )),
+    )  # fmt: skip
+    for said, work, variants in more:
+        if table := list(_by_size(results, work, variants)):
+            yield from ("", said, "", *table)
 
 
 def _scans(results: Results) -> Iterator[str]:
@@ -146,7 +154,8 @@ def _scans(results: Results) -> Iterator[str]:
         "scan all",
         (
             ("**Fanfold**, a dict", "fanfold", "dict"),
-            ("**Fanfold**, the field declared read-only", "fanfold", "read only"),
+            ("**Fanfold**, a dict, without freezing", "fanfold", "dict frozen"),
+            ("**Fanfold**, the field declared read-only, without freezing", "fanfold", "read only frozen"),
             ("`gather` + `Semaphore`, shared: no isolation", "semaphore", ""),
             ("`copy.deepcopy` for each branch", "deepcopy", ""),
         ),
