@@ -473,3 +473,59 @@ def test_holds_in_every_order(scenario: Callable[[], Coroutine[Any, Any, None]])
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_holds_in_very_many_orders(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
     explore(scenario, schedules=10_000, seed=SCHEDULES)
+
+
+async def waiting_twice() -> None:
+    """A branch runs two fan-outs at once; the one that ends first takes back the slot that the other one needs."""
+    limit = Limit(1)
+
+    async def branch(_: int) -> list[list[Any]]:
+        both = await asyncio.gather(fan_out(nap, [1], limit=None), fan_out(nap, [2, 3], limit=None))
+        return [values(outcomes) for outcomes in both]
+
+    assert values(await fan_out(branch, range(2), limit=limit)) == [[[1], [2, 3]]] * 2
+    assert limit.running == 0
+
+
+async def timed_out_while_it_wanted_its_slot() -> None:
+    """A branch that stops waiting for its slot, and goes on all the same, must not work without one."""
+    spy, limit = Spy(), Limit(1)
+
+    async def branch(item: int) -> None:
+        if item == 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(2), yield_slot():
+                    await asyncio.sleep(1)
+        with spy.at_work():
+            await asyncio.sleep(5)
+
+    outcomes = await fan_out(branch, range(2), limit=limit)
+    assert values(outcomes) == [None, None]
+    assert spy.peak == 1
+    assert limit.running == 0
+
+
+async def cancelled_twice_while_branches_end() -> None:
+    """The second cancellation of the caller ends delivery, also where branches still tidy up after the first."""
+
+    async def branch(item: int) -> None:
+        try:
+            await asyncio.sleep(item)
+        finally:
+            await asyncio.sleep(item)
+
+    caller = asyncio.create_task(fan_out(branch, [0, 3], limit=2, on_outcome=lambda _: asyncio.sleep(1_000)))
+    for wait_s in (1, randomness().choice([1, 2, 4])):
+        await asyncio.sleep(wait_s)
+        caller.cancel()
+    await asyncio.wait([caller])
+    assert asyncio.get_running_loop().time() < 1_000
+
+
+NOT_YET = [waiting_twice, timed_out_while_it_wanted_its_slot, cancelled_twice_while_branches_end]
+
+
+@pytest.mark.xfail(raises=(RuntimeError, AssertionError), reason="not so yet")
+@pytest.mark.parametrize("scenario", NOT_YET)
+def test_should_hold_in_every_order(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    explore(scenario, schedules=SCHEDULES)
