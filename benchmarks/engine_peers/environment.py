@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -27,13 +29,23 @@ def python() -> Path:
         UnavailableError: the packages can't be installed.
     """
     target = packages.CACHE / "environments" / "engine"
+    target.mkdir(parents=True, exist_ok=True)
+    with (target.parent / "engine.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two benchmarks at once would install into each other's
+        return _installed(target)
+
+
+def _installed(target: Path) -> Path:
     stamp = target / "requirements.txt"
     wanted = "\n".join((*PINS, sys.version, (ROOT / "pyproject.toml").read_text()))
     interpreter = target / "bin" / "python"
     if stamp.exists() and stamp.read_text() == wanted:
         return interpreter
     print(f"installing the peers into {target}", flush=True)
-    subprocess.run([sys.executable, "-m", "venv", "--clear", target], check=True)
+    if not (stamp.exists() and sys.version in stamp.read_text()):
+        shutil.rmtree(target)
+        subprocess.run([sys.executable, "-m", "venv", target], check=True)
+    stamp.unlink(missing_ok=True)
     argv: list[str | Path] = [interpreter, "-m", "pip", "install", "-qq", "--editable", ROOT, *PINS]
     if subprocess.run(argv, check=False).returncode:
         raise packages.UnavailableError(
