@@ -436,6 +436,9 @@ async def test_names_are_printable(path: Path, name: str) -> None:
     with pytest.raises(JournalError, match="is no name"):
         async with Journal.open(path, run="a", version=name):
             pass
+    with pytest.raises(JournalError, match="is no name"):
+        async with Journal.open(path, run="a", version="1") as journal:
+            journal.wrap(Ran().double, name=name)
 
 
 async def test_a_journaled_function_takes_an_item_and_a_state(path: Path) -> None:

@@ -159,7 +159,8 @@ def test_processes_are_told_apart_by_boot_and_start() -> None:
     assert me.is_alive()
     assert not Owner(me.pid, me.process + "0").is_alive()
     assert not Owner(2**22 + 1, me.process).is_alive()
-    assert not Owner(os.getppid(), me.process).is_alive()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as later:
+        assert not Owner(later.pid, me.process).is_alive()
 
 
 async def test_forgetting_a_run_gives_its_room_back(path: Path) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import resource
 import sqlite3
 import stat
@@ -166,6 +168,46 @@ async def test_an_outcome_that_cannot_be_written_is_not_claimed(path: Path) -> N
         outcomes = await fan_out(journal.wrap(double), range(3), limit=None)
         assert [outcome.value for outcome in outcomes if isinstance(outcome, Done)] == [0, 2, 4]
     assert await use(path) == 3
+
+
+async def test_a_retry_does_not_find_what_could_not_be_written(path: Path) -> None:
+    async with Journal.open(path, run="a", version="1", lock_timeout_s=0.01) as journal:
+        with locked(path):
+            waiting = asyncio.create_task(journal.wrap(double)(4))
+            await asyncio.sleep(0)
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            with pytest.raises(NotDurable):
+                await journal.wrap(double)(5)
+        assert await journal.wrap(double)(4) == 8
+        assert (journal.restored, journal.recorded) == (0, 1)
+
+
+async def test_a_run_that_could_not_be_given_back_can_be_opened_again(path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        async with Journal.open(path, run="a", version="1", lock_timeout_s=0.01):
+            stack.enter_context(locked(path))
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT owner_pid FROM run").fetchone() == (os.getpid(),)
+    assert await use(path) == 0
+
+
+async def test_an_outcome_that_cannot_be_stored_takes_no_other_with_it(path: Path) -> None:
+    async with Journal.open(path, run="a", version="1") as journal:
+        call = journal.wrap(double, name="double")
+        await call(0)
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute(
+                "INSERT INTO outcome SELECT run_id, 1000, function, '[\"1\"]', attempt, version, item_hash, state_hash,"
+                " value, error_type, error, traceback, started_s, elapsed_s, token FROM outcome"
+            )
+            connection.commit()
+        outcomes = await fan_out(call, range(3), limit=None)
+    assert [outcome.value for outcome in outcomes if isinstance(outcome, Done)] == [0, 4]
+    (failed,) = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
+    assert failed.key == "1"
+    assert isinstance(failed.error, NotDurable)
 
 
 @contextmanager

@@ -151,7 +151,7 @@ class Journal:
             From the branch: ContentError where a value wouldn't come back equal; NotDurable where it can't be
             written, JournalFenced where another opening has taken the run over.
         """
-        function = name or name_of(branch)
+        function = _named("function", name_of(branch) if name is None else name)
         self._register(function, branch)
         codec: Codec[T] = Codec(return_type(branch) if returns is None else returns)
         ledger = self._ledger
