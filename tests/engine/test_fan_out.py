@@ -9,7 +9,8 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypedDict
 
 import pytest
 from hypothesis import given
@@ -25,10 +26,16 @@ from fanfold.engine import (
     DuplicateKeyError,
     Event,
     Failed,
+    FanOutError,
+    FrozenError,
     IsolationError,
     Outcome,
+    failures,
     fan_out,
+    read_only,
 )
+from fanfold.engine import values as engine_values
+from fanfold.engine.outcome import done
 from fanfold.testing.clock import run, virtual_time
 
 
@@ -656,3 +663,125 @@ def test_importing_the_engine_imports_nothing_heavy() -> None:
     assert not heavy & loaded
     ours = {name for name in loaded if name.startswith("fanfold.")}
     assert {name for name in ours if not name.startswith("fanfold.engine")} == {"fanfold.errors"}
+
+
+@virtual_time
+async def test_events_of_a_nested_fan_out_reach_the_listeners_around_it_with_their_path() -> None:
+    outer_events: list[Event] = []
+    inner_events: list[Event] = []
+
+    async def outer(item: Item) -> None:
+        await fan_out(wait, items(1), limit=1, on_event=inner_events.append if item.key == "k1" else None)
+
+    await fan_out(outer, items(0, 0), limit=1, on_event=outer_events.append)
+    finished = [event.path for event in outer_events if isinstance(event, BranchFinished)]
+    assert finished == [("k0", "k0"), ("k0",), ("k1", "k0"), ("k1",)]
+    assert [event.path for event in inner_events if isinstance(event, BranchFinished)] == [("k1", "k0")]
+
+
+@virtual_time
+async def test_error_of_an_outer_listener_ends_the_outer_fan_out() -> None:
+    def on_event(event: Event) -> None:
+        if isinstance(event, BranchFinished) and len(event.path) == 2:
+            raise LookupError("ours")
+
+    async def outer(_: Item) -> None:
+        await fan_out(wait, items(1, 50), limit=2)
+
+    with pytest.raises(LookupError, match="ours"):
+        await fan_out(outer, items(0, 0), limit=2, on_event=on_event)
+    assert now() == 1
+    assert not other_tasks()
+
+
+class TestKeys:
+    @staticmethod
+    async def keys_of(given_items: list[Any], **options: Any) -> list[str]:
+        async def branch(_: Any) -> None: ...
+
+        return [outcome.key for outcome in await fan_out(branch, given_items, limit=1, **options)]
+
+    @virtual_time
+    async def test_are_the_items_own_or_their_positions(self) -> None:
+        assert await self.keys_of([Item("mine"), "text", Path("a/b.py"), 7, {"x": 1}]) == [
+            "mine",
+            "text",
+            "a/b.py",
+            "3",
+            "4",
+        ]
+
+    @virtual_time
+    async def test_are_what_a_function_says(self) -> None:
+        assert await self.keys_of([{"id": "x"}, {"id": "y"}], key=lambda item: item["id"]) == ["x", "y"]
+
+    @virtual_time
+    async def test_that_are_no_strings_are_refused(self) -> None:
+        with pytest.raises(TypeError, match="a key is a string, not 7"):
+            await self.keys_of([7], key=lambda item: item)
+
+
+class TestState:
+    @virtual_time
+    async def test_each_branch_has_a_view_of_its_own(self) -> None:
+        state = {"seen": [["nobody"]]}
+
+        async def branch(name: str, state: dict[str, list[list[str]]]) -> list[list[str]]:
+            state["seen"][0].append(name)
+            await asyncio.sleep(1)
+            return state["seen"]
+
+        outcomes = await fan_out(branch, ["a", "b"], limit=2, state=state)
+        assert engine_values(outcomes) == [[["nobody", "a"]], [["nobody", "b"]]]
+        assert state == {"seen": [["nobody"]]}
+
+    @virtual_time
+    async def test_read_only_fields_of_its_schema_are_handed_out_frozen(self) -> None:
+        class Shared(TypedDict):
+            rules: Annotated[list[str], read_only]
+
+        async def branch(_: str, state: Shared) -> None:
+            state["rules"].append("mine")
+
+        given_state: Shared = {"rules": ["theirs"]}
+        (outcome,) = await fan_out(branch, ["a"], limit=1, state=given_state, schema=Shared)
+        assert isinstance(failed(outcome).error, FrozenError)
+
+    @virtual_time
+    async def test_that_cannot_be_copied_is_refused(self) -> None:
+        async def branch(_: str, state: dict[str, Any]) -> None: ...
+
+        with pytest.raises(IsolationError, match=r"the state: \['lock'\]"):
+            await fan_out(branch, ["a"], limit=1, state={"lock": threading.Lock()})
+
+    @virtual_time
+    async def test_schema_without_one_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="no state"):
+            await fan_out(wait, items(1), limit=1, schema=dict)  # type: ignore[call-overload]
+
+
+class TestValues:
+    @virtual_time
+    async def test_are_those_of_all_branches_in_order(self) -> None:
+        assert engine_values(await fan_out(wait, items(2, 1), limit=2)) == ["K0", "K1"]
+
+    @virtual_time
+    async def test_of_branches_that_failed_are_an_error_that_keeps_the_others(self) -> None:
+        async def branch(item: Item) -> str:
+            if item.key == "k1":
+                raise LookupError("no such thing")
+            return item.key
+
+        outcomes = await fan_out(branch, items(1, 1, 1), limit=2)
+        with pytest.raises(FanOutError, match="1 of 3 branches failed, k1 with LookupError: no such thing") as caught:
+            engine_values(outcomes)
+        assert caught.value.outcomes == outcomes
+        assert failures(outcomes) == [outcomes[1]]
+
+
+def test_outcome_says_all_that_its_twin_was_given() -> None:
+    made = done("a", [1], 0.5, 1.5, 2, 3)
+    assert made == Done("a", [1], 0.5, 1.5, 2, 3)
+    assert type(made) is Done
+    with pytest.raises(AttributeError):
+        made.key = "b"  # type: ignore[misc]

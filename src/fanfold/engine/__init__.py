@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from fanfold.engine.adaptive import AdaptiveLimit, adaptive, is_congestion
 from fanfold.engine.branch import Branch, current_branch, yield_slot
 from fanfold.engine.breaker import BreakerOpen, Circuit, breaker
-from fanfold.engine.caching import CacheError, CacheKey, Hit, Statistics, Store, cache, run_once
+from fanfold.engine.caching import CacheError, Statistics, cache, run_once
 from fanfold.engine.content import MISSING, Codec, ContentError, Difference, content_hash, first_difference
 from fanfold.engine.deadline import deadline
 from fanfold.engine.determinism import Determinism, check_determinism
@@ -30,7 +30,7 @@ from fanfold.engine.isolate import (
     freeze,
     read_only,
 )
-from fanfold.engine.laws import LawBroken, check_laws
+from fanfold.engine.laws import LawBroken, check_laws, find_counterexample
 from fanfold.engine.limit import Limit, LimitError
 from fanfold.engine.logs import log_events
 from fanfold.engine.merge import (
@@ -57,8 +57,10 @@ from fanfold.engine.outcome import (
     Failed,
     FanOutError,
     Outcome,
+    failures,
+    values,
 )
-from fanfold.engine.pushback import is_throttled, retry_after_s
+from fanfold.engine.pushback import is_throttled, is_timeout, retry_after_s
 from fanfold.engine.rate_limit import rate_limit
 from fanfold.engine.rate_limiter import RateLimiter, RateStatistics, RequestTooLarge, Reservation
 from fanfold.engine.reducers import (
@@ -75,9 +77,10 @@ from fanfold.engine.reducers import (
     union,
 )
 from fanfold.engine.retry import earlier_errors, retry
-from fanfold.engine.schema import Field, SchemaError, fields_of
+from fanfold.engine.schema import SchemaError, fields_of
 from fanfold.engine.tracing import TracingUnavailable, spans, traced
-from fanfold.engine.wrapper import Errors, Wrapper
+from fanfold.engine.updates import UpdateError, updates_only
+from fanfold.engine.wrapper import Wrapper
 
 if TYPE_CHECKING:
     from fanfold.engine.caching import MemoryStore, SqliteStore
@@ -106,7 +109,6 @@ __all__ = [
     "BranchStarted",
     "BreakerOpen",
     "CacheError",
-    "CacheKey",
     "Circuit",
     "Codec",
     "ContentError",
@@ -115,19 +117,16 @@ __all__ = [
     "Difference",
     "Done",
     "DuplicateKeyError",
-    "Errors",
     "Event",
     "Failed",
     "FailedBefore",
     "FanOutError",
-    "Field",
     "FoldError",
     "Folded",
     "Folding",
     "Freezer",
     "Frozen",
     "FrozenError",
-    "Hit",
     "IsolationError",
     "Journal",
     "JournalError",
@@ -153,8 +152,8 @@ __all__ = [
     "SchemaError",
     "SqliteStore",
     "Statistics",
-    "Store",
     "TracingUnavailable",
+    "UpdateError",
     "Vote",
     "Votes",
     "Wrapper",
@@ -173,8 +172,10 @@ __all__ = [
     "deadline",
     "detach",
     "earlier_errors",
+    "failures",
     "fan_out",
     "fields_of",
+    "find_counterexample",
     "first_difference",
     "first_success",
     "fold",
@@ -182,6 +183,7 @@ __all__ = [
     "idempotency_key",
     "is_congestion",
     "is_throttled",
+    "is_timeout",
     "keep_last",
     "largest",
     "log_events",
@@ -203,6 +205,8 @@ __all__ = [
     "total",
     "traced",
     "union",
+    "updates_only",
+    "values",
     "yield_slot",
 ]
 

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from fanfold.engine.events import BranchRetried, Event, Path
+from fanfold.engine.events import BranchPath, BranchRetried, Event
 from fanfold.engine.limit import GOES_ON, Chain, give, take
 
 current: ContextVar[Branch | None] = ContextVar("fanfold_branch", default=None)
@@ -23,15 +23,15 @@ class Place:
         outer: keys from the outermost fan-out's branch to the one around this fan-out.
         chain: limits of which each branch holds a slot.
         began_s: when the fan-out began, on the loop's clock.
-        tell: takes an event.
+        tell: takes an event; None where nobody listens.
         lost: takes a branch that was cancelled before its first step: nothing of it will run.
     """
 
-    outer: Path
+    outer: BranchPath
     chain: Chain
     loop: asyncio.AbstractEventLoop
     began_s: float
-    tell: Callable[[Event], None]
+    tell: Callable[[Event], None] | None
     lost: Callable[[Branch], None]
 
 
@@ -44,8 +44,8 @@ class BranchTask(asyncio.Task[None]):
 
     def cancel(self, msg: Any | None = None) -> bool:
         """Ask the branch to end."""
-        if self.branch.started_s is None and not self.cancelling():
-            self.add_done_callback(lambda _: self.branch.place.lost(self.branch))
+        if self.branch._started_s is None and not self.cancelling():
+            self.add_done_callback(lambda _: self.branch._place.lost(self.branch))
         return super().cancel(msg)
 
 
@@ -54,97 +54,124 @@ class Branch:
 
     Attributes:
         key: its item's key.
-        index: its item's position among all items.
         attempt: 1 at first, one more with each retry.
-        started_s: seconds from the start of the fan-out; None before the branch runs.
-        expired: whether its deadline has passed.
-        ending: whether it was cancelled for good, by its deadline or with its fan-out.
-        ended: whether it has an outcome.
     """
 
+    # _index: its item's position. _started_s: seconds from the start of the fan-out, None before it runs.
+    # _expired: its deadline has passed. _ending: it was cancelled for good, by its deadline or with its fan-out.
+    # _ended: it has an outcome.
+
     __slots__ = (
+        "_ended",
+        "_ending",
+        "_expired",
         "_holds",
+        "_index",
+        "_lent",
+        "_place",
+        "_started_s",
+        "_task",
         "_wanted",
         "attempt",
-        "ended",
-        "ending",
-        "expired",
-        "index",
         "key",
-        "place",
-        "started_s",
-        "task",
     )
 
     def __init__(self, place: Place, key: str, index: int) -> None:
-        self.place = place
+        self._place = place
         self.key = key
-        self.index = index
+        self._index = index
         self.attempt = 1
-        self.task: BranchTask | None = None
-        self.started_s: float | None = None
-        self.expired = self.ending = self.ended = False
+        self._task: BranchTask | None = None
+        self._started_s: float | None = None
+        self._expired = self._ending = self._ended = False
         self._holds = True
+        self._lent = 0
         self._wanted: asyncio.Future[None] | None = None
 
     @property
-    def path(self) -> Path:
+    def path(self) -> BranchPath:
         """Keys from the outermost fan-out's branch to this one."""
-        return (*self.place.outer, self.key)
+        return (*self._place.outer, self.key)
 
     def retried(self, error: Exception, wait_s: float) -> None:
         """Say that this attempt failed and the next one begins in `wait_s` seconds."""
         failed, self.attempt = self.attempt, self.attempt + 1
-        at_s = self.place.loop.time() - self.place.began_s
-        self.place.tell(BranchRetried(self.key, self.path, failed, error, wait_s, at_s))
+        if self._place.tell is not None:
+            at_s = self._place.loop.time() - self._place.began_s
+            self._place.tell(BranchRetried(self.key, self.path, failed, error, wait_s, at_s))
 
-    def expire(self) -> None:
+    def _expire(self) -> None:
         """Cancel the branch, for its time is up."""
-        if self.task is not None and not self.ended:
-            self.expired = self.ending = True
-            self.task.cancel()
+        if self._task is not None and not self._ended:
+            self._expired = self._ending = True
+            self._task.cancel()
 
-    def lend(self) -> None:
-        """Give the slot to others, if the branch has it."""
+    def _lend(self) -> None:
+        """Give the slot to others until `_take_back`, once for each of the branch's tasks that waits."""
+        self._lent += 1
         if self._holds:
             self._holds = False
-            give(self.place.chain)
+            give(self._place.chain)
+        else:
+            self._want_no_more()
 
-    async def take_back(self) -> None:
-        """Wait for a slot, unless the branch has it."""
-        while not self._holds:
-            if self._wanted is None:
-                self._wanted = self.place.loop.create_future()
-                self._want()
-            else:
-                await asyncio.shield(self._wanted)
+    async def _take_back(self) -> None:
+        """Wait for a slot when the last of the branch's tasks waits no more.
 
-    def end(self) -> bool:
-        """Want no slot any more; whether the branch still holds one, which is the caller's to give back then."""
-        self.ended = True
-        self.task = None  # which has this branch: the two would be left to the garbage collector
-        held, self._holds = self._holds, True
-        if self._wanted is not None:
-            self._wanted.set_result(None)
-            self._wanted = None
-        return held
+        A cancellation meanwhile goes on only with the slot, for the code that it ends up in runs; unless it ends
+        the branch for good.
+        """
+        self._lent -= 1
+        cancelled: asyncio.CancelledError | None = None
+        while not self._lent and not self._holds and not self._ending:
+            wanted = self._want_back()
+            try:
+                await asyncio.shield(wanted)
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
+
+    def _goes_on(self) -> None:
+        """Say that a task of the branch will wait no more: it stands in line before all that have not begun."""
+        if self._lent == 1 and not self._holds and not self._ending:
+            self._want_back()
+
+    def _want_back(self) -> asyncio.Future[None]:
+        wanted = self._wanted
+        if wanted is None:
+            wanted = self._wanted = self._place.loop.create_future()
+            self._want()
+        return wanted
 
     def _want(self) -> None:
         if self._wanted is None:
             return
-        full = take(self.place.chain)
-        if full is not None:
+        full = take(self._place.chain)
+        if full is None:
+            self._holds = True
+            self._want_no_more()
+        else:
             full._wait(GOES_ON, self._want)
-            return
-        self._wanted.set_result(None)
-        self._wanted = None
-        self._holds = True
+
+    def _want_no_more(self) -> None:
+        wanted, self._wanted = self._wanted, None
+        if wanted is not None and not wanted.done():
+            wanted.set_result(None)
+
+    def _end(self) -> bool:
+        """Want no slot any more; whether the branch still holds one, which is the caller's to give back then."""
+        self._ended = True
+        self._task = None  # which has this branch: the two would be left to the garbage collector
+        held, self._holds = self._holds, True
+        self._want_no_more()
+        return held
 
 
 def current_branch() -> Branch | None:
     """The branch that this code runs in; None outside of one, after its end, and on another event loop."""
     branch = current.get()
-    if branch is None or branch.ended or branch.place.loop is not asyncio.get_running_loop():
+    if branch is None or branch._ended or branch._place.loop is not asyncio.get_running_loop():
         return None
     return branch
 
@@ -161,9 +188,8 @@ async def yield_slot() -> AsyncIterator[None]:
     if branch is None:
         yield
         return
-    branch.lend()
+    branch._lend()
     try:
         yield
     finally:
-        if not branch.ending:
-            await branch.take_back()
+        await branch._take_back()

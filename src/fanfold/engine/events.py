@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from fanfold.engine.outcome import Outcome
 
-Path: TypeAlias = tuple[str, ...]
+BranchPath: TypeAlias = tuple[str, ...]
 """A branch's place: the keys from the outermost fan-out's branch to its own."""
 
 
@@ -16,7 +16,7 @@ class BranchQueued:
     """The branch waits for a slot. Items given as a list are all queued, in item order, before the first one starts."""
 
     key: str
-    path: Path
+    path: BranchPath
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class BranchStarted:
     """The branch has a slot; `at_s` counts from the start of the fan-out."""
 
     key: str
-    path: Path
+    path: BranchPath
     at_s: float
 
 
@@ -33,7 +33,7 @@ class BranchRetried:
     """Attempt number `attempt` failed with `error`; the next one begins in `wait_s` seconds."""
 
     key: str
-    path: Path
+    path: BranchPath
     attempt: int
     error: Exception
     wait_s: float
@@ -45,7 +45,7 @@ class BranchFinished:
     """The branch left its slot with this outcome; `at_s` counts from the start of the fan-out."""
 
     key: str
-    path: Path
+    path: BranchPath
     outcome: Outcome[Any]
     at_s: float
 
@@ -59,3 +59,4 @@ class Folded:
 
 
 Event: TypeAlias = BranchQueued | BranchStarted | BranchRetried | BranchFinished | Folded
+"""What `on_event` is called with."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Generic, Literal, TypeAlias, TypeVar, get_args, overload
+from typing import Any, Generic, TypeVar, overload
 
 from fanfold.engine.branch import yield_slot
 from fanfold.engine.events import Event
@@ -13,13 +13,13 @@ from fanfold.engine.isolate import Freezer, Frozen, freeze
 from fanfold.engine.items import Items
 from fanfold.engine.limit import Limit
 from fanfold.engine.outcome import Outcome
-from fanfold.engine.running import Options, Running
+from fanfold.engine.running import Mode, Options, Running
 
 I = TypeVar("I")  # noqa: E741 an item
 S = TypeVar("S")
 T = TypeVar("T")
 
-Mode: TypeAlias = Literal["collect", "fail_fast"]
+_NO_STATE: Any = object()
 
 
 @overload
@@ -60,8 +60,16 @@ async def fan_out(
     branch: Callable[..., Awaitable[T]],
     items: Iterable[I] | AsyncIterable[I],
     *,
+    limit: int | Limit | None,
+    state: Any = _NO_STATE,
+    schema: type | None = None,
+    key: Callable[[I], str] | None = None,
+    priority: Callable[[I], float] | None = None,
+    deadline_s: float | None = None,
+    total_deadline_s: float | None = None,
+    mode: Mode = "collect",
     on_outcome: Callable[[Outcome[T]], Awaitable[None]] | None = None,
-    **options: Any,
+    on_event: Callable[[Event], None] | None = None,
 ) -> list[Outcome[T]]:
     """Run `branch` once per item, isolated; outcomes come back in item order.
 
@@ -99,14 +107,15 @@ async def fan_out(
     When the caller is cancelled, the branches are cancelled and awaited; outcomes that are finished by then still
     go through `on_outcome` before the cancellation goes on, unless the caller is cancelled a second time.
     """
-    running, begin = _prepared(branch, items, fetched=on_outcome is not None, **options)
-    begin()
+    options = Options(limit, deadline_s, total_deadline_s, mode, on_event, is_fetched=on_outcome is not None)
+    running = _prepared(branch, items, state, schema, key, priority, options)
+    running.begin()
     # Only now: the slot that this branch lends goes to the branches inside it first.
     async with yield_slot():
         courier = asyncio.create_task(_deliver(running, on_outcome)) if on_outcome else None
         cancelled = await running.end()
         if courier is not None:
-            cancelled = await _ended(courier, cancelled)
+            await _ended(courier, cancelled)
         return running.result(cancelled)
 
 
@@ -144,7 +153,18 @@ def stream(
 
 @asynccontextmanager
 async def stream(
-    branch: Callable[..., Awaitable[T]], items: Iterable[I] | AsyncIterable[I], **options: Any
+    branch: Callable[..., Awaitable[T]],
+    items: Iterable[I] | AsyncIterable[I],
+    *,
+    limit: int | Limit | None,
+    state: Any = _NO_STATE,
+    schema: type | None = None,
+    key: Callable[[I], str] | None = None,
+    priority: Callable[[I], float] | None = None,
+    deadline_s: float | None = None,
+    total_deadline_s: float | None = None,
+    mode: Mode = "collect",
+    on_event: Callable[[Event], None] | None = None,
 ) -> AsyncIterator[AsyncIterator[Outcome[T]]]:
     """Run `branch` once per item, as `fan_out` does; outcomes come one by one as branches finish.
 
@@ -160,8 +180,9 @@ async def stream(
     Raises:
         As `fan_out`: before anything starts on entering the block, else where the outcomes end.
     """
-    running, begin = _prepared(branch, items, fetched=True, streams=True, **options)
-    begin()
+    options = Options(limit, deadline_s, total_deadline_s, mode, on_event, is_fetched=True, has_backlog=True)
+    running = _prepared(branch, items, state, schema, key, priority, options)
+    running.begin()
     try:
         yield _Outcomes(running)
     finally:
@@ -199,62 +220,43 @@ async def _deliver(running: Running[T], on_outcome: Callable[[Outcome[T]], Await
         running.abandon(error)
 
 
-async def _ended(
-    courier: asyncio.Task[None], cancelled: asyncio.CancelledError | None
-) -> asyncio.CancelledError | None:
-    """Wait until all is delivered; the caller's cancellation, of which a second one ends delivery."""
+async def _ended(courier: asyncio.Task[None], cancelled: list[asyncio.CancelledError]) -> None:
+    """Wait until all is delivered; the caller's second cancellation ends that too."""
     while not courier.done():
+        if len(cancelled) > 1:
+            courier.cancel()
         try:
             await asyncio.wait([courier])
         except asyncio.CancelledError as error:
-            if cancelled is not None:
-                courier.cancel()
-            cancelled = error
-    return cancelled
-
-
-_NO_STATE: Any = object()
+            cancelled.append(error)
 
 
 def _prepared(
     branch: Callable[..., Awaitable[T]],
     items: Iterable[I] | AsyncIterable[I],
-    *,
-    limit: int | Limit | None,
-    state: Any = _NO_STATE,
-    schema: type | None = None,
-    key: Callable[[I], str] | None = None,
-    priority: Callable[[I], float] | None = None,
-    deadline_s: float | None = None,
-    total_deadline_s: float | None = None,
-    mode: Mode = "collect",
-    on_event: Callable[[Event], None] | None = None,
-    fetched: bool,
-    streams: bool = False,
-) -> tuple[Running[T], Callable[[], None]]:
-    """A fan-out that is ready to begin, with everything refused that can't run."""
-    for name, seconds in (("deadline_s", deadline_s), ("total_deadline_s", total_deadline_s)):
-        if seconds is not None and not seconds > 0:
-            raise ValueError(f"{name} must be more than 0, not {seconds}")
-    if mode not in get_args(Mode):
-        raise ValueError(f'mode must be "collect" or "fail_fast", not {mode!r}')
-    coming = items if isinstance(items, AsyncIterable) else None
-    if coming is not None and priority is not None:
-        raise ValueError("priority needs all items at once, and these come one by one")
+    state: Any,
+    schema: type | None,
+    key: Callable[[I], str] | None,
+    priority: Callable[[I], float] | None,
+    options: Options,
+) -> Running[T]:
+    """A fan-out that is ready to begin: everything is frozen, and what can't be is refused."""
     freezer = Freezer()
-    call = (
-        branch if state is _NO_STATE else _with_state(branch, freezer.freeze(state, name="the state", as_type=schema))
-    )
-    # Items that come one by one may change between one and the next: each is a moment of its own.
-    frozen = Items[I](lambda item, key: (freeze if coming else freezer.freeze)(item, name=key), key, priority)
-    if not isinstance(items, AsyncIterable):
-        for item in items:
-            frozen.add(item)
-    shared = Limit(limit) if isinstance(limit, int) else limit
-    backlog = shared.most if streams and shared else None
-    options = Options(shared, deadline_s, total_deadline_s, mode == "fail_fast", on_event, fetched, backlog)
-    running = Running(lambda position: call(frozen.take(position)), frozen, options)
-    return running, lambda: running.begin(coming)
+    call = branch
+    if state is not _NO_STATE:
+        call = _with_state(branch, freezer.freeze(state, name="the state", as_type=schema))
+    elif schema is not None:
+        raise ValueError("schema is the type of the state, and there is no state")
+    if isinstance(items, AsyncIterable):
+        if priority is not None:
+            raise ValueError("priority needs all items at once, and these come one by one")
+        # Items that come one by one may change between one and the next: each is a moment of its own.
+        coming = Items[I](lambda item, name: freeze(item, name=name), key)
+        return Running(lambda position: call(coming.take(position)), coming, options, items)
+    there = Items[I](lambda item, name: freezer.freeze(item, name=name), key, priority)
+    for item in items:
+        there.add(item)
+    return Running(lambda position: call(there.take(position)), there, options)
 
 
 def _with_state(branch: Callable[..., Awaitable[T]], base: Frozen[Any]) -> Callable[[Any], Awaitable[T]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import PurePath
 from typing import Any, Generic, TypeVar
 
-from fanfold.engine.isolate import DuplicateKeyError, Frozen
+from fanfold.engine.isolate import DuplicateKeyError, Frozen, IsolationError
 
 I = TypeVar("I")  # noqa: E741 an item
 
@@ -44,9 +44,14 @@ class Items(Generic[I]):
         """
         position = len(self.keys)
         key = self._key_of(item) if self._key_of else _own_key(item, position)
+        if not isinstance(key, str):
+            raise TypeError(f"a key is a string, not {key!r}")
         if key in self._known:
             raise DuplicateKeyError(f"two items have the key {key!r}", hint="give every item a key of its own")
-        self._frozen.append(self._freeze(item, key))
+        try:
+            self._frozen.append(self._freeze(item, key))
+        except IsolationError as error:
+            raise IsolationError(f"item {error.message}", hint=error.hint) from error.__cause__
         if self._priority_of is not None:
             self._priorities.append(self._priority_of(item))
         self._known.add(key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from traceback import format_exception
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -84,6 +85,7 @@ class Failed:
 
 
 Outcome: TypeAlias = Done[T] | Failed
+"""What a branch came to: its value, or why it has none."""
 
 
 class FanOutError(FanfoldError):
@@ -99,3 +101,27 @@ class FanOutError(FanfoldError):
     def __init__(self, message: str, *, outcomes: list[Outcome[Any]], hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.outcomes = outcomes
+
+
+def values(outcomes: Iterable[Outcome[T]]) -> list[T]:
+    """The branches' values, where all have one.
+
+    Args:
+        outcomes: n outcomes.
+    Returns:
+        n values, in the order of the outcomes.
+    Raises:
+        FanOutError: for the first failure, with all outcomes; its cause is that branch's error.
+    """
+    outcomes = list(outcomes)
+    failed = failures(outcomes)
+    if failed:
+        first = failed[0]
+        message = f"{len(failed)} of {len(outcomes)} branches failed, {first.key} with {type(first.error).__name__}"
+        raise FanOutError(f"{message}: {first.error}", outcomes=outcomes) from first.error
+    return [outcome.value for outcome in outcomes if isinstance(outcome, Done)]
+
+
+def failures(outcomes: Iterable[Outcome[T]]) -> list[Failed]:
+    """The outcomes of those branches that failed."""
+    return [outcome for outcome in outcomes if isinstance(outcome, Failed)]

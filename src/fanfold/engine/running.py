@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeAlias, TypeVar, get_args
 
 from fanfold.engine.branch import Branch, BranchTask, Place, current, current_branch
 from fanfold.engine.events import BranchFinished, BranchQueued, BranchStarted, Event
@@ -27,23 +27,36 @@ from fanfold.engine.outcome import (
 
 T = TypeVar("T")
 
+Mode: TypeAlias = Literal["collect", "fail_fast"]
+"""What a failure does: it is an outcome like another, or it ends the fan-out."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """How a fan-out runs: see `fan_out`.
 
     Attributes:
-        fetched: whether outcomes are fetched one by one as they arrive.
-        backlog: so many outcomes may wait to be fetched before no further branch starts; None = any number.
+        is_fetched: outcomes are fetched one by one as they arrive.
+        has_backlog: no further branch starts while as many outcomes as the limit wait to be fetched.
+    Raises:
+        ValueError: they make no sense.
     """
 
-    limit: Limit | None
+    limit: int | Limit | None
     deadline_s: float | None
     total_deadline_s: float | None
-    fail_fast: bool
+    mode: Mode
     on_event: Callable[[Event], None] | None
-    fetched: bool
-    backlog: int | None
+    is_fetched: bool
+    has_backlog: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("deadline_s", "total_deadline_s"):
+            seconds = getattr(self, name)
+            if seconds is not None and not seconds > 0:
+                raise ValueError(f"{name} must be more than 0, not {seconds}")
+        if self.mode not in get_args(Mode):
+            raise ValueError(f'mode must be "collect" or "fail_fast", not {self.mode!r}')
 
 
 class Running(Generic[T]):
@@ -53,17 +66,25 @@ class Running(Generic[T]):
         call: runs the branch function over the item at a position.
         items: all that are there; those that come later are added.
         options: see `fan_out`.
+        coming: items still to come; each is pulled when the one before it has started.
     """
 
-    def __init__(self, call: Callable[[int], Awaitable[T]], items: Items[Any], options: Options) -> None:
+    def __init__(
+        self,
+        call: Callable[[int], Awaitable[T]],
+        items: Items[Any],
+        options: Options,
+        coming: AsyncIterable[Any] | None = None,
+    ) -> None:
+        limit = Limit(options.limit) if isinstance(options.limit, int) else options.limit
         self._call = call
         self._items = items
+        self._coming = coming
         self._deadline_s = options.deadline_s
         self._total_deadline_s = options.total_deadline_s
-        self._fail_fast = options.fail_fast
-        self._on_event = options.on_event
-        self._fetched = options.fetched
-        self._backlog = options.backlog
+        self._fail_fast = options.mode == "fail_fast"
+        self._is_fetched = options.is_fetched
+        self._backlog = limit.most if options.has_backlog and limit else None
         self._waiting: deque[int] = deque()
         self._branches: dict[int, Branch] = {}
         self._outcomes: dict[int, Outcome[T]] = {}
@@ -81,29 +102,42 @@ class Running(Generic[T]):
         self._loop = asyncio.get_running_loop()
         self._time = self._loop.time
         self._context = copy_context()
-        self._place = self._placed(options.limit)
+        self._outer = current_branch()
+        self._place = self._placed(limit, options.on_event)
+        self._tell = self._place.tell
 
-    def _placed(self, limit: Limit | None) -> Place:
-        outer = current_branch()
-        chain = outer.place.chain if outer else ()
+    def _placed(self, limit: Limit | None, on_event: Callable[[Event], None] | None) -> Place:
+        path = self._outer.path if self._outer else ()
+        chain = self._outer._place.chain if self._outer else ()
         if limit is not None and limit not in chain:
             chain = (limit, *chain)
-        return Place(outer.path if outer else (), chain, self._loop, self._time(), self._tell, self._lost)
+        return Place(path, chain, self._loop, self._time(), self._teller(on_event), self._lost)
 
-    def begin(self, coming: AsyncIterable[Any] | None = None) -> None:
-        """Start as many branches as there are slots; each that ends makes room for the next one.
+    def _teller(self, on_event: Callable[[Event], None] | None) -> Callable[[Event], None] | None:
+        """Tells this fan-out's listener, and then those of the fan-outs around it; None where there are none."""
+        tell_outer = self._outer._place.tell if self._outer else None
+        if on_event is None:
+            return tell_outer
 
-        Args:
-            coming: items still to come; each is pulled when the one before it has started.
-        """
+        def tell(event: Event) -> None:
+            try:
+                on_event(event)
+            except BaseException as error:  # noqa: BLE001 the caller's own: it ends the fan-out and is raised there
+                self.abandon(error)
+            if tell_outer is not None:
+                tell_outer(event)
+
+        return tell
+
+    def begin(self) -> None:
+        """Start as many branches as there are slots; each that ends makes room for the next one."""
         if self._total_deadline_s is not None:
             self._timer = self._loop.call_later(self._total_deadline_s, self._expire)
-        if self._on_event is not None:
-            for position in range(len(self._items.keys)):
-                self._tell_queued(position)
+        for key in self._items.keys if self._tell else ():
+            self._told_queued(key)
         self._waiting.extend(self._items.in_order())
-        if coming is not None and not self._stopping:
-            self._puller = self._loop.create_task(self._pull(coming))
+        if self._coming is not None and not self._stopping:
+            self._puller = self._loop.create_task(self._pull(self._coming))
             self._puller.add_done_callback(self._pulled)
         self._fill()
         self._check_over()
@@ -129,18 +163,18 @@ class Running(Generic[T]):
         self._error = self._error or error
         self._stop()
 
-    async def end(self) -> asyncio.CancelledError | None:
-        """Wait until nothing runs any more; the cancellation that cut it short, if one did."""
-        cancelled: asyncio.CancelledError | None = None
+    async def end(self) -> list[asyncio.CancelledError]:
+        """Wait until nothing runs any more; the caller's cancellations meanwhile, the first of which cut it short."""
+        cancelled: list[asyncio.CancelledError] = []
         while not self._over.is_set():
             try:
                 await self._over.wait()
             except asyncio.CancelledError as error:
-                cancelled = error
+                cancelled.append(error)
                 self.abandon()
         return cancelled
 
-    def result(self, cancelled: asyncio.CancelledError | None = None) -> list[Outcome[T]]:
+    def result(self, cancelled: Sequence[asyncio.CancelledError] = ()) -> list[Outcome[T]]:
         """All outcomes in item order.
 
         Raises:
@@ -157,10 +191,10 @@ class Running(Generic[T]):
             raise FanOutError(message, outcomes=outcomes) from broken
         return outcomes
 
-    def raise_error(self, cancelled: asyncio.CancelledError | None) -> None:
+    def raise_error(self, cancelled: Sequence[asyncio.CancelledError]) -> None:
         """Raise the caller's cancellation, else what made the fan-out end early, if there is any of these."""
-        if cancelled is not None:
-            raise cancelled from self._error
+        if cancelled:
+            raise cancelled[-1] from self._error
         if self._error is not None:
             raise self._error
 
@@ -194,44 +228,46 @@ class Running(Generic[T]):
         branch = Branch(self._place, key, position)
         task = BranchTask(self._run(branch), loop=self._loop, name=key, context=self._context.copy())
         task.branch = branch
-        branch.task = task
+        branch._task = task
         self._branches[position] = branch
 
     async def _run(self, branch: Branch) -> None:
         current.set(branch)
         now_s, began_s = self._time, self._place.began_s
-        branch.started_s = started_s = now_s() - began_s
-        if self._on_event is not None:
+        branch._started_s = started_s = now_s() - began_s
+        if self._tell is not None:
             self._tell(BranchStarted(branch.key, branch.path, started_s))
         timer = None
         if self._deadline_s is not None:
-            timer = self._loop.call_later(self._deadline_s, branch.expire)
+            timer = self._loop.call_later(self._deadline_s, branch._expire)
         try:
-            value = detach(await self._call(branch.index))
+            value = detach(await self._call(branch._index))
         except GeneratorExit:
             raise
         except BaseException as error:  # noqa: BLE001 the branch boundary: whatever a branch raises is its outcome
             outcome: Outcome[T] = self._failed(branch, error)
         else:
-            if branch.expired or self._timed_out:
+            if branch._expired or self._timed_out:
                 outcome = self._failed(branch, None)
             else:
                 elapsed_s = now_s() - began_s - started_s
-                outcome = done(branch.key, value, started_s, elapsed_s, branch.attempt, branch.index)
+                outcome = done(branch.key, value, started_s, elapsed_s, branch.attempt, branch._index)
         if timer is not None:
             timer.cancel()
         self._settle(outcome)
         self._end(branch)
 
     def _lost(self, branch: Branch) -> None:
-        if not branch.ended:
+        if not branch._ended:
             self._settle(self._failed(branch, None))
             self._end(branch)
 
     def _end(self, branch: Branch) -> None:
         """Pass the branch's slot on: to this fan-out's next branch, unless others wait for it too."""
-        del self._branches[branch.index]
-        if branch.end():
+        del self._branches[branch._index]
+        if self._outer is not None and not self._branches and not self._waiting and self._puller is None:
+            self._outer._goes_on()  # only the event loop hasn't come to that yet
+        if branch._end():
             chain = self._place.chain
             if self._full is not None and self._may_start() and may_pass_on(chain, self._full):
                 self._start_next()
@@ -248,21 +284,21 @@ class Running(Generic[T]):
         if isinstance(cause, (KeyboardInterrupt, SystemExit)):
             # Raised in a task they stop the event loop at once; the caller gets them when all tasks have ended.
             self.abandon(cause)
-        if isinstance(cause, Exception) and not branch.expired and not self._timed_out:
+        if isinstance(cause, Exception) and not branch._expired and not self._timed_out:
             error = cause
         else:
             error = self._why_no_value(branch)
             error.__cause__ = cause
-        started_s = branch.started_s
+        started_s = branch._started_s
         if started_s is None:
             started_s = self._time() - self._place.began_s
         elapsed_s = self._time() - self._place.began_s - started_s
-        return Failed(branch.key, error, started_s, elapsed_s, branch.attempt, branch.index)
+        return Failed(branch.key, error, started_s, elapsed_s, branch.attempt, branch._index)
 
     def _why_no_value(self, branch: Branch) -> BranchError:
-        if branch.started_s is None and self._stopping:
+        if branch._started_s is None and self._stopping:
             return self._not_started(branch.key)
-        if branch.expired:
+        if branch._expired:
             deadline_s = self._deadline_s
             return DeadlineExceeded(f"{branch.key} was cancelled after {deadline_s:g} s, its deadline")
         if self._timed_out:
@@ -286,12 +322,16 @@ class Running(Generic[T]):
                 self._first_failed = outcome
                 self._stop()
         self._outcomes[outcome.index] = outcome
-        if self._fetched:
+        if self._is_fetched:
             self._arrived.append(outcome)
             self._arrival.set()
-        if self._on_event:
+        if self._tell is not None:
             at_s = self._time() - self._place.began_s
             self._tell(BranchFinished(outcome.key, (*self._place.outer, outcome.key), outcome, at_s))
+
+    def _told_queued(self, key: str) -> None:
+        if self._tell is not None:
+            self._tell(BranchQueued(key, (*self._place.outer, key)))
 
     def _expire(self) -> None:
         self._timed_out = True
@@ -300,9 +340,9 @@ class Running(Generic[T]):
     def _stop(self) -> None:
         self._stopping = True
         for branch in self._branches.values():
-            branch.ending = True
-            if branch.task is not None:
-                branch.task.cancel()
+            branch._ending = True
+            if branch._task is not None:
+                branch._task.cancel()
         if self._puller is not None:
             self._puller.cancel()
         self._check_over()
@@ -324,7 +364,7 @@ class Running(Generic[T]):
         try:
             async for item in coming:
                 position = self._items.add(item)
-                self._tell_queued(position)
+                self._told_queued(self._items.keys[position])
                 self._waiting.append(position)
                 self._fill()
                 if self._waiting:
@@ -345,15 +385,3 @@ class Running(Generic[T]):
         elif not puller.cancelled() and (error := puller.exception()) is not None:
             self.abandon(error)
         self._check_over()
-
-    def _tell_queued(self, position: int) -> None:
-        key = self._items.keys[position]
-        self._tell(BranchQueued(key, (*self._place.outer, key)))
-
-    def _tell(self, event: Event) -> None:
-        if self._on_event is None:
-            return
-        try:
-            self._on_event(event)
-        except BaseException as error:  # noqa: BLE001 the caller's own error: it ends the fan-out and is raised there
-            self.abandon(error)

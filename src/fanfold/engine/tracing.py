@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar, cast
 
 from fanfold.engine.branch import Branch, current_branch
-from fanfold.engine.events import BranchFinished, BranchQueued, BranchRetried, BranchStarted, Event, Folded, Path
+from fanfold.engine.events import BranchFinished, BranchPath, BranchQueued, BranchRetried, BranchStarted, Event, Folded
 from fanfold.engine.outcome import Done
 from fanfold.engine.wrapper import Wrapper, name_of, text_of
 from fanfold.errors import FanfoldError
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-Attributes: TypeAlias = dict[str, "str | int | float | Path"]
+Attributes: TypeAlias = dict[str, "str | int | float | BranchPath"]
 
 
 class TracingUnavailable(FanfoldError):
@@ -87,7 +87,7 @@ class _Spans:
         self._api = _trace()
         self._tracer = tracer
         self._around = self._api.set_span_in_context(self._api.get_current_span())
-        self._open: dict[Path, Span] = {}
+        self._open: dict[BranchPath, Span] = {}
 
     def read(self, event: Event) -> None:
         match event:
@@ -103,7 +103,7 @@ class _Spans:
             case BranchQueued():
                 pass
 
-    def _begin(self, key: str, path: Path) -> Span:
+    def _begin(self, key: str, path: BranchPath) -> Span:
         outer = next((self._open[path[:n]] for n in range(len(path) - 1, 0, -1) if path[:n] in self._open), None)
         around = self._api.set_span_in_context(outer, self._around) if outer else self._around
         place: Attributes = {"fanfold.key": key, "fanfold.path": path}
