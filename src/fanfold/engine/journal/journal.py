@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
-from fanfold.engine.content import Codec, ContentError, content_hash
+from fanfold.engine.content import Codec, ContentError
 from fanfold.engine.journal import run as runs
 from fanfold.engine.journal.effects import Call, path_here, running
 from fanfold.engine.journal.errors import FailedBefore, JournalError
@@ -18,7 +18,7 @@ from fanfold.engine.journal.ledger import Ledger, failure, path_text
 from fanfold.engine.journal.run import Committed, Key, RunSummary, Taken
 from fanfold.engine.journal.schema import Synchronous
 from fanfold.engine.journal.signature import code_of, name_of, return_type
-from fanfold.engine.journal.states import States
+from fanfold.engine.journal.states import States, item_hash
 from fanfold.engine.journal.writer import Writer
 
 P = ParamSpec("P")
@@ -162,7 +162,7 @@ class Journal:
             item, shared = _item_and_state(function, args, kwargs)
             state = self._states.of(*shared) if shared else None
             path = path_here()
-            key = Key(function, path_text(path), content_hash(item), state.hash if state else None)
+            key = Key(function, path_text(path), item_hash(item), state.hash if state else None)
             if (outcome := await ledger.committed(key)) is not None:
                 return _restored(key, outcome, codec)
             started_s = time.time()

@@ -208,7 +208,11 @@ class Writer:
 
     def _new_states(self, records: list[Record]) -> list[tuple[object, str, str]]:
         new = {record.state: record.row[0] for record in records if record.state is not None}
-        return [(run_id, *state) for state, run_id in new.items() if state.hash not in self._stored]
+        return [
+            (run_id, state.hash, state.text)
+            for state, run_id in new.items()
+            if state.text is not None and state.hash not in self._stored
+        ]
 
     def _why_not(self, error: Exception) -> Callable[[], JournalError]:
         def make() -> JournalError:
