@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 BENCHMARKS = $(filter-out benchmarks/packages.py benchmarks/demo.py,$(wildcard benchmarks/*.py))
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test soak lint bench clean
+.PHONY: help demo test soak lint bench reference clean
 
 help: ## Show this help
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -30,6 +30,9 @@ lint: $(STAMP) ## Check style, types and the import contract
 
 bench: $(STAMP) ## Measure what README and docs claim; takes minutes
 	@set -e; for benchmark in $(BENCHMARKS); do echo "== $$benchmark"; $(PYTHON_IN) $$benchmark; done
+
+reference: $(STAMP) ## Write docs/reference from the docstrings
+	@$(PYTHON_IN) docs/reference/generate.py
 
 clean: ## Remove the environment, the demo and caches
 	rm -rf .venv .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist

@@ -4,10 +4,42 @@ Subclasses stand beside what raises them:
 
     FanfoldError
     ├── engine.DuplicateKeyError        two items of one fan-out share a key
-    ├── engine.IsolationError           an item can't be copied
+    ├── engine.IsolationError           an item or a state can't be copied
+    ├── engine.FrozenError              what all branches share can't be changed
+    ├── engine.LimitError               a limit that lets nothing run
     ├── engine.BranchError              why a branch has no value
     │   ├── engine.DeadlineExceeded
-    │   └── engine.BranchCancelled
+    │   ├── engine.BranchCancelled
+    │   └── engine.BranchNotStarted
+    ├── engine.FanOutError              a fan-out ended early; what had finished is in it
+    ├── engine.SchemaError              a state's type, or one of its reducers, can't be read
+    ├── engine.UpdateError              a branch returned its state instead of an update
+    ├── engine.FoldError                an update can't be folded
+    ├── engine.MergeError               outcomes don't make one result
+    ├── engine.LawBroken                a reducer breaks a law that it declares
+    ├── engine.ContentError             a value has no stable content, or doesn't survive JSON
+    ├── engine.CacheError               a cache's file can't be used, or a call can't be cached
+    ├── engine.RequestTooLarge          one request needs more than its limiter ever has
+    ├── engine.BreakerOpen              not called: the calls before it failed
+    ├── engine.TracingUnavailable       OpenTelemetry isn't installed
+    ├── engine.JournalError             a journal can't be used, or not in this way
+    │   ├── engine.JournalUnusable      it is no journal, damaged, newer or out of reach
+    │   ├── engine.JournalInUse         its run is open elsewhere
+    │   ├── engine.JournalFenced        its run was taken over
+    │   ├── engine.NotDurable           an outcome couldn't be written
+    │   └── engine.FailedBefore         the branch had failed, and failures are kept
+    ├── nodes.ParallelExecutionError    nodes failed
+    │   └── nodes.MergeError            also an engine.MergeError
+    ├── nodes.PlanError                 nodes can't be planned
+    │   ├── nodes.CyclicPlan
+    │   ├── nodes.NoProducer
+    │   └── nodes.SeveralProducers
+    ├── nodes.DependencyFailed          what a node needs wasn't made
+    ├── nodes.TooManySteps              a graph run doesn't come to its end
+    ├── nodes.ProviderLimitsError       a provider's limits are unknown or wrong
+    ├── nodes.StateTypeError            a stored state is of another type
+    ├── nodes.ExtraMissing              an optional package isn't installed
+    ├── nodes.NodeIncomplete, UnexpectedOutput, UndeclaredFields, UndeclaredWrite, UnknownField
     ├── process.ProcessError            a program can't be started
     │   └── process.ProgramNotFound     it isn't installed, or may not be executed
     ├── agents.AgentUnusable            there is no such agent, or it can't work with its settings
