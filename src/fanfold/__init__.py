@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fanfold.agents.protocol import Agent, Assignment, Verdict
     from fanfold.config import FixSettings, load_settings
-    from fanfold.engine import Done, Failed, Outcome, fan_out
+    from fanfold.engine import Done, Failed, Limit, Outcome, fan_out, fold, stream, values
     from fanfold.errors import FanfoldError
     from fanfold.fix.checkers.protocol import Checked, Checker, Scope
     from fanfold.fix.finding import Finding
@@ -31,6 +31,7 @@ __all__ = [
     "FanfoldError",
     "Finding",
     "FixSettings",
+    "Limit",
     "Outcome",
     "Report",
     "Request",
@@ -38,14 +39,17 @@ __all__ = [
     "Verdict",
     "__version__",
     "fan_out",
+    "fold",
     "load_settings",
     "run",
+    "stream",
+    "values",
 ]
 
 _HOMES = {
     "fanfold.agents.protocol": ("Agent", "Assignment", "Verdict"),
     "fanfold.config": ("FixSettings", "load_settings"),
-    "fanfold.engine": ("Done", "Failed", "Outcome", "fan_out"),
+    "fanfold.engine": ("Done", "Failed", "Limit", "Outcome", "fan_out", "fold", "stream", "values"),
     "fanfold.errors": ("FanfoldError",),
     "fanfold.fix.checkers.protocol": ("Checked", "Checker", "Scope"),
     "fanfold.fix.finding": ("Finding",),
