@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import subprocess
 import tempfile
 import threading
@@ -20,6 +21,7 @@ from engine_peers.results import Results
 from engine_peers.worker import Sample
 
 HERE = Path(__file__).parent.parent
+CODE = "code"
 PATIENCE_S = 240.0
 
 
@@ -38,7 +40,8 @@ class Worker:
     def __init__(self, peer: str, python: Path, scratch: Path) -> None:
         self._log = scratch / f"{peer}.log"
         # One seed for all and the same each time: sets and dicts of strings are laid out alike in every round.
-        environment = {**os.environ, "PYTHONPATH": str(HERE), "PYTHONHASHSEED": "0", "TMPDIR": str(scratch)}
+        code = str(scratch / CODE)
+        environment = {**os.environ, "PYTHONPATH": code, "PYTHONHASHSEED": "0", "TMPDIR": str(scratch)}
         argv: list[str | Path] = [python, "-m", "engine_peers.worker", peer, PEERS[peer].module]
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
@@ -146,4 +149,7 @@ def _scratch() -> Iterator[Path]:
     cache = HERE / ".cache"
     cache.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="engine-", dir=cache) as folder:
+        for source in (HERE / "engine_peers", HERE.parent / "src" / "fanfold"):
+            # A copy, so that what is edited while it runs is measured in the next run and not in half of this one.
+            shutil.copytree(source, Path(folder) / CODE / source.name, ignore=shutil.ignore_patterns("__pycache__"))
         yield Path(folder)
