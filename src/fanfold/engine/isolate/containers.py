@@ -12,33 +12,16 @@ from fanfold.engine.isolate.kinds import ATOMS
 from fanfold.engine.isolate.opaque import hold
 from fanfold.engine.isolate.read_only import Declared, declared
 from fanfold.engine.isolate.thaw import THAW
-from fanfold.engine.isolate.walk import FREEZE, Freeze, Seen
+from fanfold.engine.isolate.walk import ALONE_IN_DICT, ALONE_IN_LIST, FREEZE, Freeze, Seen
 
 _dict_set, _list_new, _list_extend = dict.__setitem__, list.__new__, list.extend
-
-
-def _references_in_dict() -> int:
-    shell = LeafDict({"": []})
-    value = dict(shell)
-    return next(getrefcount(part) for _, part in shell.items() if value)
-
-
-def _references_in_list() -> int:
-    value: list[Any] = [[]]
-    parts = value.copy()
-    return next(getrefcount(part) for _, part in enumerate(parts))
-
-
-# An object with so many references is held by the container at hand and nothing else, so that it can't be met twice
-# and needn't be remembered. Counted as in the loops below, for what a loop itself holds depends on the interpreter.
-_ALONE_IN_DICT, _ALONE_IN_LIST = _references_in_dict(), _references_in_list()
 
 
 def freeze_dict(value: dict[Any, Any], seen: Seen, alone: bool = False, shell: LeafDict | None = None) -> Any:
     """The frozen form of a dict.
 
     Args:
-        alone: nothing else refers to the dict.
+        alone: see `Freeze`.
         shell: what is in the dict, where reading `value` itself would thaw it.
     """
     if shell is None:
@@ -50,17 +33,11 @@ def freeze_dict(value: dict[Any, Any], seen: Seen, alone: bool = False, shell: L
         for key, part in shell.items():
             kind = type(part)
             if kind not in ATOMS:
-                if kind is dict:
-                    only = getrefcount(part) <= _ALONE_IN_DICT
-                    frozen = freeze_dict(part, seen, only)
-                elif kind is list:
-                    only = getrefcount(part) <= _ALONE_IN_DICT
-                    frozen = freeze_list(part, seen, only)
-                else:
-                    frozen = FREEZE[kind](part, seen)
+                only = getrefcount(part) <= ALONE_IN_DICT
+                frozen = FREEZE[kind](part, seen, only)
                 _dict_set(shell, key, frozen)
                 lazy = lazy or type(frozen) in THAW
-            if type(key) not in ATOMS and not is_immutable(key):
+            if type(key) is not str and not is_immutable(key):
                 seen.pop(id(value), None)
                 return hold(value, seen)
     except Refused as refused:
@@ -74,16 +51,15 @@ def freeze_list(value: list[Any], seen: Seen, alone: bool = False, parts: list[A
     """The frozen form of a list.
 
     Args:
-        alone: nothing else refers to the list.
+        alone: see `Freeze`.
         parts: what is in the list, where reading `value` itself would thaw it.
     """
-    if parts is None:
-        parts = value.copy()
-    leaf = ATOMS.issuperset(map(type, parts))
-    shell: FrozenList = LeafList(parts) if leaf else _list_new(FrozenList)
+    stored = value if parts is None else parts
+    leaf = not stored or ATOMS.issuperset(map(type, stored))
+    shell: FrozenList = LeafList(stored) if leaf else _list_new(FrozenList)
     if not alone and seen.met(value, shell):
         return seen[id(value)]
-    return shell if leaf else _fill(shell, parts, seen)
+    return shell if leaf else _fill(shell, value.copy() if parts is None else parts, seen)
 
 
 def _fill(shell: FrozenList, parts: list[Any], seen: Seen) -> FrozenList:
@@ -92,15 +68,8 @@ def _fill(shell: FrozenList, parts: list[Any], seen: Seen) -> FrozenList:
         for index, part in enumerate(parts):
             kind = type(part)
             if kind not in ATOMS:
-                if kind is dict:
-                    only = getrefcount(part) <= _ALONE_IN_LIST
-                    frozen = freeze_dict(part, seen, only)
-                elif kind is list:
-                    only = getrefcount(part) <= _ALONE_IN_LIST
-                    frozen = freeze_list(part, seen, only)
-                else:
-                    frozen = FREEZE[kind](part, seen)
-                parts[index] = frozen
+                only = getrefcount(part) <= ALONE_IN_LIST
+                frozen = parts[index] = FREEZE[kind](part, seen, only)
                 leaf = leaf and type(frozen) not in THAW
     except Refused as refused:
         raise refused.below(f"[{index}]") from refused
@@ -112,15 +81,15 @@ def _fill(shell: FrozenList, parts: list[Any], seen: Seen) -> FrozenList:
     return shell
 
 
-def freeze_set(value: set[Any], seen: Seen) -> Any:
+def freeze_set(value: set[Any], seen: Seen, alone: bool = False) -> Any:
     """The frozen form of a set; what can be hashed and changed all the same is copied with it."""
     if not all(map(is_immutable, value)):
         return hold(value, seen)
     shell = FrozenSet(value)
-    return seen[id(value)] if seen.met(value, shell) else shell
+    return seen[id(value)] if not alone and seen.met(value, shell) else shell
 
 
-def freeze_frozenset(value: frozenset[Any], seen: Seen) -> Any:
+def freeze_frozenset(value: frozenset[Any], seen: Seen, _: bool = False) -> Any:
     """A frozenset is what it is, unless it holds what can be hashed and changed all the same."""
     return value if all(map(is_immutable, value)) else hold(value, seen)
 
@@ -130,7 +99,7 @@ def is_immutable(value: Any) -> bool:
     if type(value) in ATOMS:
         return True
     try:
-        return FREEZE[type(value)](value, Seen()) is value and not isinstance(value, Shared)
+        return FREEZE[type(value)](value, Seen(), True) is value and not isinstance(value, Shared)
     except Refused:
         return False
 
@@ -139,8 +108,8 @@ def typed_dict_freezer(cls: type) -> Freeze:
     """How dicts are frozen that a TypedDict describes: its read-only fields hold the base itself."""
     said = declared(cls)
 
-    def freeze(value: Any, seen: Seen) -> Any:
-        frozen = FREEZE[type(value)](value, seen)
+    def freeze(value: Any, seen: Seen, alone: bool = False) -> Any:
+        frozen = FREEZE[type(value)](value, seen, alone)
         return _declare(frozen, said, seen) if isinstance(frozen, FrozenDict) else frozen
 
     return freeze

@@ -23,6 +23,7 @@ from fanfold.engine.isolate.frozen import (
 )
 from fanfold.engine.isolate.kinds import ATOMS
 from fanfold.engine.isolate.records import RECORDS
+from fanfold.engine.isolate.thaw import THAW
 from fanfold.engine.isolate.tuples import is_named_tuple
 from fanfold.engine.isolate.views import LazyDict, LazyList, OwnDict, OwnList, settled_items, settled_list
 from fanfold.engine.isolate.walk import FREEZE
@@ -55,16 +56,22 @@ def _detached(value: Any, memo: Memo) -> Any:
 
 def _dict(value: Any, memo: Memo) -> dict[Any, Any]:
     made = memo[id(value)] = {}
-    for key, part in settled_items(value) if isinstance(value, OwnDict) else value.items():
-        made[key] = part if type(part) in ATOMS else _detached(part, memo)
+    if isinstance(value, OwnDict):
+        for key, part in settled_items(value):
+            made[key] = _detached(part, {} if type(part) in THAW else memo)
+    else:
+        for key, part in value.items():
+            made[key] = part if type(part) in ATOMS else _detached(part, memo)
     return made
 
 
 def _list(value: Any, memo: Memo) -> list[Any]:
     made: list[Any] = []
     memo[id(value)] = made
-    parts = settled_list(value) if isinstance(value, OwnList) else value
-    made.extend([part if type(part) in ATOMS else _detached(part, memo) for part in parts])
+    if isinstance(value, OwnList):
+        made.extend([_detached(part, {} if type(part) in THAW else memo) for part in settled_list(value)])
+    else:
+        made.extend([part if type(part) in ATOMS else _detached(part, memo) for part in value])
     return made
 
 

@@ -130,7 +130,7 @@ def _plan(kind: type) -> Freeze:
     return record_freezer(kind) or hold
 
 
-def _itself(value: Any, _: Seen) -> Any:
+def _itself(value: Any, _: Seen, __: bool = False) -> Any:
     return value
 
 

@@ -12,7 +12,7 @@ from fanfold.engine.isolate.frozen import Held
 from fanfold.engine.isolate.walk import Seen
 
 
-def hold(value: Any, seen: Seen) -> Any:
+def hold(value: Any, seen: Seen, _: bool = False) -> Any:
     """A copy to copy from; the value itself where it says that it is its own copy."""
     known = seen.get(id(value))
     if known is not None:
@@ -42,7 +42,7 @@ def _note(memo: dict[int, Any], value: Any, seen: Seen) -> None:
     seen.memos.append(memo)
 
 
-def refuse_live(value: Any, _: Seen) -> Any:
+def refuse_live(value: Any, _: Seen, __: bool = False) -> Any:
     """Refuse what leads out of the data, to an object that all copies would share."""
     raise Refused("", f"a {type(value).__name__} leads to an object that stays shared")
 

@@ -6,6 +6,7 @@ import dataclasses
 import sys
 from collections.abc import Callable, Iterator
 from functools import cached_property
+from sys import getrefcount
 from types import FunctionType, GetSetDescriptorType, MemberDescriptorType
 from typing import Any, TypeAlias
 
@@ -15,7 +16,7 @@ from fanfold.engine.isolate.keep import KEEP, keep
 from fanfold.engine.isolate.kinds import ATOMS
 from fanfold.engine.isolate.read_only import declared
 from fanfold.engine.isolate.thaw import THAW, THAW_KEPT, Memo, thaw
-from fanfold.engine.isolate.walk import FREEZE, Freeze, Seen
+from fanfold.engine.isolate.walk import ALONE_IN_DICT, FREEZE, Freeze, Seen
 
 Slot: TypeAlias = tuple[str, Callable[[Any], Any], Callable[[Any, Any], None]]
 
@@ -61,6 +62,7 @@ class Record:
         state_of: returns the `__dict__` of an object as it is stored; None where the type has slots only.
         slots: name, getter and setter of each slot.
         immutable: nobody changes an object of this type, unless by way of a field.
+        read_only, typed: see `Declared`.
     """
 
     def __init__(self, cls: type) -> None:
@@ -68,7 +70,8 @@ class Record:
         self.state_of = _state_of(cls)
         self.slots = tuple(_slots(cls))
         self.immutable = _is_immutable(cls)
-        self.declared = declared(cls)
+        said = declared(cls)
+        self.read_only, self.typed = said.read_only, said.typed
         self.frozen, self.kept = (self._frozen_type(mixin) for mixin in (Shared, Kept))
         THAW[self.frozen] = THAW_KEPT[self.kept] = self.thaw
         KEEP[self.frozen] = self._keep
@@ -84,46 +87,59 @@ class Record:
         # Not the metaclass's own __new__: it would build a validator, or enter the class in a registry.
         return type.__new__(type(cls), cls.__name__, (mixin, cls), body)
 
-    def freeze(self, value: Any, seen: Seen) -> Any:
+    def freeze(self, value: Any, seen: Seen, alone: bool = False) -> Any:
         """The frozen form of an object; the object itself where nobody can change it."""
         if self.immutable and self._holds_atoms(value):
             return value
         shell: Any = _new(self.frozen)
-        if seen.met(value, shell):
+        if not alone and seen.met(value, shell):
             return seen[id(value)]
         changed = not self.immutable
         if self.state_of is not None:
             state = self.state_of(shell)
             state.update(self.state_of(value))
+            changed = self._freeze_state(state, seen) or changed
+        if self.slots:
+            changed = self._freeze_slots(value, shell, seen) or changed
+        if not changed:
+            seen[id(value)] = value
+            return value
+        if self.read_only:
+            self.fill(shell, {name: keep(part) for name, part in self.parts(shell) if name in self.read_only})
+        return shell
+
+    def _freeze_state(self, state: dict[str, Any], seen: Seen) -> bool:
+        changed, name = False, ""
+        try:
             for name, part in state.items():
-                if type(part) not in ATOMS:
-                    frozen = state[name] = self._part(name, part, seen)
+                kind = type(part)
+                if kind not in ATOMS:
+                    only = getrefcount(part) <= ALONE_IN_DICT
+                    frozen = state[name] = FREEZE[self.typed.get(name, kind)](part, seen, only)
                     changed = changed or frozen is not part
-        for name, get, put in self.slots:
-            try:
-                part = get(value)
-            except AttributeError:
-                continue
-            frozen = part if type(part) in ATOMS else self._part(name, part, seen)
-            changed = changed or frozen is not part
-            put(shell, frozen)
-        if changed:
-            return shell
-        seen[id(value)] = value
-        return value
+        except Refused as refused:
+            raise refused.below(f".{name}") from refused
+        return changed
+
+    def _freeze_slots(self, value: Any, shell: Any, seen: Seen) -> bool:
+        changed, name = False, ""
+        try:
+            for name, get, put in self.slots:
+                try:
+                    part = get(value)
+                except AttributeError:
+                    continue
+                frozen = part if type(part) in ATOMS else FREEZE[self.typed.get(name, type(part))](part, seen)
+                changed = changed or frozen is not part
+                put(shell, frozen)
+        except Refused as refused:
+            raise refused.below(f".{name}") from refused
+        return changed
 
     def _holds_atoms(self, value: Any) -> bool:
         if self.state_of is None:
             return ATOMS.issuperset(type(part) for _, part in self.parts(value))
         return not self.slots and ATOMS.issuperset(map(type, self.state_of(value).values()))
-
-    def _part(self, name: str, part: Any, seen: Seen) -> Any:
-        kind = self.declared.typed.get(name, type(part))
-        try:
-            frozen = FREEZE[kind](part, seen)
-        except Refused as refused:
-            raise refused.below(f".{name}") from refused
-        return keep(frozen) if name in self.declared.read_only else frozen
 
     def thaw(self, frozen: Any, memo: Memo | None) -> Any:
         """A branch's own object."""

@@ -15,7 +15,7 @@ from fanfold.engine.isolate.walk import Seen
 _keys, _values, _items, _parts = dict.__iter__, dict.values, dict.items, list.__iter__
 
 
-def freeze_dict_view(view: OwnDict, seen: Seen) -> Any:
+def freeze_dict_view(view: OwnDict, seen: Seen, _: bool = False) -> Any:
     """The frozen form of a view of a dict: its base, unless the branch changed something or may have."""
     if (base := _base(view, seen)) is not None:
         return base
@@ -24,14 +24,14 @@ def freeze_dict_view(view: OwnDict, seen: Seen) -> Any:
     return freeze_dict(view, seen)
 
 
-def freeze_list_view(view: OwnList, seen: Seen) -> Any:
+def freeze_list_view(view: OwnList, seen: Seen, _: bool = False) -> Any:
     """The frozen form of a view of a list: its base, unless the branch changed something or may have."""
     if (base := _base(view, seen)) is not None:
         return base
     return freeze_list(view, seen, parts=list.copy(view))
 
 
-def reuse(frozen: Any, seen: Seen) -> Any:
+def reuse(frozen: Any, seen: Seen, _: bool = False) -> Any:
     """What is frozen already is taken over."""
     seen.reused += 1
     return frozen

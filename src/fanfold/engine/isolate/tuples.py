@@ -18,16 +18,16 @@ _tuple_new = tuple.__new__
 def tuple_freezer(frozen_type: type[Any]) -> Freeze:
     """How tuples, or named tuples of one type, are frozen: they stay the same where all in them does."""
 
-    def freeze(value: tuple[Any, ...], seen: Seen) -> Any:
+    def freeze(value: tuple[Any, ...], seen: Seen, alone: bool = False) -> Any:
         if ATOMS.issuperset(map(type, value)):
             return value
         made = None
-        if id(value) not in seen:
+        if alone or id(value) not in seen:
             parts = [_part(index, part, seen) for index, part in enumerate(value)]
             same = all(map(is_, parts, value)) and THAW.keys().isdisjoint(map(type, parts))
             made = value if same else _tuple_new(frozen_type, parts)
         # It may be known by now, where it is inside itself by way of a list.
-        return seen[id(value)] if seen.met(value, made) else made
+        return seen[id(value)] if not alone and seen.met(value, made) else made
 
     return freeze
 

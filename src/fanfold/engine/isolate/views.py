@@ -49,11 +49,12 @@ class OwnDict(dict[Any, Any]):
     def __deepcopy__(self, memo: dict[int, Any]) -> dict[Any, Any]:
         made = memo[id(self)] = {}
         for key, value in settled_items(self):
-            made[copy.deepcopy(key, memo)] = copy.deepcopy(value, memo)
+            made[copy.deepcopy(key, memo)] = _deep_copied(value, memo)
         return made
 
     def __reduce_ex__(self, _: Any) -> tuple[Any, ...]:
-        return dict, (), None, None, iter(settled_items(self))
+        own(self)
+        return dict, (), None, None, iter(_dict_items(self))
 
 
 class LazyDict(OwnDict):
@@ -109,11 +110,12 @@ class OwnList(list[Any]):
     def __deepcopy__(self, memo: dict[int, Any]) -> list[Any]:
         made: list[Any] = []
         memo[id(self)] = made
-        made.extend(copy.deepcopy(value, memo) for value in settled_list(self))
+        made.extend(_deep_copied(value, memo) for value in settled_list(self))
         return made
 
     def __reduce_ex__(self, _: Any) -> tuple[Any, ...]:
-        return list, (), None, iter(settled_list(self))
+        own(self)
+        return list, (), None, _list_iter(self)
 
 
 class LazyList(OwnList):
@@ -157,7 +159,10 @@ def own(view: OwnDict | OwnList) -> None:
 
 
 def settled_items(view: OwnDict) -> Any:
-    """Keys and values for a copy: the base's parts will do, unless the branch may have changed one elsewhere."""
+    """Keys and values for a copy: the base's parts will do, unless the branch may have changed one elsewhere.
+
+    Each part of the base is to be copied by itself: in another view of the same base it is another object.
+    """
     if view._memo is not None:
         own(view)
     return _dict_items(view)
@@ -168,6 +173,10 @@ def settled_list(view: OwnList) -> Iterator[Any]:
     if view._memo is not None:
         own(view)
     return _list_iter(view)
+
+
+def _deep_copied(value: Any, memo: dict[int, Any]) -> Any:
+    return copy.deepcopy(value, None if type(value) in THAW else memo)
 
 
 def _of_all(method: Callable[..., Any]) -> Callable[..., Any]:

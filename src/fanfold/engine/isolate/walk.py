@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import islice
-from typing import Any, TypeAlias
+from sys import getrefcount
+from typing import Any, Protocol
 
 
 class Seen(dict[int, Any]):
@@ -17,6 +18,7 @@ class Seen(dict[int, Any]):
         inside: ids of all that is inside values which had to be copied.
         memos: what these ids were read from, so that they stay taken.
         tangled: something inside a copied value is inside another one too, or was frozen by itself.
+        spoilt: this was so in an earlier walk, so that frozen forms which are met again may be wrong.
         current: for the memo of a view, whether its branch has changed nothing.
     """
 
@@ -26,6 +28,7 @@ class Seen(dict[int, Any]):
     inside: set[int] | None = None
     memos: list[dict[int, Any]] | None = None
     tangled = False
+    spoilt = False
     current: dict[int, bool] | None = None
 
     def met(self, value: object, frozen: Any) -> bool:
@@ -44,14 +47,41 @@ class Seen(dict[int, Any]):
         Args:
             since: how many originals had been met before this walk.
         """
-        if not self.inside or self.tangled:
-            return self.tangled
+        if not self.inside:
+            return False
         met = islice(reversed(self), len(self) - since)
-        return not self.inside.isdisjoint(met)
+        tangled = self.tangled or (self.spoilt and self.aliased) or not self.inside.isdisjoint(met)
+        self.spoilt = self.spoilt or tangled
+        return tangled
 
 
-Freeze: TypeAlias = Callable[[Any, Seen], Any]
-"""Returns the frozen form of a value, or the value itself where nobody can change it."""
+class Freeze(Protocol):
+    """Freezes the values of a type: returns the frozen form, or the value itself where nobody can change it."""
+
+    def __call__(self, value: Any, seen: Seen, alone: bool = False, /) -> Any:
+        """Freeze one value.
+
+        Args:
+            seen: what the walk has met.
+            alone: nothing refers to the value but the container that it was found in, so it can't be met again.
+        """
+
+
+def _references_in_dict() -> int:
+    value = {"": list[int]()}
+    shell = value.copy()
+    return next(getrefcount(part) for _, part in shell.items() if value)
+
+
+def _references_in_list() -> int:
+    value = [list[int]()]
+    parts = value.copy()
+    return next(getrefcount(part) for _, part in enumerate(parts))
+
+
+# So many references there are to an object in a dict or list that is walked over in a copy, where nothing else refers
+# to the object. Counted, and not written down, for what a loop itself holds depends on the interpreter.
+ALONE_IN_DICT, ALONE_IN_LIST = _references_in_dict(), _references_in_list()
 
 
 class Freezers(dict[type, Freeze]):
