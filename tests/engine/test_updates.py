@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import operator
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypedDict
@@ -10,7 +11,8 @@ import pytest
 from fanfold.engine.fan_out import fan_out
 from fanfold.engine.fold import FoldError, fold
 from fanfold.engine.outcome import Done, Failed, Outcome
-from fanfold.engine.reducers import union
+from fanfold.engine.reducers import keep_last, total, union
+from fanfold.engine.retry import retry
 from fanfold.engine.updates import UpdateError, updates_only
 from fanfold.testing.clock import virtual_time
 
@@ -113,3 +115,77 @@ async def test_without_it_a_model_is_still_refused_by_the_fold() -> None:
 
     with pytest.raises(FoldError, match="'a' returned the whole state"):
         fold(Model(notes=["x"]), outcomes)
+
+
+class Counts(TypedDict):
+    n: Annotated[int, total]
+    done: Annotated[list[str], operator.add]
+    best: Annotated[int, keep_last]
+
+
+COPIES = {
+    "spread": lambda state, **changed: {**state, **changed},
+    "or": lambda state, **changed: state | changed,
+    "dict": dict,
+    "copy": lambda state, **changed: {**copy.copy(state), **changed},
+    "deepcopy": lambda state, **changed: {**copy.deepcopy(state), **changed},
+    "some": lambda state, **changed: {name: state[name] for name in state if name != "best"} | changed,
+}
+
+
+@pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES)
+@pytest.mark.parametrize("changed", [{}, {"done": ["a"]}])
+@pytest.mark.parametrize("outer", [lambda branch: branch, retry(2, wait_initial_s=0)], ids=["plain", "retried"])
+@virtual_time
+async def test_a_counter_that_comes_back_in_a_copy_of_the_state_fails(copied: Any, changed: Any, outer: Any) -> None:
+    async def branch(_item: str, state: Any) -> Any:
+        return copied(state, **changed)
+
+    given: Counts = {"n": 3, "done": [], "best": 1}
+    outcomes = await fan_out(updates_only(outer(branch), schema=Counts), "ab", state=given, schema=Counts, limit=2)
+
+    assert [str(error(outcome)) for outcome in outcomes] == [
+        "the branch returned a copy of the state with 'n' as it was"
+    ] * 2
+
+
+@pytest.mark.parametrize("start", [{"n": 3, "done": [], "best": 1}, {"n": 1_000_000, "done": ["x"], "best": 1}])
+@virtual_time
+async def test_an_update_that_writes_every_field_goes_through_even_if_a_counter_equals_the_states(start: Any) -> None:
+    async def new(_item: str, state: Counts) -> Any:
+        return {"n": start["n"], "done": list(state["done"]), "best": state["best"]}
+
+    async def replaced(_item: str, state: Counts) -> Any:
+        return {**state, "n": 1, "done": ["a"]}
+
+    for branch, n in ((new, 2 * start["n"]), (replaced, start["n"] + 1)):
+        checked = updates_only(branch, schema=Counts)
+        outcomes = await fan_out(checked, "a", state=start, schema=Counts, limit=1)
+        assert fold(start, outcomes, schema=Counts)["n"] == n
+
+
+@virtual_time
+async def test_nothing_to_add_twice_is_nothing_to_refuse() -> None:
+    async def spread(_item: str, state: Any) -> Any:
+        return {**state}
+
+    given: Any = {"n": 0, "done": [], "best": 7}
+    (outcome,) = await fan_out(updates_only(spread, schema=Counts), "a", state=given, schema=Counts, limit=1)
+
+    assert isinstance(outcome, Done)
+
+
+@virtual_time
+async def test_the_state_looks_the_same_to_a_branch_and_to_the_caller() -> None:
+    seen: list[Any] = []
+
+    async def branch(_item: str, state: Any) -> Any:
+        seen.append((list(state.items()), [type(name) for name in state], repr(state), dict(state) == state))
+
+    given: Any = {"n": 3, "done": [{"deep": [1]}], "best": 1, 5: "no str"}
+    await fan_out(branch, "a", state=given, limit=1)
+    await fan_out(updates_only(branch, schema=Counts), "a", state=given, schema=Counts, limit=1)
+    await updates_only(branch, schema=Counts)("a", given)
+
+    assert seen[0] == seen[1] == seen[2]
+    assert given == {"n": 3, "done": [{"deep": [1]}], "best": 1, 5: "no str"}
