@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from sys import getrefcount
 from typing import Any
 
@@ -110,17 +111,21 @@ def typed_dict_freezer(cls: type) -> Freeze:
 
     def freeze(value: Any, seen: Seen, alone: bool = False) -> Any:
         frozen = FREEZE[type(value)](value, seen, alone)
-        return _declare(frozen, said, seen) if isinstance(frozen, FrozenDict) else frozen
+        if not isinstance(frozen, FrozenDict):
+            return frozen
+        if seen.reused:
+            frozen = FrozenDict(frozen)  # it may be of an older base, which isn't ours to change
+        seen.later.append(partial(_declare, frozen, said, seen))
+        return frozen
 
     return freeze
 
 
-def _declare(frozen: FrozenDict, said: Declared, seen: Seen) -> FrozenDict:
-    if seen.reused:
-        frozen = FrozenDict(frozen)  # it may be of an older base, which isn't ours to change
+def _declare(frozen: FrozenDict, said: Declared, seen: Seen) -> None:
     for name in said.read_only & frozen.keys():
         _dict_set(frozen, name, keep(frozen[name]))
     for name, typed in said.typed.items():
         if isinstance(part := frozen.get(name), FrozenDict):
-            _dict_set(frozen, name, _declare(part, declared(typed), seen))
-    return frozen
+            part = FrozenDict(part) if seen.reused else part
+            _dict_set(frozen, name, part)
+            _declare(part, declared(typed), seen)

@@ -85,8 +85,9 @@ def _tuple(value: Any, memo: Memo) -> Any:
     known = memo.get(id(value))
     if known is not None:  # it is inside itself, by way of a list
         return known
-    same = not isinstance(value, Shared) and all(map(is_, parts, value))
-    made = memo[id(value)] = value if same else tuple.__new__(value.__class__, parts)
+    if not isinstance(value, Shared) and all(map(is_, parts, value)):
+        return value
+    made = memo[id(value)] = tuple.__new__(tuple if isinstance(value, FrozenTuple) else value.__class__, parts)
     return made
 
 

@@ -97,6 +97,7 @@ def _frozen(value: S, name: str, key: str | None, as_type: type | None, seen: Se
     before = len(seen)
     try:
         root = FREEZE[as_type if as_type and is_typed_dict(as_type) else type(value)](value, seen)
+        seen.finish()
         if seen.inside and seen.is_tangled(before):
             root = hold(value, Seen())
         elif seen.aliased and seen.reused > 1:

@@ -33,7 +33,7 @@ class Shared:
     def __copy__(self) -> Any:
         return copy.copy(copied(self))
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Any:
         return copy.deepcopy(copied(self), memo)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
@@ -112,6 +112,9 @@ class FrozenSet(Shared, set[Any]):
         """A plain set."""
         return set(self)
 
+    def __repr__(self) -> str:
+        return repr(set(self))
+
 
 class KeptSet(Kept, FrozenSet):
     """A set of the base in a read-only field."""
@@ -145,6 +148,14 @@ class Held(Shared):
 
     def __init__(self, value: Any) -> None:
         self.value = value
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise FrozenError(
+            f"this {type(self.value).__name__} is held for all branches, and can only be copied",
+            hint="get it from its container in Python: view[...], or a copy: copy.deepcopy(it)",
+        )
 
     def __reduce_ex__(self, _: Any) -> Any:
         return copy.copy, (self.value,)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from sys import getrefcount
 from types import FunctionType, GetSetDescriptorType, MemberDescriptorType
 from typing import Any, TypeAlias
@@ -59,7 +59,7 @@ class Record:
     """How objects of one type are frozen and thawed, field by field.
 
     Attributes:
-        state_of: returns the `__dict__` of an object as it is stored; None where the type has slots only.
+        state: getter and setter of the `__dict__` of an object; None where the type has slots only.
         slots: name, getter and setter of each slot.
         immutable: nobody changes an object of this type, unless by way of a field.
         read_only, typed: see `Declared`.
@@ -67,7 +67,7 @@ class Record:
 
     def __init__(self, cls: type) -> None:
         self.cls = cls
-        self.state_of = _state_of(cls)
+        self.state = _state(cls)
         self.slots = tuple(_slots(cls))
         self.immutable = _is_immutable(cls)
         said = declared(cls)
@@ -79,11 +79,11 @@ class Record:
 
     def _frozen_type(self, mixin: type) -> type:
         """A subclass whose objects refuse to change, and otherwise pass for objects of the type itself."""
-        cls, state_of = self.cls, self.state_of
+        cls, state = self.cls, self.state
         body: dict[str, Any] = {"__slots__": (), "__module__": cls.__module__, "__qualname__": cls.__qualname__}
         body |= {"__setattr__": refuse, "__delattr__": refuse, "__class__": property(lambda _: cls)}
-        if state_of is not None:
-            body["__dict__"] = property(lambda self: FrozenDict(state_of(self)))
+        if state is not None:
+            body["__dict__"] = property(lambda self: FrozenDict(state[0](self)))
         # Not the metaclass's own __new__: it would build a validator, or enter the class in a registry.
         return type.__new__(type(cls), cls.__name__, (mixin, cls), body)
 
@@ -95,63 +95,72 @@ class Record:
         if not alone and seen.met(value, shell):
             return seen[id(value)]
         changed = not self.immutable
-        if self.state_of is not None:
-            state = self.state_of(shell)
-            state.update(self.state_of(value))
+        if self.state is not None:
+            get, put = self.state
+            state = get(value).copy()
             changed = self._freeze_state(state, seen) or changed
+            put(shell, state)
         if self.slots:
             changed = self._freeze_slots(value, shell, seen) or changed
         if not changed:
             seen[id(value)] = value
             return value
         if self.read_only:
-            self.fill(shell, {name: keep(part) for name, part in self.parts(shell) if name in self.read_only})
+            seen.later.append(partial(self._keep_fields, shell))
         return shell
 
     def _freeze_state(self, state: dict[str, Any], seen: Seen) -> bool:
-        changed, name = False, ""
+        changed, name, typed = False, "", self.typed
         try:
             for name, part in state.items():
                 kind = type(part)
                 if kind not in ATOMS:
                     only = getrefcount(part) <= ALONE_IN_DICT
-                    frozen = state[name] = FREEZE[self.typed.get(name, kind)](part, seen, only)
-                    changed = changed or frozen is not part
+                    frozen = FREEZE[typed.get(name, kind) if typed else kind](part, seen, only)
+                    if frozen is not part:
+                        state[name] = frozen
+                        changed = True
         except Refused as refused:
             raise refused.below(f".{name}") from refused
         return changed
 
     def _freeze_slots(self, value: Any, shell: Any, seen: Seen) -> bool:
-        changed, name = False, ""
+        changed, name, typed = False, "", self.typed
         try:
             for name, get, put in self.slots:
                 try:
-                    part = get(value)
+                    part = frozen = get(value)
                 except AttributeError:
                     continue
-                frozen = part if type(part) in ATOMS else FREEZE[self.typed.get(name, type(part))](part, seen)
-                changed = changed or frozen is not part
+                kind = type(part)
+                if kind not in ATOMS:
+                    frozen = FREEZE[typed.get(name, kind) if typed else kind](part, seen)
+                    changed = changed or frozen is not part
                 put(shell, frozen)
         except Refused as refused:
             raise refused.below(f".{name}") from refused
         return changed
 
+    def _keep_fields(self, shell: Any) -> None:
+        self.fill(shell, {name: keep(part) for name, part in self.parts(shell) if name in self.read_only})
+
     def _holds_atoms(self, value: Any) -> bool:
-        if self.state_of is None:
+        if self.state is None:
             return ATOMS.issuperset(type(part) for _, part in self.parts(value))
-        return not self.slots and ATOMS.issuperset(map(type, self.state_of(value).values()))
+        return not self.slots and ATOMS.issuperset(map(type, self.state[0](value).values()))
 
     def thaw(self, frozen: Any, memo: Memo | None) -> Any:
         """A branch's own object."""
         made: Any = _new(self.cls)
         if memo is not None:
             memo[id(frozen)] = frozen, made
-        if self.state_of is not None:
-            state = self.state_of(made)
-            state.update(self.state_of(frozen))
+        if self.state is not None:
+            get, put = self.state
+            state = get(frozen).copy()
             for name, part in state.items():
                 if type(part) in THAW:
-                    state[name] = thaw(part, memo)
+                    state[name] = thaw(part, memo) if memo is not None else THAW[type(part)](part, None)
+            put(made, state)
         for _, get, put in self.slots:
             try:
                 part = get(frozen)
@@ -162,8 +171,8 @@ class Record:
 
     def parts(self, value: Any) -> Iterator[tuple[str, Any]]:
         """What an object holds, by name; unlike `getattr`, this runs none of its code."""
-        if self.state_of is not None:
-            yield from self.state_of(value).items()
+        if self.state is not None:
+            yield from self.state[0](value).items()
         for name, get, _ in self.slots:
             try:
                 part = get(value)
@@ -173,9 +182,9 @@ class Record:
 
     def fill(self, made: Any, parts: dict[str, Any]) -> Any:
         """Give an object made without its `__init__` what it holds."""
-        if self.state_of is not None:
+        if self.state is not None:
             slots = {name for name, _, _ in self.slots}
-            self.state_of(made).update({name: part for name, part in parts.items() if name not in slots})
+            self.state[0](made).update({name: part for name, part in parts.items() if name not in slots})
         for name, _, put in self.slots:
             if name in parts:
                 put(made, parts[name])
@@ -185,11 +194,11 @@ class Record:
         return self.fill(_new(self.kept), dict(self.parts(frozen)))
 
 
-def _state_of(cls: type) -> Callable[[Any], dict[str, Any]] | None:
+def _state(cls: type) -> tuple[Callable[[Any], dict[str, Any]], Callable[[Any, dict[str, Any]], None]] | None:
     for base in cls.__mro__:
         found = vars(base).get("__dict__")
         if isinstance(found, GetSetDescriptorType):
-            return found.__get__
+            return found.__get__, found.__set__
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from itertools import islice
 from sys import getrefcount
 from typing import Any, Protocol
@@ -30,6 +31,16 @@ class Seen(dict[int, Any]):
     tangled = False
     spoilt = False
     current: dict[int, bool] | None = None
+
+    @cached_property
+    def later(self) -> list[Callable[[], None]]:
+        """What is to be done when the walk is over, and all that is frozen is complete."""
+        return []
+
+    def finish(self) -> None:
+        """End the walk."""
+        for do in self.__dict__.pop("later", ()):
+            do()
 
     def met(self, value: object, frozen: Any) -> bool:
         """Whether the value was met before; it is entered with this frozen form where not."""
