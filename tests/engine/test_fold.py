@@ -235,7 +235,7 @@ def test_a_fold_does_not_depend_on_the_order_of_arrival(state: Any, update: list
 def test_a_partial_state_is_the_fold_of_what_has_arrived(state: Any, update: list[Any], data: st.DataObject) -> None:
     arrived = data.draw(st.permutations(outcomes(*update)))
     before = deepcopy((state, arrived))
-    folding = Folding(state, State)
+    folding = Folding(state, schema=State)
     partials = []
 
     for count, outcome in enumerate(arrived, 1):
@@ -261,7 +261,7 @@ class Test10000Updates:
             return held + added
 
         schema = counting(add)
-        folding: Folding[dict[str, int]] = Folding({"count": 0}, schema)
+        folding: Folding[dict[str, int]] = Folding({"count": 0}, schema=schema)
         for index in range(1, 10_000):
             folding.add(done(index, {"count": 1}))
             assert folding.partial() == {"count": index}
@@ -271,7 +271,7 @@ class Test10000Updates:
         assert calls < 3 * 10_000
 
     def test_more_gaps_than_checkpoints_are_folded_right(self) -> None:
-        folding: Folding[dict[str, Any]] = Folding({}, State)
+        folding: Folding[dict[str, Any]] = Folding({}, schema=State)
         gaps = [index for index in range(40) if index % 2 == 0]
         order = [index for index in range(40) if index % 2] + gaps
 
@@ -311,7 +311,7 @@ class Test10000Updates:
                    ("notes", "added", "top", "seen", "once", "config"))  # fmt: skip
 
     def test_partial_states_are_not_all_kept(self) -> None:
-        folding: Folding[dict[str, Any]] = Folding({}, State)
+        folding: Folding[dict[str, Any]] = Folding({}, schema=State)
         tracemalloc.start()
         try:
             for index in range(2_000):
@@ -365,7 +365,7 @@ class TestWhatIsRefused:
         assert caught.value.outcomes == tuple(given_outcomes)
 
     def test_two_writers_are_named_in_item_order_whoever_came_first(self) -> None:
-        folding: Folding[Any] = Folding({}, State)
+        folding: Folding[Any] = Folding({}, schema=State)
         folding.add(done(5, {"answer": "b"}))
 
         with pytest.raises(FoldError, match="'k2' and 'k5' wrote 'answer'") as caught:
@@ -425,7 +425,7 @@ class TestWhatIsRefused:
         assert caught.value.outcomes == tuple(given_outcomes)
 
     def test_a_refused_outcome_takes_no_part_and_the_rest_goes_on(self) -> None:
-        folding: Folding[Any] = Folding({}, State)
+        folding: Folding[Any] = Folding({}, schema=State)
         folding.add(done(0, {"count": 1}))
         with pytest.raises(FoldError):
             folding.add(done(1, {"count": 1, "zzzz": 1}))
@@ -466,7 +466,7 @@ class TestReducersThatRaise:
         assert caught.value.branches == ("k1",)
 
     def test_a_folding_goes_on_and_says_so_each_time(self) -> None:
-        folding: Folding[Any] = Folding({"picky": 0}, State)
+        folding: Folding[Any] = Folding({"picky": 0}, schema=State)
         for index in (0, 3, 4, 6):
             folding.add(done(index, {"picky": index, "count": 1}))
 
@@ -571,7 +571,7 @@ async def test_outcomes_of_a_stream_fold_as_those_of_a_fan_out() -> None:
         return {"notes": [item], "count": item}
 
     state: Any = State(notes=["x"])
-    folding = Folding(state, State)
+    folding = Folding(state, schema=State)
     seen = []
     async with stream(branch, range(10), limit=4) as arriving:
         async for outcome in arriving:

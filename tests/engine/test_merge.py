@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import operator
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typing_extensions import ReadOnly, TypedDict
 
+from fanfold.engine.fan_out import stream
 from fanfold.engine.isolate import freeze
 from fanfold.engine.limit import Limit
 from fanfold.engine.merge import (
@@ -175,7 +177,7 @@ class TestAllSuccess:
 
         states = [Model(items=["x", "a"], pair=(0, 1)), Model(items=["x", "b", "c"], pair=(0,)), base]
 
-        merged = merge(reversed(outcomes(*states)), ALL, base=base)
+        merged = merge(reversed(outcomes(*states)), ALL, state=base)
 
         assert merged.value.items == ["x", "a", "b", "c"]
         assert merged.keys == ("k0", "k1", "k2")
@@ -184,7 +186,7 @@ class TestAllSuccess:
     def test_equal_tails_are_each_branchs_own(self) -> None:
         states = [Model(items=["x", "a"]), Model(items=["x", "a"])]
 
-        assert merge(outcomes(*states), ALL, base=Model(items=["x"])).value.items == ["x", "a", "a"]
+        assert merge(outcomes(*states), ALL, state=Model(items=["x"])).value.items == ["x", "a", "a"]
 
     def test_dicts_sets_and_parts_are_merged_part_by_part(self) -> None:
         base = Model(found={"a": {"n": 1, "gone": 1}, "list": [0]}, seen={1, 2}, config=Config(tags=["x"]))
@@ -199,7 +201,7 @@ class TestAllSuccess:
             config=Config(name="n", tags=["x", "b"]),
         )
 
-        merged = merge(outcomes(first, second), ALL, base=base).value
+        merged = merge(outcomes(first, second), ALL, state=base).value
 
         assert merged.found == {"a": {"n": 2, "m": 3}, "list": [0, 1, 2], "new": {"p": 1, "l": [1, 2], "q": 2}}
         assert merged.seen == {1, 3, 4}
@@ -209,12 +211,12 @@ class TestAllSuccess:
         base = Model(items=[3, 1, 2], value=1, maybe="x", found={"a": 1})
 
         merged = merge(outcomes(Model(items=[1, 2, 3], value=1), Model(items=[3, 1, 2], value=5, found={"a": 1},
-                                maybe="x")), ALL, base=base).value  # fmt: skip
+                                maybe="x")), ALL, state=base).value  # fmt: skip
 
         assert merged == Model(items=[1, 2, 3], value=5, maybe=None, found={})
 
     def test_values_that_branches_agree_on_are_taken(self) -> None:
-        merged = merge(outcomes(Model(value=1, items=[9]), Model(value=1, items=[9])), ALL, base=Model(items=[1, 2]))
+        merged = merge(outcomes(Model(value=1, items=[9]), Model(value=1, items=[9])), ALL, state=Model(items=[1, 2]))
 
         assert (merged.value.value, merged.value.items) == (1, [9])
 
@@ -237,23 +239,23 @@ class TestAllSuccess:
         shared: dict[str, Any] = {"items": ["x"], "found": {"a": {"b": 0}} if "b" in said else {"a": 1}}
         versions = [Model.model_construct(**{**Model(**shared).__dict__, **change}) for change in (first, {}, second)]
 
-        error = error_of(ALL, *versions, base=Model(**shared))
+        error = error_of(ALL, *versions, state=Model(**shared))
 
         assert said in str(error)
         assert (error.field, error.branches) == (field_name, ("k0", "k2"))
         assert error.hint is not None
 
     def test_a_failure_fails_all(self) -> None:
-        error = error_of(ALL, Model(), ValueError("x"), Model(), base=Model())
+        error = error_of(ALL, Model(), ValueError("x"), Model(), state=Model())
 
         assert str(error) == "not all branches succeeded: k1: ValueError: x"
         assert error.branches == ("k1",)
 
     def test_of_no_branches_the_base_is_the_result(self) -> None:
-        assert merge([], ALL, base=Model(value=3)).value == Model(value=3)
+        assert merge([], ALL, state=Model(value=3)).value == Model(value=3)
 
-    def test_it_needs_the_base(self) -> None:
-        with pytest.raises(TypeError, match="needs base"):
+    def test_it_needs_the_state(self) -> None:
+        with pytest.raises(TypeError, match="needs state="):
             merge([], ALL)
 
     @pytest.mark.parametrize("base", [{"items": [1], "name": ""}, Data([1])])
@@ -261,21 +263,21 @@ class TestAllSuccess:
         def changed(**values: Any) -> Any:
             return {**base, **values} if isinstance(base, dict) else Data(**{**vars(base), **values})
 
-        merged = merge(outcomes(changed(items=[1, 2]), changed(items=[1, 3], name="n")), ALL, base=base)
+        merged = merge(outcomes(changed(items=[1, 2]), changed(items=[1, 3], name="n")), ALL, state=base)
 
         assert merged.value == changed(items=[1, 2, 3], name="n")
 
     def test_an_update_is_no_state(self) -> None:
-        error = error_of(ALL, {"items": [1]}, {"items": [1], "name": "n"}, base={"items": [], "name": ""})
+        error = error_of(ALL, {"items": [1]}, {"items": [1], "name": "n"}, state={"items": [], "name": ""})
 
         assert str(error) == "the state of the branch 'k0' lacks 'name'"
         assert "fold" in str(error.hint)
-        assert str(error_of(ALL, 5, base=Model())) == "the branch 'k0' returned a int, and no Model"
-        assert str(error_of(ALL, {}, base=Model())) == "the branch 'k0' returned a dict, and no Model"
-        assert str(error_of(ALL, Model(), base={})) == "the branch 'k0' returned a Model, and no dict"
+        assert str(error_of(ALL, 5, state=Model())) == "the branch 'k0' returned a int, and no Model"
+        assert str(error_of(ALL, {}, state=Model())) == "the branch 'k0' returned a dict, and no Model"
+        assert str(error_of(ALL, Model(), state={})) == "the branch 'k0' returned a Model, and no dict"
 
     def test_a_merged_state_that_its_type_refuses_names_the_field_and_who_wrote_it(self) -> None:
-        error = error_of(ALL, Few(items=[1, 2]), Few(items=[1]), Few(items=[1, 3]), base=Few(items=[1]))
+        error = error_of(ALL, Few(items=[1, 2]), Few(items=[1]), Few(items=[1, 3]), state=Few(items=[1]))
 
         assert str(error).startswith("the merged state is no Few: items: List should have at most 2 items")
         assert (error.field, error.branches) == ("items", ("k0", "k2"))
@@ -332,7 +334,7 @@ class State(TypedDict, total=False):
 
 class TestStatesWithReducers:
     def merged(self, base: Any, *states: Any) -> Any:
-        return merge(outcomes(*states), ALL, base=base, schema=State).value
+        return merge(outcomes(*states), ALL, state=base, schema=State).value
 
     def test_each_field_takes_what_each_branch_added_and_nothing_doubles(self) -> None:
         base = {"notes": ["x"], "added": ["x"], "count": 1, "best": 2, "top": [2, 1], "seen": {1}, "config": {"a": 1}}
@@ -431,27 +433,43 @@ def test_one_change_among_unchanged_states_is_the_result(base: Model, other: Mod
 
 
 class TestMajority:
-    def test_over_outcomes_it_is_what_more_than_half_of_all_hold(self) -> None:
-        given_outcomes = outcomes({"a": 1, "b": [2]}, {"a": 2}, ValueError("x"), {"b": [2], "a": 1}, {"a": 1, "b": [2]})
+    def test_over_outcomes_it_is_what_more_hold_than_anything_else(self) -> None:
+        given_outcomes = outcomes({"a": 1, "b": [2]}, {"a": 2}, ValueError("x"), {"b": [2], "a": 1}, {"a": 3})
 
         merged = merge(reversed(given_outcomes), MAJORITY)
 
-        assert (merged.value, merged.keys) == ({"a": 1, "b": [2]}, ("k0", "k3", "k4"))
+        assert (merged.value, merged.keys) == ({"a": 1, "b": [2]}, ("k0", "k3"))
         assert merged.outcomes == tuple(given_outcomes)
         assert merged.votes is not None
-        assert [vote.keys for vote in merged.votes.cast] == [("k0", "k3", "k4"), ("k1",)]
-        assert (merged.votes.failed, merged.votes.expected, merged.votes.needed) == (("k2",), 5, 3)
+        assert [vote.keys for vote in merged.votes.cast] == [("k0", "k3"), ("k1",), ("k4",)]
+        assert (merged.votes.failed, merged.votes.expected) == (("k2",), 5)
 
     @pytest.mark.parametrize(
-        "values",
-        [["a", "b"], ["a", "a", "b", "b"], ["a", "a", "b", ValueError()], ["a", ValueError()], [ValueError()], []],
+        ("values", "is_absolute"),
+        [("aab", True), ("aabc", False), (["a", ValueError()], False), (["a", "a", ValueError()], True), ("a", True)],
     )
-    def test_half_is_no_majority(self, values: list[Any]) -> None:
+    def test_the_votes_tell_whether_more_than_half_of_all_agree(self, values: Sequence[Any], is_absolute: bool) -> None:
+        merged = merge(outcomes(*values), MAJORITY)
+
+        assert merged.value == "a"
+        assert merged.votes is not None
+        assert merged.votes.is_absolute is is_absolute
+
+    @pytest.mark.parametrize("values", ["ab", "aabb", "aabbc", ["a", "a", "b", "b", ValueError()]])
+    def test_a_tie_is_none(self, values: Sequence[Any]) -> None:
         error = error_of(MAJORITY, *values)
 
-        assert str(error).startswith(f"no majority: it takes {len(values) // 2 + 1} of {len(values)} equal results")
+        assert str(error).startswith("no majority, but a tie: the votes are ")
         assert error.votes is not None
-        assert error.votes.majority is None
+        assert (error.votes.winner, error.votes.is_absolute) == (None, False)
+
+    def test_without_a_result_there_is_none(self) -> None:
+        assert str(error_of(MAJORITY)) == "no majority: there are no outcomes"
+        first = ValueError("x")
+        error = error_of(MAJORITY, first)
+        assert str(error) == "no majority, for no branch succeeded: k0: ValueError: x"
+        assert error.__cause__ is first
+        assert error.votes == Votes((), ("k0",), 1)
 
     def test_a_tie_shows_the_votes(self) -> None:
         error = error_of(MAJORITY, "b", "a", "a", "b", ValueError("x"))
@@ -504,16 +522,23 @@ class TestMajority:
         assert [len(vote.keys) for vote in merged.votes.cast] == [3, 1]
 
     @virtual_time
-    async def test_it_stops_as_soon_as_there_can_be_none(self) -> None:
-        branch = Waiting({"a": 1, "b": 2, "c": ValueError("x"), "d": 3, "e": 3})
+    async def test_it_goes_on_while_the_first_can_be_drawn_level_with(self) -> None:
+        branch = Waiting({"a": 1, "b": 1, "c": 2, "d": ValueError("x"), "e": 2, "f": 1, "g": 3})
 
-        with pytest.raises(MergeError, match="no majority: it takes 3 of 5") as caught:
-            await majority(branch, "abcde", limit=None)
+        merged = await majority(branch, "abcdefg", limit=None)
 
-        # One for 1, 2 and 3 each, one failed: the last one can't make three of any.
-        assert (now(), branch.cancelled) == (4.0, ["e"])
-        assert caught.value.votes is not None
-        assert caught.value.votes.failed == ("c",)
+        # Two and one after three, two and two after five; three and two with one to come could still be a tie.
+        assert (merged.value, merged.keys, now(), branch.cancelled) == (1, ("a", "b", "f"), 7.0, [])
+        assert merged.votes is not None
+        assert not merged.votes.is_absolute
+
+    @virtual_time
+    async def test_failures_make_a_lead_certain_too(self) -> None:
+        branch = Waiting({"a": 1, "b": 1, "c": ValueError("x"), "d": ValueError("x"), "e": 2})
+
+        merged = await majority(branch, "abcde", limit=None)
+
+        assert (merged.value, now(), branch.cancelled) == (1, 4.0, ["e"])
 
     @given(st.lists(st.sampled_from(["a", "b", "c", None]), max_size=9), st.randoms(use_true_random=False))
     def test_it_says_what_all_outcomes_would_have_said(self, says: list[str | None], random: Any) -> None:
@@ -616,3 +641,33 @@ async def test_a_total_deadline_is_a_failure_of_what_was_left() -> None:
 
 def test_votes_print_what_was_voted() -> None:
     assert str(Votes((), (), 0)) == "none"
+
+
+class TestTheNameOfAStrategy:
+    @pytest.mark.parametrize("strategy", MergeStrategy)
+    def test_does_as_well(self, strategy: MergeStrategy) -> None:
+        given_outcomes = outcomes({"n": 1}, {"n": 1})
+
+        assert merge(given_outcomes, strategy.value, state={"n": 0}) == merge(given_outcomes, strategy, state={"n": 0})
+
+    def test_is_one_of_three(self) -> None:
+        with pytest.raises(ValueError, match="'most': it is one of 'first_success', 'all_success', 'majority', or a"):
+            merge(outcomes("a"), "most")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("race", [first_success, all_success, majority])
+def test_the_options_are_those_of_a_stream_without_a_mode(race: Callable[..., Any]) -> None:
+    options = set(inspect.signature(stream).parameters)
+
+    assert set(inspect.signature(race).parameters) == options - {"mode"}
+
+
+@pytest.mark.parametrize("race", [first_success, majority])
+@virtual_time
+async def test_a_state_may_be_none_and_a_schema_needs_one(race: Callable[..., Awaitable[Any]]) -> None:
+    async def branch(_item: str, state: None) -> bool:
+        return state is None
+
+    assert (await race(branch, "ab", limit=1, state=None)).value is True
+    with pytest.raises(ValueError, match="there is no state"):
+        await race(branch, "ab", limit=1, schema=Config)

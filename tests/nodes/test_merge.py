@@ -178,6 +178,11 @@ def test_majority_takes_the_most_frequent_state_and_a_tie_is_an_error() -> None:
         merged(found[3:], MergeStrategy.MAJORITY)
 
 
+def test_a_strategys_name_is_no_strategy() -> None:
+    with pytest.raises(TypeError, match=r"write MergeStrategy\('majority'\)"):
+        merged(results(RunContext(State()), sets("a", 1)), "majority")
+
+
 def test_majority_says_where_states_cant_be_compared() -> None:
     class Opaque:
         """Nothing that could be compared."""

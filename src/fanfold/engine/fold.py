@@ -81,7 +81,7 @@ def fold(
             that its type refuses. It names the branches and the field, and carries all outcomes.
     """
     ordered = sorted(outcomes, key=lambda outcome: outcome.index)
-    folding = Folding(state, schema)
+    folding = Folding(state, schema=schema)
     try:
         for outcome in ordered:
             folding.add(outcome)
@@ -140,7 +140,7 @@ class Folding(Generic[S]):
         state, schema: as for `fold`.
     """
 
-    def __init__(self, state: S, schema: type | None = None) -> None:
+    def __init__(self, state: S, *, schema: type | None = None) -> None:
         schema = schema or schema_of(state)
         self._state = state
         self._base = values_of(state)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Generic, Required, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from fanfold.engine.fan_out import stream
 from fanfold.engine.outcome import Done, Failed, Outcome
@@ -52,7 +52,7 @@ class MergeStrategy(Enum):
     ALL_SUCCESS = "all_success"
     """All together; each must have succeeded."""
     MAJORITY = "majority"
-    """The one that more than half of all branches came to."""
+    """The one that more branches came to than any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,57 +69,39 @@ class Merged(Generic[T]):
     votes: Votes[T] | None = None
 
 
-class RunOptions(TypedDict, total=False):
-    """Options of the streaming forms, as for `stream`, where the state is given apart or each item is a run."""
-
-    limit: Required[int | Limit | None]
-    schema: type | None
-    priority: Callable[[Any], float] | None
-    deadline_s: float | None
-    total_deadline_s: float | None
-    on_event: Callable[[Event], None] | None
-
-
-class ItemOptions(RunOptions, total=False):
-    """Options of the streaming forms over items, as for `stream`."""
-
-    key: Callable[[Any], str] | None
-
-
-class StreamOptions(ItemOptions, total=False):
-    """Options of the streaming forms over items and a state, as for `stream`."""
-
-    state: Any
-
-
 def merge(
     outcomes: Iterable[Outcome[T]],
-    strategy: MergeStrategy | Callable[[Sequence[Outcome[T]]], T],
+    strategy: MergeStrategy | Literal["first_success", "all_success", "majority"] | Callable[[Sequence[Outcome[T]]], T],
     *,
-    base: T = NOTHING,
+    state: T = NOTHING,
     schema: type | None = None,
 ) -> Merged[T]:
     """Make one result of outcomes that are there.
 
     FIRST_SUCCESS takes the value of the first in item order that is Done. ALL_SUCCESS needs all to be Done, and
-    merges the states that they hold (see `merge_states`). MAJORITY takes the value that strictly more than half of
-    all outcomes hold, failed ones counted as votes for nothing; values are the same if their `content_hash` is.
+    merges the states that they hold (see `merge_states`). MAJORITY takes the value that more outcomes hold than any
+    other, failed ones counted for nothing; values are the same if their `content_hash` is, and a tie is an error.
 
     Args:
         outcomes: of one fan-out, in any order.
-        strategy: or a function of all outcomes in item order, which returns the value, or raises.
-        base: the state that each branch started from; ALL_SUCCESS needs it.
+        strategy: or its name, as "majority", or a function of all outcomes in item order, which returns the value,
+            or raises.
+        state: what each branch started from; ALL_SUCCESS needs it.
         schema: as for `fold`, where the reducers of ALL_SUCCESS are declared.
     Raises:
         MergeError: with all outcomes; what a function raised is its cause.
+        TypeError: ALL_SUCCESS without the state.
+        ValueError: no strategy has this name.
     """
     ordered = _in_order(outcomes)
+    if isinstance(strategy, str):
+        strategy = strategy_of(strategy)
     if strategy is MergeStrategy.FIRST_SUCCESS:
         return _first(ordered)
     if strategy is MergeStrategy.ALL_SUCCESS:
-        if base is NOTHING:
-            raise TypeError("ALL_SUCCESS needs base, the state that the branches started from")
-        return _all(ordered, base, schema)
+        if state is NOTHING:
+            raise TypeError("ALL_SUCCESS needs state=, the state that the branches started from")
+        return _all(ordered, state, schema)
     if strategy is MergeStrategy.MAJORITY:
         return _elected(ordered, len(ordered))
     try:
@@ -132,14 +114,37 @@ def merge(
         raise MergeError(message, outcomes=ordered) from error
 
 
+def strategy_of(name: str) -> MergeStrategy:
+    """The strategy of this name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    try:
+        return MergeStrategy(name)
+    except ValueError:
+        known = ", ".join(repr(strategy.value) for strategy in MergeStrategy)
+        raise ValueError(f"no strategy is called {name!r}: it is one of {known}, or a function") from None
+
+
 async def first_success(
-    branch: Callable[..., Awaitable[T]], items: Iterable[I] | AsyncIterable[I], **options: Unpack[StreamOptions]
+    branch: Callable[..., Awaitable[T]],
+    items: Iterable[I] | AsyncIterable[I],
+    *,
+    limit: int | Limit | None,
+    state: Any = NOTHING,
+    schema: type | None = None,
+    key: Callable[[I], str] | None = None,
+    priority: Callable[[I], float] | None = None,
+    deadline_s: float | None = None,
+    total_deadline_s: float | None = None,
+    on_event: Callable[[Event], None] | None = None,
 ) -> Merged[T]:
     """Run alternatives together; the first that succeeds is the result, and the others are cancelled.
 
     Args:
         branch: called with an item, or with an item and the state; alternatives, the first ones started first.
-        options: as for `stream`; `limit` is required.
+        limit, state, schema, key, priority, deadline_s, total_deadline_s, on_event: as for `fan_out`.
     Returns:
         The value, with the outcomes that had arrived by then.
     Raises:
@@ -147,7 +152,10 @@ async def first_success(
         As `stream` otherwise.
     """
     arrived: list[Outcome[T]] = []
-    async with stream(branch, items, **options) as outcomes:
+    async with stream(
+        branch, items, limit=limit, key=key, priority=priority, deadline_s=deadline_s,
+        total_deadline_s=total_deadline_s, on_event=on_event, **_with_state(state, schema),
+    ) as outcomes:  # fmt: skip
         async for outcome in outcomes:
             arrived.append(outcome)
             if isinstance(outcome, Done):
@@ -159,51 +167,73 @@ async def all_success(
     branch: Callable[[I, S], Awaitable[S]],
     items: Iterable[I] | AsyncIterable[I],
     *,
+    limit: int | Limit | None,
     state: S,
-    **options: Unpack[ItemOptions],
+    schema: type | None = None,
+    key: Callable[[I], str] | None = None,
+    priority: Callable[[I], float] | None = None,
+    deadline_s: float | None = None,
+    total_deadline_s: float | None = None,
+    on_event: Callable[[Event], None] | None = None,
 ) -> Merged[S]:
     """Run branches that each return the state as they leave it, and merge the states; the first failure ends it.
 
     Args:
         branch: called with an item and an isolated view of the state.
         state: what each branch starts from; never changed.
-        options: as for `stream`; `limit` is required.
+        limit, schema, key, priority, deadline_s, total_deadline_s, on_event: as for `fan_out`.
     Raises:
         MergeError: a branch failed, or the states disagree: see `merge_states`.
         As `stream` otherwise.
     """
     arrived: list[Outcome[S]] = []
-    async with stream(branch, items, state=state, **options) as outcomes:
+    async with stream(
+        branch, items, limit=limit, state=state, schema=schema, key=key, priority=priority, deadline_s=deadline_s,
+        total_deadline_s=total_deadline_s, on_event=on_event,
+    ) as outcomes:  # fmt: skip
         async for outcome in outcomes:
             arrived.append(outcome)
             if isinstance(outcome, Failed):
                 break
-    return _all(_in_order(arrived), state, options.get("schema"))
+    return _all(_in_order(arrived), state, schema)
 
 
 async def majority(
-    branch: Callable[..., Awaitable[T]], items: Iterable[I], **options: Unpack[StreamOptions]
+    branch: Callable[..., Awaitable[T]],
+    items: Iterable[I],
+    *,
+    limit: int | Limit | None,
+    state: Any = NOTHING,
+    schema: type | None = None,
+    key: Callable[[I], str] | None = None,
+    priority: Callable[[I], float] | None = None,
+    deadline_s: float | None = None,
+    total_deadline_s: float | None = None,
+    on_event: Callable[[Event], None] | None = None,
 ) -> Merged[T]:
-    """Run alternatives together until more than half of all came to the same value, which is the result.
+    """Run alternatives together; the value that more of them come to than to any other is the result.
 
-    A majority is strictly more than half of all items: 3 of 5, 3 of 4. A branch that fails votes for nothing, and
-    counts among all. As soon as a majority is certain, or there can be none any more, the other branches are
-    cancelled.
+    A branch that fails votes for nothing. As soon as no other value can overtake the first one, or draw level with
+    it, the branches that are left are cancelled. Where only more than half of all will do, look at
+    `votes.is_absolute`.
 
     Args:
         branch: called with an item, or with an item and the state.
         items: all alternatives; their number must be known.
-        options: as for `stream`; `limit` is required.
+        limit, state, schema, key, priority, deadline_s, total_deadline_s, on_event: as for `fan_out`.
     Returns:
         The value, the keys that voted for it, and all votes that had arrived; see `Votes`.
     Raises:
-        MergeError: no majority (a tie, for one), with the votes; or a value has no stable content.
+        MergeError: a tie, with the votes; no branch succeeded; or a value has no stable content.
         As `stream` otherwise.
     """
     given = list(items)
     arrived: list[Outcome[T]] = []
     tally: Tally[T] = Tally(len(given))
-    async with stream(branch, given, **options) as outcomes:
+    async with stream(
+        branch, given, limit=limit, key=key, priority=priority, deadline_s=deadline_s,
+        total_deadline_s=total_deadline_s, on_event=on_event, **_with_state(state, schema),
+    ) as outcomes:  # fmt: skip
         async for outcome in outcomes:
             arrived.append(outcome)
             try:
@@ -216,16 +246,28 @@ async def majority(
 
 
 async def majority_of_runs(
-    branch: Callable[[I], Awaitable[T]], item: I, *, runs: int, **options: Unpack[RunOptions]
+    branch: Callable[[I], Awaitable[T]],
+    item: I,
+    *,
+    runs: int,
+    limit: int | Limit | None,
+    deadline_s: float | None = None,
+    total_deadline_s: float | None = None,
+    on_event: Callable[[Event], None] | None = None,
 ) -> Merged[T]:
     """Run the branch several times on the same item, as `majority` does with different ones.
 
     Args:
+        branch: called with the item, each time with an isolated view of its own.
         runs: how many, >= 1; their keys are "0", "1", ...
+        limit, deadline_s, total_deadline_s, on_event: as for `fan_out`.
     Raises:
         As `majority`.
     """
-    return await majority(each_run(branch), runs_of(item, runs), **options)
+    return await majority(
+        each_run(branch), runs_of(item, runs), limit=limit, deadline_s=deadline_s,
+        total_deadline_s=total_deadline_s, on_event=on_event,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +294,10 @@ def each_run(branch: Callable[[I], Awaitable[T]]) -> Callable[[Run[I]], Awaitabl
     return run_branch
 
 
+def _with_state(state: Any, schema: type | None) -> dict[str, Any]:
+    return {"schema": schema} if state is NOTHING else {"state": state, "schema": schema}
+
+
 def _in_order(outcomes: Iterable[Outcome[T]]) -> tuple[Outcome[T], ...]:
     return tuple(sorted(outcomes, key=lambda outcome: outcome.index))
 
@@ -263,12 +309,12 @@ def _first(outcomes: tuple[Outcome[T], ...]) -> Merged[T]:
     raise _failures("no branch succeeded", outcomes)
 
 
-def _all(outcomes: tuple[Outcome[T], ...], base: T, schema: type | None) -> Merged[T]:
+def _all(outcomes: tuple[Outcome[T], ...], state: T, schema: type | None) -> Merged[T]:
     if any(isinstance(outcome, Failed) for outcome in outcomes):
         raise _failures("not all branches succeeded", outcomes)
     versions = [(outcome.key, outcome.value) for outcome in outcomes if isinstance(outcome, Done)]
     try:
-        return Merged(merge_states(base, versions, schema=schema), tuple(_keys(outcomes)), outcomes)
+        return Merged(merge_states(state, versions, schema=schema), tuple(_keys(outcomes)), outcomes)
     except MergeError as error:
         error.outcomes = outcomes
         raise
@@ -280,18 +326,20 @@ def _elected(outcomes: tuple[Outcome[T], ...], expected: int) -> Merged[T]:
     except FanfoldError as error:
         message = f"the results can't be compared: {error.message}"
         raise MergeError(message, hint=error.hint, outcomes=outcomes) from error
-    if votes.majority is None:
+    if not votes.cast:
+        raise _failures("no majority, for no branch succeeded" if outcomes else "no majority", outcomes, votes)
+    if votes.winner is None:
         raise MergeError(
-            f"no majority: it takes {votes.needed} of {expected} equal results, and the votes are: {votes}",
-            hint="see .votes for the results and who had them",
+            f"no majority, but a tie: the votes are {votes}",
+            hint="run an odd number of branches, or see in .votes why they differ",
             outcomes=outcomes,
             branches=(key for vote in votes.cast for key in vote.keys),
             votes=votes,
         )
-    return Merged(votes.majority.value, votes.majority.keys, outcomes, votes)
+    return Merged(votes.winner.value, votes.winner.keys, outcomes, votes)
 
 
-def _failures(what: str, outcomes: tuple[Outcome[Any], ...]) -> MergeError:
+def _failures(what: str, outcomes: tuple[Outcome[Any], ...], votes: Votes[Any] | None = None) -> MergeError:
     """The error for failed branches, with the first one's error as its cause."""
     failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
     told = [f"{one.key}: {type(one.error).__name__}: {one.error}" for one in failed[:SHOWN_BRANCHES]]
@@ -301,6 +349,7 @@ def _failures(what: str, outcomes: tuple[Outcome[Any], ...]) -> MergeError:
         f"{what}: {'; '.join(told) or 'there are no outcomes'}",
         outcomes=outcomes,
         branches=(one.key for one in failed),
+        votes=votes,
     )
     error.__cause__ = failed[0].error if failed else None
     return error

@@ -50,8 +50,8 @@ class MergeError(FanfoldError):
         self.votes = votes
 
 
-def merge_states(base: S, versions: Sequence[tuple[str, S]], *, schema: type | None = None) -> S:
-    """What all branches together made of `base`.
+def merge_states(state: S, versions: Sequence[tuple[str, S]], *, schema: type | None = None) -> S:
+    """What all branches together made of `state`.
 
     What one branch alone changed is taken from it. What several changed:
     a field with a reducer takes what each branch added to it (the reducer's `since`);
@@ -61,17 +61,17 @@ def merge_states(base: S, versions: Sequence[tuple[str, S]], *, schema: type | N
     declare a reducer for a counter.
 
     Args:
-        base: the state that each branch started from: a dict, dataclass or model; never changed.
+        state: what each branch started from: a dict, dataclass or model; never changed.
         versions: keys and whole states, in item order; never changed. The result shares with them what it takes.
         schema: as for `fold`.
     Raises:
         MergeError: naming the field and two branches that disagree, or the one that changed what it only may add to;
             the state's own validation refuses the merged one.
     """
-    schema = schema or schema_of(base)
+    schema = schema or schema_of(state)
     fields = fields_of(schema) if schema else {}
-    before = values_of(base)
-    after = [(key, _values_like(base, key, version)) for key, version in versions]
+    before = values_of(state)
+    after = [(key, _values_like(state, key, version)) for key, version in versions]
     merged = {}
     for name in dict.fromkeys([*before, *(name for _, values in after for name in values)]):
         changed = _changed(before.get(name, NOTHING), [(key, values.get(name, NOTHING)) for key, values in after])
@@ -86,13 +86,13 @@ def merge_states(base: S, versions: Sequence[tuple[str, S]], *, schema: type | N
         if changed:
             merged[name] = _field(fields.get(name, Field(name, object)), before.get(name, NOTHING), changed)
     if not merged:
-        return base
+        return state
     try:
-        return replaced(base, merged)
+        return replaced(state, merged)
     except Exception as error:  # the state's own validation: anything
         blamed, why = complaint(error, merged)
         writers = [key for key, values in after if blamed and not _is_same(before[blamed], values[blamed])]
-        message = f"the merged state is no {type(base).__name__}: {why}"
+        message = f"the merged state is no {type(state).__name__}: {why}"
         raise MergeError(message, field=blamed, branches=writers) from error
 
 

@@ -35,19 +35,15 @@ class Votes(Generic[T]):
     expected: int
 
     @property
-    def needed(self) -> int:
-        """How many branches make a majority: more than half of all that are expected, failed ones too."""
-        return self.expected // 2 + 1
+    def winner(self) -> Vote[T] | None:
+        """The result that more branches had than any other; None for a tie, and where no branch has a result."""
+        is_tie = len(self.cast) > 1 and len(self.cast[1].keys) == len(self.cast[0].keys)
+        return None if is_tie or not self.cast else self.cast[0]
 
     @property
-    def most(self) -> int:
-        """How many branches had the most frequent result."""
-        return len(self.cast[0].keys) if self.cast else 0
-
-    @property
-    def majority(self) -> Vote[T] | None:
-        """The result of more than half of all branches, whatever those do that have not ended."""
-        return self.cast[0] if self.most >= self.needed else None
+    def is_absolute(self) -> bool:
+        """Whether more than half of all branches had one result: of all expected ones, those that failed included."""
+        return bool(self.cast) and 2 * len(self.cast[0].keys) > self.expected
 
     def __str__(self) -> str:
         counts = [f"{len(vote.keys)} for {vote.content[:8]}" for vote in self.cast]
@@ -61,14 +57,14 @@ class Tally(Generic[T]):
         self._expected = expected
         self._cast: dict[str, list[Done[T]]] = {}
         self._failed: list[Failed] = []
-        self._most = 0
+        self._leader = ""
+        self._most = self._next = 0
         self._left = expected
 
     @property
     def is_open(self) -> bool:
-        """Whether it takes more outcomes to know the majority, or that there will be none."""
-        needed = self._expected // 2 + 1
-        return self._most < needed <= self._most + self._left
+        """Whether those that are missing may still change which result wins."""
+        return self._left > 0 and self._most <= self._next + self._left
 
     def add(self, outcome: Outcome[T]) -> None:
         """Count one more.
@@ -80,9 +76,18 @@ class Tally(Generic[T]):
         if isinstance(outcome, Failed):
             self._failed.append(outcome)
         else:
-            alike = self._cast.setdefault(content_hash(outcome.value), [])
+            content = content_hash(outcome.value)
+            alike = self._cast.setdefault(content, [])
             alike.append(outcome)
-            self._most = max(self._most, len(alike))
+            self._rank(content, len(alike))
+
+    def _rank(self, content: str, count: int) -> None:
+        if content == self._leader:
+            self._most = count
+        elif count > self._most:
+            self._leader, self._most, self._next = content, count, self._most
+        else:
+            self._next = max(self._next, count)
 
     def votes(self) -> Votes[T]:
         """The count so far, the same for every order of arrival."""

@@ -29,7 +29,10 @@ def merge_results(
 
     Raises:
         MergeError: it can't be done.
+        TypeError: the strategy is text: `MergeStrategy("majority")` makes one of it.
     """
+    if isinstance(strategy, str):
+        raise TypeError(f"a strategy is a MergeStrategy or a function: write MergeStrategy({strategy!r})")
     if not results:
         raise MergeError(message="there are no results to merge")
     if not isinstance(strategy, MergeStrategy):
@@ -51,12 +54,12 @@ def chosen(results: Sequence[NodeResult[StateT]], strategy: MergeStrategy) -> No
     if strategy is MergeStrategy.FIRST_SUCCESS:
         return good[0]
     votes = _votes(results)
-    if len(votes.cast) > 1 and len(votes.cast[1].keys) == votes.most:
+    if votes.winner is None:
         raise MergeError(
             failures(results), results, f"no state is the most frequent one: {votes}", votes=votes,
             hint="run an odd number of nodes, or see why they differ",
         )  # fmt: skip
-    return results[int(votes.cast[0].keys[0].partition(":")[0])]
+    return results[int(votes.winner.keys[0].partition(":")[0])]
 
 
 def votes_of(results: Sequence[NodeResult[Any]]) -> Votes[Any]:
