@@ -432,6 +432,7 @@ REFUSED: list[tuple[Any, str]] = [
     ({"holder": Holder({"deep": [Slots(LOCK)]})}, r"\['holder'\]\.inside\['deep'\]\[0\]\.inside can't"),
     ({"queue": deque([1, LOCK])}, r"\['queue'\]\[1\] can't"),
     ({1: (each for each in "a")}, r"\[1\] can't be copied: TypeError: cannot pickle 'generator' object"),
+    ({"known": weakref.WeakValueDictionary()}, r"\['known'\] can't be copied"),
     ([weakref.ref(Holder)], r"\[0\] can't be copied: a ReferenceType leads to an object that stays shared"),
     ({Holder(LOCK)}, "can't be copied: TypeError"),
     ({"a": {Slots(LOCK): 1}}, r"\['a'\].* can't be copied: TypeError"),
@@ -450,6 +451,15 @@ def test_a_refusal_names_the_item() -> None:
         Freezer().freeze(Normal([LOCK]), key="a")  # type: ignore[list-item]
     with pytest.raises(IsolationError, match=r"^the state: \[0\] can't"):
         freeze([LOCK], name="the state")
+
+
+def test_a_freezer_forgets_what_it_could_not_freeze() -> None:
+    freezer, shared = Freezer(), [[1]]
+    with pytest.raises(IsolationError):
+        freezer.freeze([shared, {"shared": shared, "lock": LOCK}])
+    view = freezer.freeze({"shared": shared}).view()
+    view["shared"][0].append(2)
+    assert shared == [[1]]
 
 
 def test_what_is_nested_too_deeply_is_refused() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
@@ -92,6 +95,26 @@ def test_a_read_only_field_may_hold_any_data(value: Any) -> None:
     assert isinstance(view.rules, type(value))
     assert detach(view) == State(value, [])
     assert type(detach(view).rules) is type(value)
+    ways: list[Callable[[Any], Any]] = [copy.copy, copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))]
+    for copied in ways:
+        assert copied(view.rules) == value
+        assert type(copied(view.rules)) is type(value)
+    nested = freeze(view).view()
+    assert nested == State(value, [])
+    assert nested.rules is view.rules
+
+
+def test_a_read_only_field_may_lead_back() -> None:
+    owner: Any = {"n": [1]}
+    owner["part"] = State(owner, [owner])
+    base = freeze(owner)
+    view = base.view()
+    assert view["part"].rules["part"].rules["n"] == [1]
+    for change in (view["part"].rules["n"].append, view["part"].rules["part"].work.append):
+        with pytest.raises(FrozenError):
+            change(2)
+    view["part"].work[0]["n"].append(2)
+    assert (owner["n"], base.view()["n"], view["n"]) == ([1], [1], [1, 2])
 
 
 def test_what_has_to_be_copied_is_copied_in_a_read_only_field_too() -> None:

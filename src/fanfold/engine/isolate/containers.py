@@ -38,7 +38,7 @@ def freeze_dict(value: dict[Any, Any], seen: Seen, alone: bool = False, shell: L
                 frozen = FREEZE[kind](part, seen, only)
                 _dict_set(shell, key, frozen)
                 lazy = lazy or type(frozen) in THAW
-            if type(key) is not str and not is_immutable(key):
+            if type(key) is not str and type(key) not in ATOMS and not is_immutable(key):
                 seen.pop(id(value), None)
                 return hold(value, seen)
     except Refused as refused:
@@ -113,19 +113,24 @@ def typed_dict_freezer(cls: type) -> Freeze:
         frozen = FREEZE[type(value)](value, seen, alone)
         if not isinstance(frozen, FrozenDict):
             return frozen
-        if seen.reused:
-            frozen = FrozenDict(frozen)  # it may be of an older base, which isn't ours to change
-        seen.later.append(partial(_declare, frozen, said, seen))
+        frozen = _ours(frozen, value)
+        seen.later.append(partial(_declare, frozen, value, said))
         return frozen
 
     return freeze
 
 
-def _declare(frozen: FrozenDict, said: Declared, seen: Seen) -> None:
+def _declare(frozen: FrozenDict, value: dict[Any, Any], said: Declared) -> None:
     for name in said.read_only & frozen.keys():
         _dict_set(frozen, name, keep(frozen[name]))
     for name, typed in said.typed.items():
         if isinstance(part := frozen.get(name), FrozenDict):
-            part = FrozenDict(part) if seen.reused else part
+            inner = dict.__getitem__(value, name)
+            part = _ours(part, inner)
             _dict_set(frozen, name, part)
-            _declare(part, declared(typed), seen)
+            _declare(part, inner, declared(typed))
+
+
+def _ours(frozen: FrozenDict, value: dict[Any, Any]) -> FrozenDict:
+    """The frozen form of a dict, as one that was made in this walk; a view's is of an older base."""
+    return frozen if type(value) is dict else FrozenDict(frozen)

@@ -78,6 +78,9 @@ class Freezer:
     __slots__ = ("_seen",)
 
     def __init__(self) -> None:
+        self._forget()
+
+    def _forget(self) -> None:
         self._seen = Seen()
         self._seen.alive = []
 
@@ -87,10 +90,12 @@ class Freezer:
         """Take a snapshot of a value, as `freeze` does."""
         if as_type is None and type(value) in ATOMS:
             return Frozen(value, None)
-        seen = self._seen
-        seen.aliased, seen.reused = False, 0
-        seen.tangled = False
-        return _frozen(value, name, key, as_type, seen)
+        self._seen.begin()
+        try:
+            return _frozen(value, name, key, as_type, self._seen)
+        except IsolationError:
+            self._forget()  # what was met on the way isn't complete
+            raise
 
 
 def _frozen(value: S, name: str, key: str | None, as_type: type | None, seen: Seen) -> Frozen[S]:

@@ -31,7 +31,12 @@ _LIBRARY = {
 ATOMS: set[type] = set(_BUILT_IN)
 """Exact types whose values are passed on as they are; grows as further ones are met."""
 
-LIVE: frozenset[type] = frozenset({weakref.ref, weakref.ProxyType, weakref.CallableProxyType, weakref.WeakMethod})
+LIVE: frozenset[type] = frozenset(
+    {
+        *(weakref.ref, weakref.ProxyType, weakref.CallableProxyType, weakref.WeakMethod),
+        *(weakref.WeakKeyDictionary, weakref.WeakSet, weakref.WeakValueDictionary),
+    }
+)
 """Types that lead out of the data, to an object that a copy would share with the original."""
 
 

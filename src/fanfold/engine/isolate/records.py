@@ -52,7 +52,7 @@ def record_freezer(cls: type) -> Freeze | None:
 
 
 def _is_common(method: Any, common: Any) -> bool:
-    return method is common or getattr(method, "__module__", None) == "dataclasses"
+    return method is common or str(getattr(method, "__module__", "")).startswith(("dataclasses", "pydantic."))
 
 
 class Record:

@@ -233,6 +233,16 @@ def _list_view(frozen: FrozenList, memo: Memo | None) -> LazyList:
     return view
 
 
+def _kept_dict_view(kept: KeptDict, memo: Memo | None) -> LazyDict:
+    return _dict_view(FrozenDict(kept), memo)
+
+
+def _kept_list_view(kept: KeptList, memo: Memo | None) -> LazyList:
+    frozen = FrozenList(kept)
+    frozen.parts = tuple(kept)
+    return _list_view(frozen, memo)
+
+
 def _tuple_of_own(frozen: FrozenTuple, memo: Memo | None) -> tuple[Any, ...]:
     parts = tuple([thaw(part, memo) if type(part) in THAW else part for part in frozen])
     known = memo.get(id(frozen)) if memo else None  # a tuple may be inside itself, by way of a list
@@ -264,4 +274,4 @@ THAW |= {
     LeafDict: _dict_copy,
     LeafList: _list_copy,
 }
-THAW_KEPT |= {KeptDict: _dict_view, KeptList: _list_view, KeptSet: _set_copy, KeptTuple: _tuple_of_own}
+THAW_KEPT |= {KeptDict: _kept_dict_view, KeptList: _kept_list_view, KeptSet: _set_copy, KeptTuple: _tuple_of_own}

@@ -37,6 +37,11 @@ class Seen(dict[int, Any]):
         """What is to be done when the walk is over, and all that is frozen is complete."""
         return []
 
+    def begin(self) -> None:
+        """Start another walk, with what was met before."""
+        self.aliased = self.tangled = False
+        self.reused, self.current = 0, None
+
     def finish(self) -> None:
         """End the walk."""
         for do in self.__dict__.pop("later", ()):
