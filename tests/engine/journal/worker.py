@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any, TypedDict
 
 from fanfold.engine import Done, Failed, fan_out
+from fanfold.engine.content import Codec
 from fanfold.engine.journal import Journal
 from fanfold.testing import crash
 
@@ -23,7 +24,7 @@ from fanfold.testing import crash
 class Order(TypedDict):
     """What a process is to do: a run of `outer` branches with `inner` branches each, and how to die, if at all.
 
-    Branch `doomed` always fails.
+    Branch `doomed` always fails. `kill_after_s` counts from the start of the process, or from when its journal is open.
     """
 
     outer: int
@@ -36,9 +37,10 @@ class Order(TypedDict):
     step: tuple[str, int] | None
     after: int | None
     kill_after_s: float | None
+    kill_when_open: bool
 
 
-async def flow(order: Order) -> None:
+async def flow(order: Order, opened: int) -> None:
     """Two levels of fan-out, and a line in the log for every branch that runs."""
     effects = os.open(order["effects"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
@@ -65,6 +67,7 @@ async def flow(order: Order) -> None:
         synchronous="FULL" if order["synchronous"] == "FULL" else "NORMAL",
         on_step=crash.at_step(order["step"][0], time=order["step"][1]) if order["step"] else None,
     ) as journal:
+        os.close(opened)
         journaled = journal.wrap(die(inner_branch))
         outcomes = await fan_out(journal.wrap(outer_branch), range(order["outer"]), limit=4)
     for outer, outcome in enumerate(outcomes):
@@ -77,16 +80,21 @@ async def flow(order: Order) -> None:
 
 def run(order: Order) -> int:
     """Fork, kill if asked to, and wait; how the process ended, as `subprocess` says it."""
+    wait_open, opened = os.pipe()
     child = os.fork()
     if child == 0:
         status = 1
         try:
-            asyncio.run(flow(order))
+            asyncio.run(flow(order, opened))
             status = 0
         except BaseException:  # noqa: BLE001 what is forked must not go on as its parent
             traceback.print_exc()
         finally:
             os._exit(status)
+    os.close(opened)
+    if order["kill_when_open"]:
+        os.read(wait_open, 1)
+    os.close(wait_open)
     if order["kill_after_s"] is not None:
         time.sleep(order["kill_after_s"])
         os.kill(child, signal.SIGKILL)
@@ -94,6 +102,7 @@ def run(order: Order) -> int:
 
 
 if __name__ == "__main__":
+    Codec(dict[str, int])  # loads what each process would have to load otherwise
     for line in sys.stdin:
         sys.stdout.write(f"{run(json.loads(line))}\n")
         sys.stdout.flush()
