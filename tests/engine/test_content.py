@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import threading
+import typing
 import uuid
 import zoneinfo
 from collections import Counter, OrderedDict, defaultdict, deque
@@ -515,6 +516,17 @@ def test_type_without_schema_is_refused() -> None:
     for of in (Opaque, list["Opaque | None"], list["Unknown"]):  # type: ignore[name-defined]  # noqa: F821
         with pytest.raises(ContentError, match="is no type that JSON can be read as"):
             Codec(of)
+
+
+class StandardMovie(typing.TypedDict):
+    title: str
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="pydantic reads typing.TypedDict from Python 3.12 on")
+def test_a_typed_dict_of_the_standard_library_is_refused_with_the_way_out() -> None:
+    with pytest.raises(ContentError, match="StandardMovie is no type that JSON can be read as") as caught:
+        Codec(StandardMovie)
+    assert caught.value.hint == "import TypedDict from typing_extensions: pydantic reads no other before Python 3.12"
 
 
 def test_importing_loads_no_pydantic_before_a_codec_is_made() -> None:

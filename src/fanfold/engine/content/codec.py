@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MOST_REASONS = 3
+BEFORE_3_12 = "import TypedDict from typing_extensions: pydantic reads no other before Python 3.12"
 HINT = "declare its type, or use what JSON can hold: str, int, finite float, bool, None, and lists and dicts of these"
 
 
@@ -91,7 +92,8 @@ def _adapter(of: Any, _written: str) -> TypeAdapter[Any]:
         adapter.rebuild(raise_errors=True)  # a name that isn't known yet would be told at the first value only
     except (PydanticUserError, PydanticUndefinedAnnotation) as error:
         reason = str(error).partition("\n")[0]
-        raise ContentError(f"{_shown(of)} is no type that JSON can be read as: {reason}", hint=HINT) from error
+        hint = BEFORE_3_12 if error.code == "typed-dict-version" else HINT
+        raise ContentError(f"{_shown(of)} is no type that JSON can be read as: {reason}", hint=hint) from error
     return adapter
 
 
