@@ -220,3 +220,7 @@ def test_numbers_out_of_range_are_refused(numbers: tuple[int, int, int, float, f
     start, lowest, highest, increase, decrease = numbers
     with pytest.raises(ValueError, match=r"hold|must be"):
         AdaptiveLimit(start, lowest=lowest, highest=highest, increase=increase, decrease=decrease)
+
+
+def test_it_is_printed_with_its_bounds() -> None:
+    assert repr(AdaptiveLimit(2, highest=8)) == "AdaptiveLimit(2, running=0, lowest=1, highest=8)"

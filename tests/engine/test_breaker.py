@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from fanfold.engine.breaker import BreakerOpen, Circuit, breaker
-from fanfold.testing.clock import virtual_time
+from fanfold.testing.clock import run, virtual_time
 
 
 def state(circuit: Circuit) -> str:
@@ -232,3 +232,17 @@ def test_a_circuit_that_could_never_open_is_refused() -> None:
         Circuit(open_s=0)
     with pytest.raises(ValueError, match="at most 1"):
         Circuit(failure_rate=1.5)
+
+
+def test_its_state_can_be_read_after_the_run() -> None:
+    circuit = Circuit("search", failures=1, open_s=30)
+    assert repr(circuit) == "Circuit('search', closed, opened=0, refused=0)"
+
+    async def fail_and_wait() -> str:
+        await Service(circuit).fail(1)
+        await asyncio.sleep(31)
+        return circuit.state
+
+    assert run(fail_and_wait()) == "half_open"
+    assert circuit.state == "open"
+    assert repr(circuit) == "Circuit('search', open, opened=1, refused=0)"

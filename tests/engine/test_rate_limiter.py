@@ -202,7 +202,7 @@ def test_room_that_comes_between_two_looks_at_the_clock_is_not_missed(
         await service.ask()
         await asyncio.sleep(59.9)
         looks = count()
-        monkeypatch.setattr("fanfold.engine.rate_limiter._now_s", lambda: now() + (next(looks) >= at_look) * 0.2)
+        monkeypatch.setattr("fanfold.engine.rate_limiter.time_s", lambda: now() + (next(looks) >= at_look) * 0.2)
         await service.ask()
         assert len(service.starts) == 2
 
@@ -471,3 +471,25 @@ def test_no_window_is_above_the_limit_whatever_runs_long_settles_is_cancelled_or
     assert not [at_s for at_s, _ in service.starts for since_s, until_s in paused if since_s < at_s < until_s]
     uncancelled = [one for one in plan if one[-1] is None]
     assert len(service.starts) >= len(uncancelled)
+
+
+def test_its_statistics_can_be_read_after_the_run_as_of_the_last_change() -> None:
+    limiter = RateLimiter(requests=5, period_s=10)
+
+    async def work() -> int:
+        for _ in range(2):
+            async with limiter.reserve(tokens=3):
+                await asyncio.sleep(11)
+        return limiter.statistics.requests
+
+    assert limiter.statistics.admitted == 0
+    assert run(work()) == 0
+    assert (limiter.statistics.admitted, limiter.statistics.requests) == (2, 0)
+    run(limiter.reserve(tokens=3).__aenter__())
+    assert (limiter.statistics.requests, limiter.statistics.tokens) == (1, 3)
+
+
+def test_it_is_printed_with_its_limits() -> None:
+    assert repr(RateLimiter()) == "RateLimiter(period_s=60, waiting=0)"
+    limiter = RateLimiter(requests=5, tokens=100, period_s=0.5, resources={"gpu": 2})
+    assert repr(limiter) == "RateLimiter(requests=5, tokens=100, period_s=0.5, resources={'gpu': 2}, waiting=0)"

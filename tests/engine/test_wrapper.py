@@ -4,13 +4,15 @@ import functools
 import inspect
 import subprocess
 import sys
-from typing import TYPE_CHECKING, assert_type
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, assert_type
 
 import pytest
 from opentelemetry.trace import NoOpTracer
 
 from fanfold.engine.adaptive import AdaptiveLimit, adaptive
 from fanfold.engine.breaker import Circuit, breaker
+from fanfold.engine.caching import cache
 from fanfold.engine.deadline import deadline
 from fanfold.engine.rate_limit import rate_limit
 from fanfold.engine.rate_limiter import RateLimiter
@@ -82,3 +84,21 @@ def test_what_a_wrapper_runs_on_is_imported_only_when_it_is_used(module: str) ->
     code = f"import sys, fanfold.engine.{module}; print([name for name in {heavy} if name in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("wrapper", "usage"),
+    [
+        (retry, "@retry()"),
+        (deadline, "@deadline(5)"),
+        (rate_limit, "@rate_limit(limiter)"),
+        (adaptive, "@adaptive(limit)"),
+        (breaker, "@breaker(circuit)"),
+        (traced, "@traced()"),
+        (cache, "@cache(store)"),
+    ],
+)
+def test_a_wrapper_without_brackets_says_how_it_is_written(wrapper: Callable[[Any], Any], usage: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        wrapper(Client.ask)
+    assert str(caught.value) == f"Client.ask was given where settings belong: write {usage}"

@@ -8,7 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from fanfold.engine.limit import Limit
 from fanfold.engine.pushback import is_throttled, is_timeout
-from fanfold.engine.wrapper import Errors, Wrapper, matcher
+from fanfold.engine.wrapper import Errors, Wrapper, matcher, refuse_function
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -74,6 +74,9 @@ class AdaptiveLimit(Limit):
         """Calls that start now belong to this round; it ends when the limit shrinks."""
         return self._round
 
+    def __repr__(self) -> str:
+        return f"AdaptiveLimit({self.most}, running={self.running}, lowest={self.lowest}, highest={self.highest})"
+
     def succeeded(self, in_round: int) -> None:
         """Tell that a call returned which began in that round."""
         if in_round != self._round:
@@ -110,7 +113,10 @@ def adaptive(limit: AdaptiveLimit, *, on: Errors = is_congestion) -> Wrapper:
     Args:
         limit: the same as the fan-out's.
         on: the errors that mean congestion; the others mean nothing to the limit.
+    Raises:
+        TypeError: here, without a limit.
     """
+    refuse_function(limit, "@adaptive(limit)")
     is_for = matcher(on)
 
     def wrap(function: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:

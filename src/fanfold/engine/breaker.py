@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Literal, ParamSpec, TypeVar
 
-from fanfold.engine.wrapper import Errors, Wrapper, matcher
+from fanfold.engine.wrapper import Errors, Wrapper, matcher, refuse_function, time_s
 from fanfold.errors import FanfoldError
 
 P = ParamSpec("P")
@@ -62,7 +61,7 @@ class Circuit:
         if failure_rate is not None and not 0 < failure_rate <= 1:
             raise ValueError(f"`failure_rate` must be more than 0 and at most 1, not {failure_rate}")
         self.name = name
-        self.counts = matcher(on)
+        self.is_failure = matcher(on)
         self.opened = 0
         self.refused = 0
         self._most_failures = failures
@@ -77,10 +76,17 @@ class Circuit:
 
     @property
     def state(self) -> Literal["closed", "open", "half_open"]:
-        """What a call would meet now; asked on the event loop."""
+        """What a call would meet now; without an event loop, what the last one left."""
         if self._open_until_s is None:
             return "closed"
-        return "open" if _now_s() < self._open_until_s else "half_open"
+        try:
+            is_over = time_s() >= self._open_until_s
+        except RuntimeError:
+            is_over = self._probe is not None
+        return "half_open" if is_over else "open"
+
+    def __repr__(self) -> str:
+        return f"Circuit({self.name!r}, {self.state}, opened={self.opened}, refused={self.refused})"
 
     def admit(self) -> int:
         """Let a call through, or not; the number that its end is told with.
@@ -89,7 +95,7 @@ class Circuit:
             BreakerOpen: with the seconds until a call may go through.
         """
         if self._open_until_s is not None:
-            left_s = self._open_until_s - _now_s()
+            left_s = self._open_until_s - time_s()
             if left_s > 0 or self._probe is not None:
                 self.refused += 1
                 raise self._refusal(left_s)
@@ -133,7 +139,7 @@ class Circuit:
 
     def _open(self) -> None:
         self.opened += 1
-        self._open_until_s = _now_s() + self._open_s
+        self._open_until_s = time_s() + self._open_s
         self._probe = None
 
     def _close(self) -> None:
@@ -162,10 +168,12 @@ def breaker(circuit: Circuit) -> Wrapper:
     """Let calls of an async function through while the circuit is closed, and tell it what comes of them.
 
     Raises:
+        TypeError: here, without a circuit.
         BreakerOpen: from a call, at once, while the circuit is open or another call probes.
     Source:
         Michael Nygard, Release It!, "Circuit Breaker".
     """
+    refuse_function(circuit, "@breaker(circuit)")
 
     def wrap(function: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
         @functools.wraps(function)
@@ -174,7 +182,7 @@ def breaker(circuit: Circuit) -> Wrapper:
             try:
                 value = await function(*args, **kwargs)
             except Exception as error:
-                (circuit.failed if circuit.counts(error) else circuit.abandoned)(call)
+                (circuit.failed if circuit.is_failure(error) else circuit.abandoned)(call)
                 raise
             except BaseException:
                 circuit.abandoned(call)
@@ -185,7 +193,3 @@ def breaker(circuit: Circuit) -> Wrapper:
         return guarded
 
     return wrap
-
-
-def _now_s() -> float:
-    return asyncio.get_running_loop().time()

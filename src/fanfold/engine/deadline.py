@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from fanfold.engine.branch import current_branch
 from fanfold.engine.outcome import DeadlineExceeded
-from fanfold.engine.wrapper import Wrapper, name_of
+from fanfold.engine.wrapper import Wrapper, name_of, refuse_function
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -26,10 +26,11 @@ def deadline(seconds: float, *, name: str | None = None) -> Wrapper:
         seconds: more than 0, counted from each call.
         name: what errors call the function; its own name by default.
     Raises:
-        ValueError: here, for a deadline of 0 or less.
+        ValueError, TypeError: here, for a deadline of 0 or less, or none.
         DeadlineExceeded: from a call whose time was up, naming the function and its branch; its cause shows where
             the call was cut off. A caller that is cancelled itself gets that cancellation, never this error.
     """
+    refuse_function(seconds, "@deadline(5)")
     if not seconds > 0:
         raise ValueError(f"a deadline must be more than 0 s, not {seconds}")
 

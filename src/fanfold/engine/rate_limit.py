@@ -8,7 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from fanfold.engine.pushback import is_throttled, retry_after_s
 from fanfold.engine.rate_limiter import RateLimiter
-from fanfold.engine.wrapper import Wrapper
+from fanfold.engine.wrapper import Wrapper, refuse_function
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,8 +32,10 @@ def rate_limit(
         used: gets what the call returned and says how many tokens it used; None = the reservation stays.
         resources: what a call holds while it runs, such as {"gpu": 1}.
     Raises:
+        TypeError: here, without a limiter.
         RequestTooLarge: from a call, at once, for more than the limiter ever has.
     """
+    refuse_function(limiter, "@rate_limit(limiter)")
 
     def wrap(function: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
         @functools.wraps(function)

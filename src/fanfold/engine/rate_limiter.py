@@ -6,13 +6,14 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from fanfold.engine.branch import yield_slot
 from fanfold.engine.resources import Resources
 from fanfold.engine.sliding_window import EDGE_S, Entry, SlidingWindow
+from fanfold.engine.wrapper import time_s
 from fanfold.errors import FanfoldError
 
 
@@ -149,14 +150,22 @@ class RateLimiter:
     def pause(self, seconds: float) -> None:
         """Admit nothing for so long, as the service asked; a longer pause under way stays as it is."""
         self._pauses += 1
-        until_s = _now_s() + min(seconds, self._pause_max_s)
+        until_s = time_s() + min(seconds, self._pause_max_s)
         self._paused_until_s = max(self._paused_until_s, until_s)
+
+    def __repr__(self) -> str:
+        limits = {"requests": self._requests.limit, "tokens": self._tokens.limit}
+        told = [f"{name}={most}" for name, most in limits.items() if most < math.inf]
+        told.append(f"period_s={self._requests.period_s:g}")
+        told += [f"resources={self._resources.amounts}"] if self._resources.amounts else []
+        return f"RateLimiter({', '.join(told)}, waiting={self._waiting})"
 
     @property
     def statistics(self) -> RateStatistics:
-        """What it did so far, and what counts now; asked on the event loop."""
-        for window in (self._requests, self._tokens):
-            window.forget(_now_s())
+        """What it did so far, and what counts now; without an event loop, what counted at the last change."""
+        with suppress(RuntimeError):
+            for window in (self._requests, self._tokens):
+                window.forget(time_s())
         return RateStatistics(
             admitted=self._admitted,
             waiting=self._waiting,
@@ -186,7 +195,7 @@ class RateLimiter:
 
     async def _admit(self, tokens: int, wanted: Mapping[str, int]) -> _Hold:
         """Everything that the request needs, at the moment at which it starts."""
-        asked_s = _now_s()
+        asked_s = time_s()
         self._waiting += 1
         lent = self._resources.take(wanted)
         hold = self._hold(tokens) if lent and not self._queue else None
@@ -198,7 +207,7 @@ class RateLimiter:
                         lent = True
                     hold = await self._turn(tokens)
             # The slot may have taken a while to come back, and the service may have asked for a pause meanwhile.
-            while (left_s := self._paused_until_s - _now_s()) > 0:
+            while (left_s := self._paused_until_s - time_s()) > 0:
                 async with yield_slot():
                     await asyncio.sleep(left_s + EDGE_S)
         except BaseException:
@@ -227,7 +236,7 @@ class RateLimiter:
 
     def _hold(self, tokens: int) -> _Hold | None:
         """Room for one request, counted from now on; None where there is none."""
-        now_s = _now_s()
+        now_s = time_s()
         if now_s < self._paused_until_s:
             return None
         if not (self._requests.has_room(1, now_s) and self._tokens.has_room(tokens, now_s)):
@@ -235,7 +244,7 @@ class RateLimiter:
         return _Hold(self._requests.hold(1), self._tokens.hold(tokens))
 
     def _start(self, hold: _Hold, tokens: int, asked_s: float) -> None:
-        now_s = _now_s()
+        now_s = time_s()
         self._requests.use(hold.request, now_s)
         self._tokens.use(hold.tokens, now_s)
         self._admitted += 1
@@ -246,7 +255,7 @@ class RateLimiter:
 
     def _settle(self, hold: _Hold, tokens: int) -> None:
         self._settled_tokens += tokens
-        self._tokens.correct(hold.tokens, tokens, _now_s())
+        self._tokens.correct(hold.tokens, tokens, time_s())
         self._serve()
 
     def _release(self, hold: _Hold) -> None:
@@ -273,7 +282,7 @@ class RateLimiter:
             self._timer = None
         if not self._queue:
             return
-        now_s, tokens = _now_s(), self._queue[0][1]
+        now_s, tokens = time_s(), self._queue[0][1]
         due_s = [self._paused_until_s + EDGE_S] if now_s < self._paused_until_s else []
         for window, amount in ((self._requests, 1), (self._tokens, tokens)):
             if not window.has_room(amount, now_s):
@@ -282,7 +291,3 @@ class RateLimiter:
         wake_s = max(due_s, default=now_s)
         if wake_s < math.inf:
             self._timer = asyncio.get_running_loop().call_at(wake_s, self._serve)
-
-
-def _now_s() -> float:
-    return asyncio.get_running_loop().time()

@@ -16,7 +16,7 @@ from fanfold.engine.isolate import IsolationError, freeze
 from fanfold.engine.outcome import BranchCancelled
 from fanfold.engine.pushback import retry_after_s
 from fanfold.engine.rate_limiter import RequestTooLarge
-from fanfold.engine.wrapper import Errors, Wrapper, matcher, name_of, text_of
+from fanfold.engine.wrapper import Errors, Wrapper, matcher, name_of, refuse_function, text_of, time_s
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -55,13 +55,14 @@ def retry(
             that is what `deadline` is for.
         retry_after_max_s: give up at once where an error asks for a longer wait.
         isolate: False hands the very arguments to all attempts, for those that aren't data: clients, queues.
-        random: what waits are chosen with, for tests that want the same ones each time.
+        random: a `random.Random` that waits are chosen with: a seeded one gives the same waits each time.
     Raises:
-        ValueError: here, for a number out of range.
+        ValueError, TypeError: here, for a number out of range, or what is none.
         The error of the last attempt, as it was; `earlier_errors` and its notes tell of those before.
     Source:
         Marc Brooker, "Exponential Backoff And Jitter" (full jitter). Attempts after the first run on tenacity.
     """
+    refuse_function(attempts, "@retry()")
     if attempts < 1:
         raise ValueError(f"attempts must be at least 1, not {attempts}")
     if min(wait_initial_s, wait_max_s, retry_after_max_s, budget_s or 0.0) < 0:
@@ -74,7 +75,7 @@ def retry(
 
         @functools.wraps(function)
         async def retrying(*args: P.args, **kwargs: P.kwargs) -> T:
-            began_s = _now_s()
+            began_s = time_s()
             attempt: Callable[[], Awaitable[T]] = functools.partial(function, *args, **kwargs)
             if isolate and attempts > 1:
                 attempt = _isolated(function, args, kwargs, shared)
@@ -160,7 +161,7 @@ async def _again(attempt: Callable[[], Awaitable[T]], first: Exception, policy: 
         retry=lambda state: policy.is_for(_raised(state)),
         wait=lambda state: policy.wait_s(state.attempt_number, _error(state)),
         stop=lambda state: policy.is_over(
-            state.attempt_number, _error(state), _now_s() - began_s + state.upcoming_sleep
+            state.attempt_number, _error(state), time_s() - began_s + state.upcoming_sleep
         ),
         before_sleep=before_sleep,
         sleep=_sleep,
@@ -225,7 +226,3 @@ def _is_method(function: Callable[..., object]) -> bool:
         return next(iter(inspect.signature(function).parameters), "") in ("self", "cls")
     except (TypeError, ValueError):
         return False
-
-
-def _now_s() -> float:
-    return asyncio.get_running_loop().time()

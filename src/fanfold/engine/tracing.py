@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar, cast
 from fanfold.engine.branch import Branch, current_branch
 from fanfold.engine.events import BranchFinished, BranchPath, BranchQueued, BranchRetried, BranchStarted, Event, Folded
 from fanfold.engine.outcome import Done
-from fanfold.engine.wrapper import Wrapper, name_of, text_of
+from fanfold.engine.wrapper import Wrapper, name_of, refuse_function, text_of
 from fanfold.errors import FanfoldError
 
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ def traced(tracer: Tracer | None = None, *, name: str | None = None) -> Wrapper:
         name: the spans' name; the function's own by default.
     Raises:
         TracingUnavailable: here, without OpenTelemetry.
+        TypeError: here, for a tracer that is none.
     """
+    refuse_function(tracer, "@traced()")
     chosen = tracer or _tracer()
 
     def wrap(function: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:

@@ -1,7 +1,9 @@
-"""What the wrappers share: their type, the name of what they wrap, which errors they are for, and how these read."""
+"""What the wrappers share: their type, what they wrap, which errors they are for, and the time that they go by."""
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar
 
@@ -17,6 +19,25 @@ class Wrapper(Protocol):
 
     def __call__(self, function: Callable[P, Awaitable[T]], /) -> Callable[P, Coroutine[Any, Any, T]]:
         """The function, wrapped."""
+
+
+def refuse_function(given: object, usage: str) -> None:
+    """Refuse to be a decorator where one is to be made, and say how that is written.
+
+    Raises:
+        TypeError: it is a function that was given.
+    """
+    if inspect.isroutine(given):
+        raise TypeError(f"{name_of(given)} was given where settings belong: write {usage}")
+
+
+def time_s() -> float:
+    """The running event loop's time.
+
+    Raises:
+        RuntimeError: no event loop runs here.
+    """
+    return asyncio.get_running_loop().time()
 
 
 def matcher(errors: Errors) -> Callable[[Exception], bool]:

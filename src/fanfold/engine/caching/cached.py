@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from fanfold.engine.caching.flight import fly
 from fanfold.engine.caching.store import CacheError, CacheKey, Store, check_bounds
-from fanfold.engine.wrapper import Wrapper, name_of
+from fanfold.engine.wrapper import Wrapper, name_of, refuse_function
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -43,11 +43,14 @@ def cache(
             too: "name:str".
         returns: type of the result, for a store that writes JSON; the function's annotation by default.
     Raises:
-        ValueError: here, for a `ttl_s` of 0 or less.
+        ValueError, TypeError: here, for a `ttl_s` of 0 or less, or a store that is none.
         CacheError: where a function is wrapped that needs a name; from a call where the store can't be used.
         ContentError: from a call whose arguments have no stable content, or whose result the store can't keep.
         IsolationError: from a call whose result can't be copied.
     """
+    refuse_function(store, "@cache(store)")
+    if isinstance(store, type):
+        raise TypeError(f"{store.__name__} is a class where a store belongs: make one of it, {store.__name__}(...)")
     check_bounds(ttl_s=ttl_s)
 
     def wrap(function: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
