@@ -7,7 +7,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar, cast
 
-from fanfold.engine.caching import CacheKey, Statistics, Store, run_once
+from fanfold.engine.caching import CacheKey, CacheStatistics, Store, run_once
 from fanfold.engine.content import ContentError, content_hash
 from fanfold.nodes.batch import Attempt, Batch, Job
 from fanfold.nodes.context import RunContext
@@ -64,9 +64,10 @@ class NodeCache(Generic[StateT]):
         self._following: _Recent[str, NextNode[StateT]] = _Recent()
         self._themselves: _Recent[int, tuple[object, str]] = _Recent()
 
-    def statistics(self) -> Statistics:
+    @property
+    def statistics(self) -> CacheStatistics:
         """What the store did so far: hits, misses, joined runs, entries."""
-        return self.store.statistics()
+        return self.store.statistics
 
     async def invalidate(self, nodes: str = "*", *, version: str = "*") -> int:
         """Forget what has a matching node class (`module.Class`) and version, both shell patterns; how many."""

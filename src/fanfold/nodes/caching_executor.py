@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from fanfold.engine.caching import Statistics, Store
+from fanfold.engine.caching import CacheStatistics, Store
 from fanfold.nodes.caching import NodeCache
 from fanfold.nodes.context import RunContext
 from fanfold.nodes.executor import ParallelExecutor
@@ -57,6 +57,6 @@ class CachedParallelExecutor(ParallelExecutor[StateT]):
         """Forget what has a matching node class (`module.Class`) and version, both shell patterns; how many."""
         return 0 if self.cache is None else await self.cache.invalidate(nodes, version=version)
 
-    def cache_statistics(self) -> Statistics:
+    def cache_statistics(self) -> CacheStatistics:
         """Hits, misses, joined runs and entries of the cache; zeros where it is switched off."""
-        return Statistics() if self.cache is None else self.cache.statistics()
+        return CacheStatistics() if self.cache is None else self.cache.statistics

@@ -83,7 +83,7 @@ async def test_equal_calls_at_the_same_time_share_one_run() -> None:
     answers = await asyncio.gather(*[ask("a") for _ in range(50)], *[ask("b") for _ in range(50)])
     assert answers == [Answer(["a"])] * 50 + [Answer(["b"])] * 50
     assert work.runs == work.most == 2
-    counted = store.statistics()
+    counted = store.statistics
     assert (counted.hits, counted.misses, counted.joined, counted.stored) == (0, 2, 98, 2)
 
 
@@ -93,7 +93,7 @@ async def test_equal_calls_share_one_look_at_the_disk(tmp_path: Path) -> None:
         ask = on(store, work)
         await asyncio.gather(*[ask("a") for _ in range(20)])
         await asyncio.gather(*[ask("a") for _ in range(20)])
-        counted = store.statistics()
+        counted = store.statistics
     assert work.runs == 1
     assert (counted.hits, counted.misses, counted.joined) == (1, 1, 38)
 
@@ -232,11 +232,11 @@ async def test_a_result_of_before_an_invalidation_is_not_kept() -> None:
     await store.invalidate()
     late = asyncio.create_task(ask("a"))
     await early
-    assert store.statistics().stored == 0
+    assert store.statistics.stored == 0
     await late
     await ask("a")
     assert work.runs == 2
-    assert store.statistics().stored == 1
+    assert store.statistics.stored == 1
 
 
 @virtual_time
@@ -385,7 +385,7 @@ async def test_the_annotation_says_how_a_result_is_read(tmp_path: Path) -> None:
         for function in (annotated, promised):
             for _ in range(2):
                 assert await cache(store)(function)("a") == Answer(["a"])
-        assert store.statistics().hits == 2
+        assert store.statistics.hits == 2
 
 
 def test_bounds_are_checked_where_it_is_made() -> None:
@@ -406,3 +406,11 @@ def test_every_event_loop_makes_its_own_runs() -> None:
 
     asyncio.run(begin())
     assert asyncio.run(ask()) == Answer(["a"])
+
+
+@pytest.mark.parametrize("store", [MemoryStore, SqliteStore])
+def test_a_class_is_no_store(store: Any) -> None:
+    with pytest.raises(
+        TypeError, match=rf"{store.__name__} is a class where a store belongs: .*{store.__name__}\(\.\.\.\)"
+    ):
+        cache(store)

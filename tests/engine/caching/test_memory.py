@@ -18,7 +18,7 @@ async def test_a_result_lasts_as_long_as_the_store_says() -> None:
     assert await store.get(A) is not None
     await asyncio.sleep(0.2)
     assert await store.get(A) is None
-    assert store.statistics().misses == 1
+    assert store.statistics.misses == 1
 
 
 @virtual_time
@@ -39,7 +39,7 @@ async def test_expired_results_make_room_before_others_are_evicted() -> None:
     await asyncio.sleep(2)
     await store.put(C, "c")
     assert [await store.get(key) is not None for key in (A, B, C)] == [False, True, True]
-    counted = store.statistics()
+    counted = store.statistics
     assert (counted.expired, counted.evicted, counted.entries) == (1, 0, 2)
 
 
@@ -48,7 +48,7 @@ async def test_evictions_are_counted() -> None:
     store = MemoryStore(max_entries=1)
     for key in (A, A, B, C):
         await store.put(key, "x")
-    assert store.statistics().evicted == 2
+    assert store.statistics.evicted == 2
 
 
 def test_importing_it_loads_neither_sqlite_nor_pydantic() -> None:

@@ -42,7 +42,7 @@ asyncio.run(main())
         hit = await store.get(key({"a": 2, "b": 1}))
         assert hit is not None
         assert hit.value == [1, "x"]
-        assert store.statistics().entries == 1
+        assert store.statistics.entries == 1
 
 
 async def test_nobody_else_may_read_the_file(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ async def test_a_result_lasts_as_long_as_it_was_said(tmp_path: Path) -> None:
         assert [await store.get(key(number)) is not None for number in (1, 2, 3)] == [True, False, True]
         clock.now_s += 0.2
         assert await store.get(key(1)) is None
-        assert store.statistics().expired == 2
+        assert store.statistics.expired == 2
 
 
 async def test_expired_results_leave_the_file_with_the_next_one_put_in(tmp_path: Path) -> None:
@@ -73,8 +73,8 @@ async def test_expired_results_leave_the_file_with_the_next_one_put_in(tmp_path:
             await store.put(key(number), number)
         clock.now_s += 2
         await store.put(key("new"), "new")
-        assert store.statistics().expired == 5
-        assert store.statistics().entries == 1
+        assert store.statistics.expired == 5
+        assert store.statistics.entries == 1
 
 
 async def test_size_stays_bounded_over_a_close(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ async def test_size_stays_bounded_over_a_close(tmp_path: Path) -> None:
         async with SqliteStore(tmp_path / "cache.db", max_bytes=1_000) as store:
             for number in range(start, start + 50):
                 await store.put(key(number), "x" * 98)  # 100 bytes of JSON
-            assert store.statistics().entries == 10
+            assert store.statistics.entries == 10
             assert [await store.get(key(number)) is not None for number in (start + 39, start + 40)] == [False, True]
 
 
@@ -90,7 +90,7 @@ async def test_a_result_larger_than_the_bound_is_not_kept(tmp_path: Path) -> Non
     async with SqliteStore(tmp_path / "cache.db", max_bytes=100) as store:
         await store.put(key(1), "x" * 200)
         assert await store.get(key(1)) is None
-        assert store.statistics().evicted == 1
+        assert store.statistics.evicted == 1
 
 
 async def test_uses_count_over_a_close(tmp_path: Path) -> None:
@@ -241,6 +241,6 @@ async def test_processes_share_a_file(tmp_path: Path) -> None:
     ]
     assert [await writer.wait() for writer in writers] == [0, 0, 0]
     async with SqliteStore(path) as store:
-        assert store.statistics().entries == 300
+        assert store.statistics.entries == 300
         assert await store.invalidate("b") == 100
-        assert store.statistics().entries == 200
+        assert store.statistics.entries == 200

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanfold.engine.caching import CacheKey, MemoryStore, SqliteStore, Statistics, Store
+from fanfold.engine.caching import CacheKey, CacheStatistics, MemoryStore, SqliteStore, Store
 from fanfold.engine.content import ContentError
 from fanfold.engine.isolate import IsolationError
 
@@ -55,7 +55,7 @@ async def test_a_later_result_takes_the_place_of_an_earlier_one(store: Store) ->
     hit = await store.get(key(1))
     assert hit is not None
     assert hit.value == "new"
-    assert store.statistics().entries == 1
+    assert store.statistics.entries == 1
 
 
 async def test_changing_a_hit_or_what_was_put_in_changes_nothing_else(store: Store) -> None:
@@ -98,8 +98,8 @@ async def test_invalidation_is_by_pattern_and_by_version(
     assert await store.invalidate(labels, version=version) == len(gone)
     assert {name for name, each in keys.items() if await store.get(each) is None} == gone
     assert store.generation == before + 1
-    assert store.statistics().invalidated == len(gone)
-    assert store.statistics().entries == len(keys) - len(gone)
+    assert store.statistics.invalidated == len(gone)
+    assert store.statistics.entries == len(keys) - len(gone)
 
 
 async def test_statistics_count_what_happened(store: Store) -> None:
@@ -108,9 +108,9 @@ async def test_statistics_count_what_happened(store: Store) -> None:
     await store.get(key(1))
     await store.get(key(1))
     store.joined()
-    assert store.statistics() == Statistics(hits=2, misses=1, joined=1, stored=1, entries=1)
-    assert store.statistics().hit_rate == 0.75
-    assert Statistics().hit_rate == 0
+    assert store.statistics == CacheStatistics(hits=2, misses=1, joined=1, stored=1, entries=1)
+    assert store.statistics.hit_rate == 0.75
+    assert CacheStatistics().hit_rate == 0
 
 
 @pytest.mark.parametrize("bad", [0, -1, math.nan])
@@ -154,7 +154,7 @@ async def test_many_threads_with_loops_of_their_own_share_a_store(store: Store) 
     while any(thread.is_alive() for thread in running):
         await asyncio.sleep(0.01)
     assert not wrong
-    counted = store.statistics()
+    counted = store.statistics
     assert counted.stored == 2 * threads * rounds
     assert counted.hits + counted.misses == 2 * threads * rounds
     assert counted.entries == threads * rounds + 1
@@ -194,4 +194,4 @@ async def test_a_result_that_the_store_cannot_keep_is_refused_by_name(store: Sto
     with pytest.raises((IsolationError, ContentError)):
         await store.put(key(1), {"lock": threading.Lock()})
     assert await store.get(key(1)) is None
-    assert store.statistics().stored == 0
+    assert store.statistics.stored == 0

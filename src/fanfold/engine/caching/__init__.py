@@ -5,19 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanfold.engine.caching.cached import cache, run_once
-from fanfold.engine.caching.store import CacheError, CacheKey, Hit, Statistics, Store
+from fanfold.engine.caching.store import CacheError, CacheKey, CacheStatistics, Hit, Store
 
 if TYPE_CHECKING:
     from fanfold.engine.caching.memory import MemoryStore
     from fanfold.engine.caching.sqlite import SqliteStore
 
+Statistics = CacheStatistics
+
 __all__ = [
     "CacheError",
     "CacheKey",
+    "CacheStatistics",
     "Hit",
     "MemoryStore",
     "SqliteStore",
-    "Statistics",
     "Store",
     "cache",
     "run_once",

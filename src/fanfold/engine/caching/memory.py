@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
 from dataclasses import dataclass
@@ -11,8 +10,9 @@ from typing import Any
 
 from cachetools import TLRUCache
 
-from fanfold.engine.caching.store import CacheKey, Hit, Statistics, Tally, check_bounds, matching
+from fanfold.engine.caching.store import CacheKey, CacheStatistics, Hit, Tally, check_bounds, matching
 from fanfold.engine.isolate import Freezer, Frozen
+from fanfold.engine.wrapper import time_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +91,12 @@ class MemoryStore:
         self._tally.add(invalidated=len(gone))
         return len(gone)
 
-    def statistics(self) -> Statistics:
+    @property
+    def statistics(self) -> CacheStatistics:
         """What the store did so far."""
         with self._lock:
             entries = len(self._entries)
-        return self._tally.statistics(entries)
+        return self._tally.so_far(entries)
 
     def joined(self) -> None:
         """Count a call that waited for an equal one."""
@@ -109,6 +110,6 @@ def _expires_s(_digest: str, entry: _Entry, now_s: float) -> float:
 def _now_s() -> float:
     """The running loop's clock, which is virtual in tests; outside of loops, what real loops go by."""
     try:
-        return asyncio.get_running_loop().time()
+        return time_s()
     except RuntimeError:
         return time.monotonic()

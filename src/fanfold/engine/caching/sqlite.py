@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from fanfold.engine.caching.file import CacheFile
-from fanfold.engine.caching.store import CacheError, CacheKey, Hit, Statistics, Tally, check_bounds
+from fanfold.engine.caching.store import CacheError, CacheKey, CacheStatistics, Hit, Tally, check_bounds
 from fanfold.engine.content import Codec, ContentError
 
 P = ParamSpec("P")
@@ -103,9 +103,10 @@ class SqliteStore:
         self._tally.add(invalidated=gone)
         return gone
 
-    def statistics(self) -> Statistics:
+    @property
+    def statistics(self) -> CacheStatistics:
         """What the store did so far; `entries` is as of the last `put`, `invalidate` or opening."""
-        return self._tally.statistics(self._file.entries)
+        return self._tally.so_far(self._file.entries)
 
     def joined(self) -> None:
         """Count a call that waited for an equal one."""

@@ -52,7 +52,7 @@ class Hit(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Statistics:
+class CacheStatistics:
     """What a store did since it was made, and what it holds.
 
     Attributes:
@@ -98,7 +98,8 @@ class Store(Protocol):
     async def invalidate(self, labels: str = "*", *, version: str = "*") -> int:
         """Remove what has a matching label and a matching version, both shell patterns; how many that were."""
 
-    def statistics(self) -> Statistics:
+    @property
+    def statistics(self) -> CacheStatistics:
         """What the store did so far."""
 
     def joined(self) -> None:
@@ -118,10 +119,10 @@ class Tally:
             for name, count in counts.items():
                 self._counts[name] += count
 
-    def statistics(self, entries: int) -> Statistics:
+    def so_far(self, entries: int) -> CacheStatistics:
         """The counts so far."""
         with self._lock:
-            return Statistics(**self._counts, entries=entries)
+            return CacheStatistics(**self._counts, entries=entries)
 
 
 def matching(pairs: Iterable[tuple[str, str]], labels: str, version: str) -> list[tuple[str, str]]:
