@@ -105,11 +105,10 @@ async def _warm_up(probe: Probe, peer: str, case: Case) -> None:
 async def _once(probe: Probe, peer: str, case: Case) -> tuple[float, float, dict[str, float], str]:
     async with probe(peer, case) as run:
         gc.collect()
-        gc.freeze()
+        gc.freeze()  # for good: unfrozen, the states of earlier cases would be searched again before each run
         wall, cpu = time.perf_counter(), _cpu_s()
         result = await run.call()
         cpu_s, wall_s = _cpu_s() - cpu, time.perf_counter() - wall
-        gc.unfreeze()
         wrong = _wrong(run.read(result), case)
         return cpu_s, wall_s, dict(run.extra), wrong
 
