@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter, OrderedDict, defaultdict, deque
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pytest
@@ -52,6 +53,7 @@ def test_what_never_changes_is_returned_as_it_is(value: object) -> None:
     "value",
     [
         *([[1]], {"a": {"b": [1]}}, {1}, ([1],), Pair([1]), Task([[1]]), Point([1]), Model(tags=[[1]])),
+        MappingProxyType({"a": [1]}),
         *(deque([[1]]), defaultdict(list, a=[1]), OrderedDict(a=[1]), Counter("aab"), bytearray(b"a")),
     ],
     ids=repr,

@@ -109,6 +109,7 @@ COPIED: list[tuple[Any, Callable[[Any], object]]] = [
     (([1], 2), lambda it: it[0].append(2)),
     (ValueError([1]), lambda it: it.args[0].append(2)),
     ({an_object: [1]}, lambda it: it[an_object].append(2)),
+    (types.MappingProxyType({"a": [1]}), lambda it: it["a"].append(2)),
 ]
 
 
@@ -399,6 +400,17 @@ def test_objects_may_lead_back_to_themselves() -> None:
     view = freeze(one).view()
     assert view.name.name is view  # type: ignore[attr-defined]
     assert view.name is not two
+
+
+def test_a_proxy_shows_what_it_showed() -> None:
+    inside: dict[str, Any] = {"a": 1}
+    proxy = types.MappingProxyType(inside)
+    base: Frozen[Any] = freeze([proxy, proxy])
+    inside["a"] = 2
+    assert base.view() == [{"a": 1}, {"a": 1}]
+    assert base.view()[0] is base.view()[1]
+    again: Any = freeze([types.MappingProxyType({"a": proxy, "b": [proxy]})]).view()
+    assert again[0]["a"] is again[0]["b"][0]
 
 
 def test_shared_tuples_are_walked_once() -> None:

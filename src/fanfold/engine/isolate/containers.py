@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 from sys import getrefcount
+from types import MappingProxyType
 from typing import Any
 
 from fanfold.engine.isolate.errors import Refused
-from fanfold.engine.isolate.frozen import FrozenDict, FrozenList, FrozenSet, LeafDict, LeafList, Shared
+from fanfold.engine.isolate.frozen import FrozenDict, FrozenList, FrozenProxy, FrozenSet, LeafDict, LeafList, Shared
 from fanfold.engine.isolate.keep import keep
 from fanfold.engine.isolate.kinds import ATOMS
 from fanfold.engine.isolate.opaque import hold
@@ -80,6 +81,19 @@ def _fill(shell: FrozenList, parts: list[Any], seen: Seen) -> FrozenList:
     else:
         shell.parts = tuple(parts)
     return shell
+
+
+def freeze_proxy(value: MappingProxyType[Any, Any], seen: Seen, _: bool = False) -> Any:
+    """The frozen form of a read-only proxy: of what it shows now, for its dict may change."""
+    if (known := seen.get(id(value))) is not None:
+        seen.aliased = True
+        return known
+    shell = FrozenProxy(None)
+    seen.met(value, shell)
+    shell.value = freeze_dict(dict(value), seen, True)
+    if type(shell.value) is LeafDict:
+        seen[id(value)] = MappingProxyType(shell.value)
+    return seen[id(value)]
 
 
 def freeze_set(value: set[Any], seen: Seen, alone: bool = False) -> Any:

@@ -6,6 +6,7 @@ import copy
 from collections import deque
 from collections.abc import Callable
 from operator import is_
+from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 
 from fanfold.engine.isolate.frozen import (
@@ -110,6 +111,11 @@ def _copy(value: Any, memo: Memo) -> Any:
         return value
 
 
+def _proxy(value: Any, memo: Memo) -> Any:
+    made = memo[id(value)] = MappingProxyType(_detached(dict(value), memo))
+    return made
+
+
 def _itself(value: Any, _: Memo) -> Any:
     return value
 
@@ -129,4 +135,5 @@ _DETACH: dict[type, Callable[[Any, Memo], Any]] = {
     **dict.fromkeys((set, FrozenSet, KeptSet), _set),
     tuple: _tuple,
     frozenset: _itself,
+    MappingProxyType: _proxy,
 }

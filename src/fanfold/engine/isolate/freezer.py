@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import copy
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from fanfold.engine.isolate.containers import (
     freeze_dict,
     freeze_frozenset,
     freeze_list,
+    freeze_proxy,
     freeze_set,
     typed_dict_freezer,
 )
 from fanfold.engine.isolate.errors import IsolationError, Refused
+from fanfold.engine.isolate.forms import FORMS, KEPT_FORMS
 from fanfold.engine.isolate.frozen import FrozenTuple, Shared
 from fanfold.engine.isolate.kinds import ATOMS, LIVE, is_atom
 from fanfold.engine.isolate.opaque import hold, refuse_live
 from fanfold.engine.isolate.read_only import is_typed_dict
 from fanfold.engine.isolate.records import record_freezer
 from fanfold.engine.isolate.refreeze import freeze_dict_view, freeze_list_view, reuse
-from fanfold.engine.isolate.thaw import THAW, thaw
+from fanfold.engine.isolate.thaw import THAW, THAW_KEPT, thaw
 from fanfold.engine.isolate.tuples import is_named_tuple, named_tuple_freezer, tuple_freezer
 from fanfold.engine.isolate.views import LazyDict, LazyList, OwnDict, OwnList
 from fanfold.engine.isolate.walk import FREEZE, Freeze, Seen
@@ -140,6 +143,8 @@ def _itself(value: Any, _: Seen, __: bool = False) -> Any:
     return value
 
 
+THAW.update(FORMS)
+THAW_KEPT.update(KEPT_FORMS)
 FREEZE.plan = _plan
 FREEZE.update(
     {
@@ -148,6 +153,7 @@ FREEZE.update(
         set: freeze_set,
         frozenset: freeze_frozenset,
         tuple: tuple_freezer(FrozenTuple),
+        MappingProxyType: freeze_proxy,
         LazyDict: freeze_dict_view,
         OwnDict: freeze_dict_view,
         LazyList: freeze_list_view,

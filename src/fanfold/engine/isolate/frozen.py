@@ -162,3 +162,9 @@ class Held(Shared):
 
     def __repr__(self) -> str:
         return repr(self.value)
+
+
+class FrozenProxy(Held):
+    """A `MappingProxyType` over a dict of the base with parts that a branch needs forms of its own of."""
+
+    __slots__ = ()

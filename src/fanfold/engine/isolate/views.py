@@ -10,25 +10,12 @@ import copy
 from collections.abc import Callable, Iterator
 from typing import Any, SupportsIndex
 
-from fanfold.engine.isolate.frozen import (
-    FrozenDict,
-    FrozenList,
-    FrozenSet,
-    FrozenTuple,
-    Held,
-    KeptDict,
-    KeptList,
-    KeptSet,
-    KeptTuple,
-    LeafDict,
-    LeafList,
-)
-from fanfold.engine.isolate.thaw import THAW, THAW_KEPT, Memo, thaw
+from fanfold.engine.isolate.frozen import FrozenDict, FrozenList
+from fanfold.engine.isolate.thaw import THAW, Memo, thaw
 
 _dict_get, _dict_set = dict.__getitem__, dict.__setitem__
-_dict_new, _dict_update, _dict_items, _dict_find = dict.__new__, dict.update, dict.items, dict.get
+_dict_items, _dict_find, _list_iter = dict.items, dict.get, list.__iter__
 _list_get, _list_set = list.__getitem__, list.__setitem__
-_list_new, _list_extend, _list_iter = list.__new__, list.extend, list.__iter__
 _MISSING: Any = object()
 
 
@@ -215,63 +202,3 @@ for _name in ("__mul__", "__rmul__", "__imul__"):
     setattr(LazyList, _name, _of_all_and(SupportsIndex, getattr(list, _name)))
 LazyList.__add__ = _of_all_and(list, list.__add__)  # type: ignore[method-assign]
 LazyList.__radd__ = _of_all_and(list, lambda self, other: list.__add__(other, self))  # type: ignore[attr-defined]
-
-
-def _dict_view(frozen: FrozenDict, memo: Memo | None) -> LazyDict:
-    view: LazyDict = _dict_new(LazyDict)
-    _dict_update(view, frozen)
-    view._memo = memo
-    view._base = frozen
-    return view
-
-
-def _list_view(frozen: FrozenList, memo: Memo | None) -> LazyList:
-    view: LazyList = _list_new(LazyList)
-    _list_extend(view, frozen.parts)
-    view._memo = memo
-    view._base = frozen
-    return view
-
-
-def _kept_dict_view(kept: KeptDict, memo: Memo | None) -> LazyDict:
-    return _dict_view(FrozenDict(kept), memo)
-
-
-def _kept_list_view(kept: KeptList, memo: Memo | None) -> LazyList:
-    frozen = FrozenList(kept)
-    frozen.parts = tuple(kept)
-    return _list_view(frozen, memo)
-
-
-def _tuple_of_own(frozen: FrozenTuple, memo: Memo | None) -> tuple[Any, ...]:
-    parts = tuple([thaw(part, memo) if type(part) in THAW else part for part in frozen])
-    known = memo.get(id(frozen)) if memo else None  # a tuple may be inside itself, by way of a list
-    return known[1] if known else parts
-
-
-def _dict_copy(frozen: LeafDict, _: Memo | None) -> dict[Any, Any]:
-    return dict.copy(frozen)
-
-
-def _list_copy(frozen: LeafList, _: Memo | None) -> list[Any]:
-    return list.copy(frozen)
-
-
-def _set_copy(frozen: FrozenSet, _: Memo | None) -> set[Any]:
-    return set(frozen)
-
-
-def _held_copy(frozen: Held, _: Memo | None) -> Any:
-    return copy.deepcopy(frozen.value)
-
-
-THAW |= {
-    FrozenDict: _dict_view,
-    FrozenList: _list_view,
-    FrozenSet: _set_copy,
-    FrozenTuple: _tuple_of_own,
-    Held: _held_copy,
-    LeafDict: _dict_copy,
-    LeafList: _list_copy,
-}
-THAW_KEPT |= {KeptDict: _kept_dict_view, KeptList: _kept_list_view, KeptSet: _set_copy, KeptTuple: _tuple_of_own}
