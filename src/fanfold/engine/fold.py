@@ -14,7 +14,7 @@ from fanfold.engine.events import Folded
 from fanfold.engine.isolate import detach
 from fanfold.engine.outcome import Done, Outcome
 from fanfold.engine.reducers import Reducer
-from fanfold.engine.schema import Field, complaint, fields_of, replaced, schema_of, values_of
+from fanfold.engine.schema import NOTHING, Field, complaint, fields_of, replaced, schema_of, values_of
 from fanfold.engine.updates import UPDATES_ONLY, is_whole, would_double
 from fanfold.errors import FanfoldError
 
@@ -24,7 +24,6 @@ Place: TypeAlias = tuple[int, str]
 
 SHOWN_BRANCHES = 3
 MOST_CHECKPOINTS = 8
-NOTHING: Any = object()
 
 
 class FoldError(FanfoldError):

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from fanfold.engine.fan_out import stream
 from fanfold.engine.outcome import Done, Failed, Outcome
-from fanfold.engine.three_way import NOTHING, MergeError, merge_states, merge_tails
+from fanfold.engine.schema import NOTHING
+from fanfold.engine.three_way import MergeError, merge_states, merge_tails
 from fanfold.engine.votes import Tally, Vote, Votes, count_votes
 from fanfold.errors import FanfoldError
 
@@ -95,7 +96,7 @@ def merge(
     """
     ordered = _in_order(outcomes)
     if isinstance(strategy, str):
-        strategy = strategy_of(strategy)
+        strategy = _named(strategy)
     if strategy is MergeStrategy.FIRST_SUCCESS:
         return _first(ordered)
     if strategy is MergeStrategy.ALL_SUCCESS:
@@ -112,19 +113,6 @@ def merge(
             raise
         message = f"the outcomes can't be merged: {type(error).__name__}: {error}"
         raise MergeError(message, outcomes=ordered) from error
-
-
-def strategy_of(name: str) -> MergeStrategy:
-    """The strategy of this name.
-
-    Raises:
-        ValueError: there is none.
-    """
-    try:
-        return MergeStrategy(name)
-    except ValueError:
-        known = ", ".join(repr(strategy.value) for strategy in MergeStrategy)
-        raise ValueError(f"no strategy is called {name!r}: it is one of {known}, or a function") from None
 
 
 async def first_success(
@@ -292,6 +280,14 @@ def each_run(branch: Callable[[I], Awaitable[T]]) -> Callable[[Run[I]], Awaitabl
         return await branch(run.item)
 
     return run_branch
+
+
+def _named(name: str) -> MergeStrategy:
+    try:
+        return MergeStrategy(name)
+    except ValueError:
+        known = ", ".join(repr(strategy.value) for strategy in MergeStrategy)
+        raise ValueError(f"no strategy is called {name!r}: it is one of {known}, or a function") from None
 
 
 def _with_state(state: Any, schema: type | None) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from fanfold.engine.rate_limiter import RequestTooLarge
 from fanfold.engine.wrapper import Errors, Wrapper, matcher, name_of, refuse_function, text_of, time_s
 
 if TYPE_CHECKING:
-    from tenacity import RetryCallState
+    from tenacity import AsyncRetrying, RetryCallState
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -134,8 +134,6 @@ class _Policy:
 
 async def _again(attempt: Callable[[], Awaitable[T]], first: Exception, policy: _Policy, began_s: float) -> T:
     """The attempts after the first, whose error tenacity is told."""
-    from tenacity import AsyncRetrying  # noqa: PLC0415 a call that succeeds neither imports it nor pays for it
-
     failed: list[Exception] = []
     untold = [first]
     as_raised: TracebackType | None = None
@@ -150,6 +148,19 @@ async def _again(attempt: Callable[[], Awaitable[T]], first: Exception, policy: 
             as_raised = error.__traceback__
             raise
 
+    try:
+        return await _retrying(policy, began_s, failed)(told)
+    except Exception as error:
+        _remember(error, failed)
+        # Without tenacity's own frames, which say nothing of what failed.
+        error.with_traceback(as_raised)
+        raise
+
+
+def _retrying(policy: _Policy, began_s: float, failed: list[Exception]) -> AsyncRetrying:
+    """The policy as tenacity has it; the errors before each wait go to `failed`."""
+    from tenacity import AsyncRetrying  # noqa: PLC0415 a call that succeeds neither imports it nor pays for it
+
     def before_sleep(state: RetryCallState) -> None:
         error = _error(state)
         failed.append(error)
@@ -157,23 +168,17 @@ async def _again(attempt: Callable[[], Awaitable[T]], first: Exception, policy: 
         if branch:
             branch.retried(error, state.upcoming_sleep)
 
-    retrying = AsyncRetrying(
+    def is_over(state: RetryCallState) -> bool:
+        return policy.is_over(state.attempt_number, _error(state), time_s() - began_s + state.upcoming_sleep)
+
+    return AsyncRetrying(
         retry=lambda state: policy.is_for(_raised(state)),
         wait=lambda state: policy.wait_s(state.attempt_number, _error(state)),
-        stop=lambda state: policy.is_over(
-            state.attempt_number, _error(state), time_s() - began_s + state.upcoming_sleep
-        ),
+        stop=is_over,
         before_sleep=before_sleep,
         sleep=_sleep,
         reraise=True,
     )
-    try:
-        return await retrying(told)
-    except Exception as error:
-        _remember(error, failed)
-        # Without tenacity's own frames, which say nothing of what failed.
-        error.with_traceback(as_raised)
-        raise
 
 
 async def _sleep(seconds: float) -> None:

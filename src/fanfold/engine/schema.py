@@ -23,6 +23,9 @@ from fanfold.errors import FanfoldError
 
 S = TypeVar("S")
 
+NOTHING: Any = type("Nothing", (), {"__repr__": lambda _: "nothing"})()
+"""Stands for the value of a field that a state lacks."""
+
 
 class SchemaError(FanfoldError):
     """A type is no schema of a state, its annotations can't be read, or a reducer in them is none."""

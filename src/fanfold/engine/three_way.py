@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from fanfold.engine.isolate import detach
 from fanfold.engine.outcome import Outcome
 from fanfold.engine.reducers import Reducer
-from fanfold.engine.schema import Field, complaint, fields_of, is_model, replaced, schema_of, values_of
+from fanfold.engine.schema import NOTHING, Field, complaint, fields_of, is_model, replaced, schema_of, values_of
 from fanfold.errors import FanfoldError
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 S = TypeVar("S")
 T = TypeVar("T")
 
-NOTHING: Any = type("Nothing", (), {"__repr__": lambda _: "nothing"})()
 Version = tuple[str, Any]
 """A branch's key, and what it made of the base."""
 
