@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import weakref
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -116,7 +117,7 @@ def test_read_only_fields_written_by_code_in_c() -> None:
 
 def test_weak_references() -> None:
     with pytest.raises(IsolationError, match="leads to an object that stays shared"):
-        freeze([pytest.importorskip("weakref").ref(Task())])
+        freeze([weakref.ref(Task())])
 
 
 def test_every_difference_is_documented(checkout: Path) -> None:
