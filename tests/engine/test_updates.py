@@ -165,6 +165,20 @@ async def test_an_update_that_writes_every_field_goes_through_even_if_a_counter_
 
 
 @virtual_time
+async def test_a_retry_around_it_does_not_call_again_what_returns_its_state() -> None:
+    calls: list[str] = []
+
+    async def branch(item: str, state: Any) -> Any:
+        calls.append(item)
+        return state
+
+    (outcome,) = await fan_out(retry(3)(updates_only(branch)), "a", state=state(), limit=1)
+
+    assert isinstance(error(outcome), UpdateError)
+    assert calls == ["a"]
+
+
+@virtual_time
 async def test_nothing_to_add_twice_is_nothing_to_refuse() -> None:
     async def spread(_item: str, state: Any) -> Any:
         return {**state}

@@ -16,6 +16,7 @@ from fanfold.engine.isolate import IsolationError, freeze
 from fanfold.engine.outcome import BranchCancelled
 from fanfold.engine.pushback import retry_after_s
 from fanfold.engine.rate_limiter import RequestTooLarge
+from fanfold.engine.updates import UpdateError
 from fanfold.engine.wrapper import Errors, Wrapper, matcher, name_of, refuse_function, text_of, time_s
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# No second try makes a request smaller, an argument copyable, or a cancelled branch wanted again.
-FINAL = (BranchCancelled, IsolationError, RequestTooLarge)
+# No second try makes a request smaller, an argument copyable, a state an update, or a cancelled branch wanted again.
+FINAL = (BranchCancelled, IsolationError, RequestTooLarge, UpdateError)
 
 
 def retry(

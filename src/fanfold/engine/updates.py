@@ -38,9 +38,10 @@ def updates_only(
       empty: `{**state, "done": [...]}` with the state's counter in it.
 
     It can't tell a number that was taken over by itself (`{"n": state["n"]}`) or from a dataclass or model, nor a
-    copy of a dict all of whose keys are single letters. A reducer of unknown laws counts as not idempotent. Put it
-    next to the branch, inside `retry` and `Journal.wrap`: what they know of an untouched state, they don't see
-    through it.
+    copy of a dict all of whose keys are single letters. A reducer of unknown laws counts as not idempotent.
+
+    Put it next to the branch: inside `Journal.wrap`, which would keep what is refused here for the next run, and
+    inside `retry`, which doesn't try again what returns its state.
 
     Args:
         branch: called with an item and the state; returns an update.
