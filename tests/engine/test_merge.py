@@ -641,6 +641,9 @@ async def test_a_total_deadline_is_a_failure_of_what_was_left() -> None:
 
 def test_votes_print_what_was_voted() -> None:
     assert str(Votes((), (), 0)) == "none"
+    some = count_votes(outcomes(*"aabcdefgg", ValueError("x")))
+    assert [word for word in str(some).split() if word.isdigit()] == ["2", "2", "1", "1", "1", "2", "1"]
+    assert str(some).endswith("2 for others, 1 failed")
 
 
 class TestTheNameOfAStrategy:

@@ -11,6 +11,8 @@ from fanfold.engine.outcome import Done, Failed, Outcome
 
 T = TypeVar("T")
 
+SHOWN_VOTES = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Vote(Generic[T]):
@@ -46,8 +48,12 @@ class Votes(Generic[T]):
         return bool(self.cast) and 2 * len(self.cast[0].keys) > self.expected
 
     def __str__(self) -> str:
-        counts = [f"{len(vote.keys)} for {vote.content[:8]}" for vote in self.cast]
-        return ", ".join([*counts, *([f"{len(self.failed)} failed"] if self.failed else [])]) or "none"
+        told = [f"{len(vote.keys)} for {vote.content[:8]}" for vote in self.cast[:SHOWN_VOTES]]
+        if len(self.cast) > SHOWN_VOTES:
+            told.append(f"{sum(len(vote.keys) for vote in self.cast[SHOWN_VOTES:])} for others")
+        if self.failed:
+            told.append(f"{len(self.failed)} failed")
+        return ", ".join(told) or "none"
 
 
 class Tally(Generic[T]):
