@@ -407,6 +407,22 @@ async def test_a_closed_journal_runs_nothing(path: Path, ran: Ran) -> None:
     assert ran.taken() == []
 
 
+async def test_what_outlives_the_block_records_nothing(path: Path) -> None:
+    left = asyncio.Event()
+
+    async def late(item: int) -> int:
+        await left.wait()
+        return item
+
+    async with Journal.open(path, run="a", version="1") as journal:
+        outliving = asyncio.create_task(journal.wrap(late)(1))
+        await asyncio.sleep(0)
+    left.set()
+    with pytest.raises(JournalError, match="closed"):
+        await outliving
+    assert stored(path, "SELECT count(*) FROM outcome") == [(0,)]
+
+
 async def test_leaving_the_block_ends_all_threads_even_when_cancelled(path: Path, ran: Ran) -> None:
     import threading
 

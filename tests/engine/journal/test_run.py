@@ -164,18 +164,19 @@ def test_processes_are_told_apart_by_boot_and_start() -> None:
 
 
 async def test_forgetting_a_run_gives_its_room_back(path: Path) -> None:
-    async def long(item: int) -> str:
-        return f"{item}" * 10_000
+    async def long(item: int, state: dict[str, int]) -> str:
+        return f"{item}" * (10_000 + state["n"])
 
     for run in ("a", "b"):
         async with Journal.open(path, run=run, version="1") as journal:
-            await fan_out(journal.wrap(long), range(50), limit=None)
+            await fan_out(journal.wrap(long), range(50), limit=None, state={"n": 0})
             await fan_out(journal.wrap(double), range(2), limit=None)
     before = path.stat().st_size
     assert await Journal.forget(path, "a") == 52
     assert path.stat().st_size < before * 0.6
     assert [(summary.name, summary.done) for summary in await Journal.runs(path)] == [("b", 52)]
     assert rows(path, "SELECT count(*) FROM outcome") == [(52,)]
+    assert rows(path, "SELECT count(*) FROM state") == [(1,)]
     with pytest.raises(JournalUnusable, match="has no run 'a'"):
         await Journal.forget(path, "a")
 

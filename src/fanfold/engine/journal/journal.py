@@ -141,8 +141,8 @@ class Journal:
         has timed out; a retry then finds the value.
 
         Args:
-            branch: called with an item, or an item and a state. What else it uses (a closure, a file) isn't
-                looked at: have `version` tell when that changes.
+            branch: called with an item, or an item and a state. What else it uses (a closure, its object where it
+                is a method, a file) isn't looked at: have `version` or `name` tell when that differs.
             returns: the type of its values; None = what its annotation says.
             name: to record its outcomes under; None = its qualified name.
         Raises:

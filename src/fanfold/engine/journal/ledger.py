@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
+from json.encoder import encode_basestring_ascii
 from traceback import format_exception
 from typing import Final
 
@@ -91,8 +91,9 @@ class Ledger:
         """Write an outcome, and wait until it is durable.
 
         Raises:
-            JournalError: it is not.
+            JournalError: it is not, or the journal is closed.
         """
+        self.check_usable()
         taken, past, branch = self._taken, self.past(key), current_branch()
         past.attempt = max(past.attempt + 1, branch.attempt if branch is not None else 1)
         taken.number += 1
@@ -109,7 +110,7 @@ class Ledger:
 
 def path_text(path: tuple[str, ...]) -> str:
     """A path as the journal has it: a JSON array."""
-    return json.dumps(path)
+    return f"[{', '.join(map(encode_basestring_ascii, path))}]"
 
 
 def failure(error: Exception) -> Committed:

@@ -212,6 +212,7 @@ def forget(path: Path, name: str) -> int:
             if pid is not None and is_held(Owner(pid, process), uid, token):
                 raise in_use(name, pid)
             gone = connection.execute("DELETE FROM outcome WHERE run_id = ?", (run_id,)).rowcount
+            connection.execute("DELETE FROM state WHERE run_id = ?", (run_id,))
             connection.execute("DELETE FROM run WHERE run_id = ?", (run_id,))
         # It has a step for every page, and `execute` would take only the first.
         connection.executescript("PRAGMA incremental_vacuum")

@@ -35,13 +35,13 @@ CREATE TABLE run (
     closed_s REAL
 );
 CREATE TABLE state (
-    run_id INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+    run_id INTEGER NOT NULL REFERENCES run,
     hash TEXT NOT NULL,
     value TEXT NOT NULL,
     PRIMARY KEY (run_id, hash)
 ) WITHOUT ROWID;
 CREATE TABLE outcome (
-    run_id INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+    run_id INTEGER NOT NULL REFERENCES run,
     number INTEGER NOT NULL,
     function TEXT NOT NULL,
     path TEXT NOT NULL,
@@ -138,7 +138,6 @@ def _prepare(connection: sqlite3.Connection, path: Path, synchronous: Synchronou
         _make_tables(connection, path)
     _use_write_ahead_log(connection, path, until_s)
     connection.execute(f"PRAGMA synchronous = {synchronous}")
-    connection.execute("PRAGMA foreign_keys = ON")
 
 
 def _is_new(connection: sqlite3.Connection, path: Path) -> bool:
