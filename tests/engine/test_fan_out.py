@@ -785,3 +785,28 @@ def test_outcome_says_all_that_its_twin_was_given() -> None:
     assert type(made) is Done
     with pytest.raises(AttributeError):
         made.key = "b"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("given_items", [["a", "b", "a"], [Path("a"), Path("b"), Path("a")], ["1", 5]], ids=repr)
+@virtual_time
+async def test_items_that_name_themselves_alike_are_refused(given_items: list[Any]) -> None:
+    async def branch(_: Any) -> None: ...
+
+    with pytest.raises(DuplicateKeyError):
+        await fan_out(branch, given_items, limit=1)
+
+
+@pytest.mark.parametrize("given_items", [[3, 1, 2], ["c", "a", "b"], [0.5, 2, 1.5], [True, 1, False]], ids=repr)
+@virtual_time
+async def test_plain_items_keep_their_order_and_may_have_priorities(given_items: list[Any]) -> None:
+    started: list[Any] = []
+
+    async def branch(item: Any) -> Any:
+        started.append(item)
+        return item
+
+    assert engine_values(await fan_out(branch, given_items, limit=1)) == given_items
+    assert started == given_items
+    started.clear()
+    await fan_out(branch, given_items, limit=1, priority=given_items.index)
+    assert started == sorted(given_items, key=given_items.index, reverse=True)

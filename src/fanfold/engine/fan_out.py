@@ -254,7 +254,10 @@ def _prepared(
         coming = Items[I](lambda item, name: freeze(item, name=name), key)
         return Running(lambda position: call(coming.take(position)), coming, options, items)
     there = Items[I](lambda item, name: freezer.freeze(item, name=name), key, priority)
-    for item in items:
+    given = [*items]
+    if there.name_plain(given):
+        return Running(lambda position: call(given[position]), there, options)
+    for item in given:
         there.add(item)
     return Running(lambda position: call(there.take(position)), there, options)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import PurePath
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 from fanfold.engine.isolate import DuplicateKeyError, Frozen, IsolationError
 
@@ -35,6 +36,23 @@ class Items(Generic[I]):
         self._key_of = key
         self._priority_of = priority
 
+    def name_plain(self, items: Sequence[I]) -> bool:
+        """Name all items at once, where none of them can change: they need no snapshots then.
+
+        Returns:
+            Whether they are such: strings or numbers, under keys of their own.
+        Raises:
+            DuplicateKeyError: two strings are the same.
+        """
+        kinds = set(map(type, items))
+        if self._key_of or self._priority_of or not (kinds <= {int, float} or kinds == {str}):
+            return False
+        self.keys = [*map(str, items if kinds == {str} else range(len(items)))]
+        self._known.update(self.keys)
+        if len(self._known) < len(self.keys):
+            _refuse(next(key for key, times in Counter(self.keys).items() if times > 1))
+        return True
+
     def add(self, item: I) -> int:
         """Take the next item; its position.
 
@@ -47,7 +65,7 @@ class Items(Generic[I]):
         if not isinstance(key, str):
             raise TypeError(f"a key is a string, not {key!r}")
         if key in self._known:
-            raise DuplicateKeyError(f"two items have the key {key!r}", hint="give every item a key of its own")
+            _refuse(key)
         try:
             self._frozen.append(self._freeze(item, key))
         except IsolationError as error:
@@ -84,3 +102,7 @@ def _own_key(item: Any, position: int) -> str:
     if isinstance(key, str):
         return key
     return str(item) if isinstance(item, PurePath) else str(position)
+
+
+def _refuse(key: str) -> NoReturn:
+    raise DuplicateKeyError(f"two items have the key {key!r}", hint="give every item a key of its own")

@@ -96,6 +96,8 @@ def give(chain: Chain) -> None:
 
 def may_pass_on(chain: Chain, full: Limit) -> bool:
     """Whether slots may go to the one who waits at `full` without being given back: nobody else wants them."""
+    if len(chain) == 1:
+        return len(full._waiting) == 1 and full._running <= full._most
     for limit in chain:  # noqa: SIM110 once for every branch: a generator takes three times as long
         if len(limit._waiting) > (limit is full) or limit._running > limit._most:
             return False

@@ -102,6 +102,7 @@ class Running(Generic[T]):
         self._loop = asyncio.get_running_loop()
         self._time = self._loop.time
         self._context = copy_context()
+        self._began_s = self._time()
         self._outer = current_branch()
         self._place = self._placed(limit, options.on_event)
         self._tell = self._place.tell
@@ -111,7 +112,7 @@ class Running(Generic[T]):
         chain = self._outer._place.chain if self._outer else ()
         if limit is not None and limit not in chain:
             chain = (limit, *chain)
-        return Place(path, chain, self._loop, self._time(), self._teller(on_event), self._lost)
+        return Place(path, chain, self._loop, self._began_s, self._teller(on_event), self._lost)
 
     def _teller(self, on_event: Callable[[Event], None] | None) -> Callable[[Event], None] | None:
         """Tells this fan-out's listener, and then those of the fan-outs around it; None where there are none."""
@@ -233,8 +234,7 @@ class Running(Generic[T]):
 
     async def _run(self, branch: Branch) -> None:
         current.set(branch)
-        now_s, began_s = self._time, self._place.began_s
-        branch._started_s = started_s = now_s() - began_s
+        branch._started_s = started_s = self._time() - self._began_s
         if self._tell is not None:
             self._tell(BranchStarted(branch.key, branch.path, started_s))
         timer = None
@@ -250,7 +250,7 @@ class Running(Generic[T]):
             if branch._expired or self._timed_out:
                 outcome = self._failed(branch, None)
             else:
-                elapsed_s = now_s() - began_s - started_s
+                elapsed_s = self._time() - self._began_s - started_s
                 outcome = done(branch.key, value, started_s, elapsed_s, branch.attempt, branch._index)
         if timer is not None:
             timer.cancel()
@@ -291,8 +291,8 @@ class Running(Generic[T]):
             error.__cause__ = cause
         started_s = branch._started_s
         if started_s is None:
-            started_s = self._time() - self._place.began_s
-        elapsed_s = self._time() - self._place.began_s - started_s
+            started_s = self._time() - self._began_s
+        elapsed_s = self._time() - self._began_s - started_s
         return Failed(branch.key, error, started_s, elapsed_s, branch.attempt, branch._index)
 
     def _why_no_value(self, branch: Branch) -> BranchError:
@@ -326,7 +326,7 @@ class Running(Generic[T]):
             self._arrived.append(outcome)
             self._arrival.set()
         if self._tell is not None:
-            at_s = self._time() - self._place.began_s
+            at_s = self._time() - self._began_s
             self._tell(BranchFinished(outcome.key, (*self._place.outer, outcome.key), outcome, at_s))
 
     def _told_queued(self, key: str) -> None:
@@ -352,7 +352,7 @@ class Running(Generic[T]):
             return
         if self._timer is not None:
             self._timer.cancel()
-        now_s = self._time() - self._place.began_s
+        now_s = self._time() - self._began_s
         while self._waiting:
             position = self._waiting.popleft()
             key = self._items.keys[position]
