@@ -124,7 +124,7 @@ def _exports(package: griffe.Module) -> list[str]:
 def _public(package: griffe.Module, name: str) -> Public:
     """Where a name is defined: its import says so, for a module of the same name would hide it."""
     try:
-        found = package.modules_collection[package.imports.get(name, f"{package.path}.{name}")]
+        found = package.modules_collection[_imported(package, name)]
         while isinstance(found, griffe.Alias):
             found = found.final_target
     except (KeyError, griffe.GriffeError) as error:
@@ -133,6 +133,15 @@ def _public(package: griffe.Module, name: str) -> Public:
     while module.parent is not None and module.parent.path.startswith(f"{package.path}."):
         module = module.parent.module
     return Public(name, found, module)
+
+
+def _imported(module: griffe.Module, name: str) -> str:
+    """The path that a name is imported from, through the packages that pass it on."""
+    path = module.imports.get(name)
+    if path is None:
+        return f"{module.path}.{name}"
+    home = module.modules_collection[path.rpartition(".")[0]]
+    return _imported(home, path.rpartition(".")[2]) if isinstance(home, griffe.Module) else path
 
 
 def _is_described(member: griffe.Object) -> bool:

@@ -119,13 +119,16 @@ def _normal(lines: Sequence[str]) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_code_blocks_do_what_the_document_shows(document: Path, tmp_path: Path) -> None:
+def test_code_blocks_do_what_the_document_shows(
+    document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     checkout = tmp_path / "fanfold"
     shutil.copytree(ROOT / "docs" / "example", checkout / "docs" / "example")
     home = tmp_path / "home"
     home.mkdir()
     (home / "gitconfig").write_text("[user]\n\tname = Ada\n\temail = ada@example.com\n[init]\n\tdefaultBranch = main\n")
     session = Session(checkout, home)
+    monkeypatch.chdir(checkout)  # blocks write files, too
     sybil = Sybil([CodeBlockParser(language="console", evaluator=session.evaluate), PythonCodeBlockParser()])
     for example in sybil.parse(document).examples():
         example.evaluate()

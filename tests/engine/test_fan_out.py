@@ -247,7 +247,7 @@ async def test_what_the_caller_does_to_its_items_meanwhile_reaches_no_branch() -
 async def test_item_that_cannot_be_copied_is_refused_before_anything_starts() -> None:
     spy = Spy()
     uncopyable = [Item("fine"), Item("with a lock", data=[threading.Lock()])]
-    with pytest.raises(IsolationError, match=r"with a lock: \.data\[0\] can't be copied: ") as caught:
+    with pytest.raises(IsolationError, match=r"item 'with a lock': \.data\[0\] can't be copied: ") as caught:
         await fan_out(spy.branch, uncopyable, limit=2)
     assert caught.value.hint is not None
     assert not spy.seen

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from fanfold.engine.adaptive import AdaptiveLimit, adaptive, is_congestion
 from fanfold.engine.branch import Branch, current_branch, yield_slot
 from fanfold.engine.breaker import BreakerOpen, Circuit, breaker
-from fanfold.engine.caching import CacheError, Statistics, cache, run_once
+from fanfold.engine.caching import CacheError, CacheStatistics, cache, run_once
 from fanfold.engine.content import MISSING, Codec, ContentError, Difference, content_hash, first_difference
 from fanfold.engine.deadline import deadline
 from fanfold.engine.determinism import Determinism, check_determinism
@@ -109,6 +109,7 @@ __all__ = [
     "BranchStarted",
     "BreakerOpen",
     "CacheError",
+    "CacheStatistics",
     "Circuit",
     "Codec",
     "ContentError",
@@ -151,7 +152,6 @@ __all__ = [
     "RunSummary",
     "SchemaError",
     "SqliteStore",
-    "Statistics",
     "TracingUnavailable",
     "UpdateError",
     "Vote",

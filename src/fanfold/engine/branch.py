@@ -124,9 +124,10 @@ class Branch:
         self._lent -= 1
         cancelled: asyncio.CancelledError | None = None
         while not self._lent and not self._holds and not self._ending:
-            wanted = self._want_back()
+            self._want_back()
             try:
-                await asyncio.shield(wanted)
+                if self._wanted is not None:
+                    await asyncio.shield(self._wanted)
             except asyncio.CancelledError as error:
                 cancelled = error
         if cancelled is not None:
@@ -137,12 +138,10 @@ class Branch:
         if self._lent == 1 and not self._holds and not self._ending:
             self._want_back()
 
-    def _want_back(self) -> asyncio.Future[None]:
-        wanted = self._wanted
-        if wanted is None:
-            wanted = self._wanted = self._place.loop.create_future()
+    def _want_back(self) -> None:
+        if self._wanted is None:
+            self._wanted = self._place.loop.create_future()
             self._want()
-        return wanted
 
     def _want(self) -> None:
         if self._wanted is None:

@@ -251,9 +251,9 @@ def _prepared(
         if priority is not None:
             raise ValueError("priority needs all items at once, and these come one by one")
         # Items that come one by one may change between one and the next: each is a moment of its own.
-        coming = Items[I](lambda item, name: freeze(item, name=name), key)
+        coming = Items[I](lambda item, name: freeze(item, key=name), key)
         return Running(lambda position: call(coming.take(position)), coming, options, items)
-    there = Items[I](lambda item, name: freezer.freeze(item, name=name), key, priority)
+    there = Items[I](lambda item, name: freezer.freeze(item, key=name), key, priority)
     given = [*items]
     if there.name_plain(given):
         return Running(lambda position: call(given[position]), there, options)

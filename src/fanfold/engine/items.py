@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import PurePath
 from typing import Any, Generic, NoReturn, TypeVar
 
-from fanfold.engine.isolate import DuplicateKeyError, Frozen, IsolationError
+from fanfold.engine.isolate import DuplicateKeyError, Frozen
 
 I = TypeVar("I")  # noqa: E741 an item
 
@@ -66,10 +66,7 @@ class Items(Generic[I]):
             raise TypeError(f"a key is a string, not {key!r}")
         if key in self._known:
             _refuse(key)
-        try:
-            self._frozen.append(self._freeze(item, key))
-        except IsolationError as error:
-            raise IsolationError(f"item {error.message}", hint=error.hint) from error.__cause__
+        self._frozen.append(self._freeze(item, key))
         if self._priority_of is not None:
             self._priorities.append(self._priority_of(item))
         self._known.add(key)

@@ -77,7 +77,7 @@ SHARED = [
 ]
 
 
-@pytest.mark.parametrize("value", SHARED, ids=repr)
+@pytest.mark.parametrize("value", SHARED, ids=lambda it: type(it).__name__)
 def test_what_never_changes_is_shared(value: object) -> None:
     assert freeze(value).view() is value
     assert freeze([value]).view()[0] is value

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from fanfold.engine.caching.memory import MemoryStore
     from fanfold.engine.caching.sqlite import SqliteStore
 
-Statistics = CacheStatistics
 
 __all__ = [
     "CacheError",
