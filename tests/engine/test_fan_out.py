@@ -810,3 +810,18 @@ async def test_plain_items_keep_their_order_and_may_have_priorities(given_items:
     started.clear()
     await fan_out(branch, given_items, limit=1, priority=given_items.index)
     assert started == sorted(given_items, key=given_items.index, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("branch", "given_items", "limit", "message"),
+    [
+        (wait, [Item("a")], "4", "a limit is a whole number, a Limit or None, not '4'"),
+        (wait, [Item("a")], 2.5, "not 2.5"),
+        (None, [Item("a")], 4, "a branch is an async function, not None"),
+        (wait, 5, 4, "'int' object is not iterable"),
+    ],
+)
+@virtual_time
+async def test_arguments_of_another_type_are_refused(branch: Any, given_items: Any, limit: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        await fan_out(branch, given_items, limit=limit)

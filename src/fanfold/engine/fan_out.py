@@ -241,6 +241,8 @@ def _prepared(
     options: Options,
 ) -> Running[T]:
     """A fan-out that is ready to begin: everything is frozen, and what can't be is refused."""
+    if not callable(branch):
+        raise TypeError(f"a branch is an async function, not {branch!r}")
     freezer = Freezer()
     call = branch
     if state is not _NO_STATE:
@@ -254,7 +256,7 @@ def _prepared(
         coming = Items[I](lambda item, name: freeze(item, key=name), key)
         return Running(lambda position: call(coming.take(position)), coming, options, items)
     there = Items[I](lambda item, name: freezer.freeze(item, key=name), key, priority)
-    given = [*items]
+    given = list(items)
     if there.name_plain(given):
         return Running(lambda position: call(given[position]), there, options)
     for item in given:

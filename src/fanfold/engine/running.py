@@ -76,7 +76,7 @@ class Running(Generic[T]):
         options: Options,
         coming: AsyncIterable[Any] | None = None,
     ) -> None:
-        limit = Limit(options.limit) if isinstance(options.limit, int) else options.limit
+        limit = options.limit if isinstance(options.limit, Limit | None) else Limit(options.limit)
         self._call = call
         self._items = items
         self._coming = coming
