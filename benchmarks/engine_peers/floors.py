@@ -49,10 +49,10 @@ def _cpu(results: Results) -> Iterator[Floor]:
         return Case("grid", work, n, limit)
 
     def versus(peer: str, asked: Case) -> float | None:
-        return _ratio(results.cpu_us(peer, asked), results.cpu_us("fanfold", asked))
+        return results.ratio((peer, asked), ("fanfold", asked))
 
     def over(peer: str, asked: Case) -> float | None:
-        return _ratio(results.cpu_us("fanfold", asked), results.cpu_us(peer, asked))
+        return results.ratio(("fanfold", asked), (peer, asked))
 
     yield Floor("LangGraph / Fanfold, yield, N = 1,000", versus("langgraph", case(1_000)), "at least", 20)
     for work in ("trivial", "yield"):
@@ -66,7 +66,7 @@ def _cpu(results: Results) -> Iterator[Floor]:
     for work in WORK:
         what = f"Fanfold / bare `gather`, unlimited, {work}, N = 1,000"
         yield Floor(what, over("gather", case(1_000, None, work)), "at most", 1.6)
-    growth = _ratio(results.cpu_us("fanfold", case(10_000)), results.cpu_us("fanfold", case(1_000)))
+    growth = results.ratio(("fanfold", case(10_000)), ("fanfold", case(1_000)))
     yield Floor("a branch at N = 10,000 / at N = 1,000, yield", growth, "at most", 1.2)
 
 
@@ -76,16 +76,18 @@ def _memory(results: Results) -> Iterator[Floor]:
 
 
 def _isolation(results: Results) -> Iterator[Floor]:
-    def cost(size: int, variant: str) -> float | None:
-        return results.cpu_us("fanfold", Case("state", "read one", 1_000, 64, size, variant))
+    def reading(size: int, variant: str) -> tuple[str, Case]:
+        return "fanfold", Case("state", "read one", 1_000, 64, size, variant)
 
     for shape in ("dict", "model"):
-        included = _ratio(cost(MB, shape), cost(KB, shape))
+        included = results.ratio(reading(MB, shape), reading(KB, shape))
         yield Floor(f"a branch over 1 MB / over 1 KB, {shape}, freezing included", included, "at most", 3)
-        excluded = _ratio(cost(MB, f"{shape} frozen"), cost(KB, f"{shape} frozen"))
+        excluded = results.ratio(reading(MB, f"{shape} frozen"), reading(KB, f"{shape} frozen"))
         yield Floor(f"a branch over 1 MB / over 1 KB, {shape}, without freezing", excluded, "at most", 1.5)
-    copying = results.cpu_us("model-copy", Case("state", "read one", 20, 64, MB))
-    yield Floor("`model_copy(deep=True)` / Fanfold, 1 MB", _ratio(copying, cost(MB, "model")), "at least", 1_000)
+    copied = "model-copy", Case("state", "read one", 20, 64, MB)
+    yield Floor(
+        "`model_copy(deep=True)` / Fanfold, 1 MB", results.ratio(copied, reading(MB, "model")), "at least", 1_000
+    )
 
 
 def _errors(results: Results) -> Iterator[Floor]:
@@ -96,7 +98,7 @@ def _errors(results: Results) -> Iterator[Floor]:
 def _journal(results: Results) -> Iterator[Floor]:
     for synchronous in ("NORMAL", "FULL"):
         case = Case("journal", "yield", 1_000, 64, variant=synchronous)
-        ratio = _ratio(results.cpu_us("langgraph-saver", case), results.cpu_us("fanfold", case))
+        ratio = results.ratio(("langgraph-saver", case), ("fanfold", case))
         yield Floor(f"LangGraph with its saver / Fanfold with its journal, {synchronous}", ratio, "at least", 10)
     for synchronous in ("NORMAL", "FULL"):
         for limit, how in ((64, "64 at once"), (None, "all at once")):

@@ -41,7 +41,15 @@ class Results:
 
     def cpu_us(self, peer: str, case: Case) -> float | None:
         """Median over the rounds of CPU µs a branch; None where it wasn't measured or was wrong."""
-        return self._median(peer, case, lambda sample: sample.cpu_s / sample.runs / case.n * 1e6)
+        return self._median(peer, case, lambda sample: _cpu_s(sample, case) * 1e6)
+
+    def ratio(self, over: tuple[str, Case], under: tuple[str, Case]) -> float | None:
+        """CPU a branch of one peer's case over that of another's: the median of the rounds' own ratios."""
+        overs, unders = self._good(*over), self._good(*under)
+        if not overs or not unders:
+            return None
+        pairs = zip(overs, unders, strict=False)  # rounds that only one of them has are left out
+        return statistics.median(_cpu_s(one, over[1]) / _cpu_s(other, under[1]) for one, other in pairs)
 
     def wall_us(self, peer: str, case: Case) -> float | None:
         """Median over the rounds of wall µs a branch."""
@@ -50,7 +58,7 @@ class Results:
     def least_us(self, peer: str, case: Case) -> float | None:
         """Least CPU µs a branch of all rounds."""
         found = self._good(peer, case)
-        return min(sample.cpu_s / sample.runs / case.n * 1e6 for sample in found) if found else None
+        return min(_cpu_s(sample, case) * 1e6 for sample in found) if found else None
 
     def extra(self, peer: str, case: Case, name: str) -> float | None:
         """Median over the rounds of a figure that the runs took themselves."""
@@ -99,6 +107,10 @@ class Results:
         for entry in content["left_out"]:
             results.left_out[entry["peer"], Case(**entry["case"])] = entry["why"]
         return results
+
+
+def _cpu_s(sample: Sample, case: Case) -> float:
+    return sample.cpu_s / sample.runs / case.n
 
 
 def _rank(case: Case) -> tuple[str, str, int, int, bool, int]:

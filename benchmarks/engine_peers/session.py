@@ -16,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO
 
+from engine_peers.case import Case
 from engine_peers.plan import PEERS, Cell
 from engine_peers.results import Results
 from engine_peers.worker import Sample
@@ -114,10 +115,19 @@ def run(
 
 
 def shuffled(cells: list[Cell], number: int, chance: random.Random) -> list[Cell]:
-    """The cells of one round, counted from 0, in the order in which they run."""
+    """The cells of one round, counted from 0, in the order in which they run: shuffled, what is compared together."""
     todo = [cell for cell in cells if not cell.why_not and (cell.rounds is None or number < cell.rounds)]
     chance.shuffle(todo)
-    return todo
+    # What is compared runs within seconds: a machine that others use too has fast minutes and slow ones.
+    together: dict[tuple[str, str, int], list[Cell]] = {}
+    for cell in todo:
+        together.setdefault(compared(cell.case), []).append(cell)
+    return [cell for group in together.values() for cell in group]
+
+
+def compared(case: Case) -> tuple[str, str, int]:
+    """Cases for which this is the same are measured one right after another."""
+    return (case.section, case.work, case.n if case.section == "grid" else 0)
 
 
 def _round(todo: list[Cell], results: Results, python: Path, scratch: Path, at_least_s: float) -> None:
