@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import heapq
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -817,6 +819,7 @@ async def test_plain_items_keep_their_order_and_may_have_priorities(given_items:
     [
         (wait, [Item("a")], "4", "a limit is a whole number, a Limit or None, not '4'"),
         (wait, [Item("a")], 2.5, "not 2.5"),
+        (wait, [Item("a")], True, "not True"),
         (None, [Item("a")], 4, "a branch is an async function, not None"),
         (wait, 5, 4, "'int' object is not iterable"),
     ],
@@ -825,3 +828,104 @@ async def test_plain_items_keep_their_order_and_may_have_priorities(given_items:
 async def test_arguments_of_another_type_are_refused(branch: Any, given_items: Any, limit: Any, message: str) -> None:
     with pytest.raises(TypeError, match=message):
         await fan_out(branch, given_items, limit=limit)
+
+
+class TestErrorsOfAnyKind:
+    """Whatever a branch raises, it has an outcome, and so the fan-out ends."""
+
+    @virtual_time
+    async def test_that_refuse_attributes(self) -> None:
+        @dataclass(frozen=True)
+        class FrozenFailure(Exception):
+            code: int
+
+        async def branch(code: int) -> None:
+            raise FrozenFailure(code)
+
+        (outcome,) = await fan_out(branch, [7], limit=1)
+        assert failed(outcome).error == FrozenFailure(7)
+
+    @virtual_time
+    async def test_that_cannot_be_printed(self) -> None:
+        class Unprintable(Exception):
+            def __str__(self) -> str:
+                raise AttributeError("response")
+
+        async def branch(_: int) -> None:
+            raise Unprintable
+
+        outcomes = await fan_out(branch, [7], limit=1)
+        assert isinstance(failed(outcomes[0]).error, Unprintable)
+        assert "Unprintable" in failed(outcomes[0]).traceback
+        with pytest.raises(FanOutError, match="can't be rendered"):
+            engine_values(outcomes)
+        with pytest.raises(FanOutError, match="can't be rendered") as caught:
+            await fan_out(branch, [7], limit=1, mode="fail_fast")
+        assert len(caught.value.outcomes) == 1
+
+    @pytest.mark.parametrize("kind", [GeneratorExit, type("Stop", (BaseException,), {})])
+    @virtual_time
+    async def test_that_are_no_exceptions_end_the_fan_out_and_are_raised(self, kind: type[BaseException]) -> None:
+        async def branch(item: Item) -> str:
+            if item.key == "k1":
+                raise kind
+            return await wait(item)
+
+        with pytest.raises(kind):
+            await fan_out(branch, items(50, 1, 1), limit=2)
+        assert now() == 0
+        assert not other_tasks()
+
+    @virtual_time
+    async def test_keep_no_frame_of_the_engine_and_so_no_cycle(self) -> None:
+        class Seen(Exception):
+            pass
+
+        async def branch(_: int) -> None:
+            raise Seen
+
+        gc.disable()
+        try:
+            (outcome,) = await fan_out(branch, [7], limit=1)
+            gone = weakref.ref(failed(outcome).error)
+            del outcome
+            assert gone() is None
+        finally:
+            gc.enable()
+
+
+@virtual_time
+async def test_values_are_gone_with_their_outcomes() -> None:
+    class Large:
+        pass
+
+    async def branch(_: int) -> Large:
+        return Large()
+
+    gc.disable()
+    try:
+        outcomes = await fan_out(branch, [1, 2], limit=1)
+        gone = [weakref.ref(value) for value in engine_values(outcomes)]
+        del outcomes
+        assert [ref() for ref in gone] == [None, None]
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize(
+    ("branch", "kind"), [(lambda item: item, "Item"), (lambda _: None, "NoneType"), (iter, "list_iterator")]
+)
+@virtual_time
+async def test_function_that_is_not_async_is_refused_when_it_is_called(branch: Any, kind: str) -> None:
+    given_items = [[1]] if branch is iter else items(1, 1)
+    with pytest.raises(TypeError, match=f"a branch is an async function, and this one returned {kind}"):
+        await fan_out(branch, given_items, limit=1)
+
+
+@virtual_time
+async def test_item_whose_key_is_a_number_is_refused() -> None:
+    class Row:
+        key = 7
+
+    with pytest.raises(TypeError, match=r"that of item 0 is 7: name items with key="):
+        await fan_out(wait, [Row()], limit=1)  # type: ignore[arg-type]

@@ -173,14 +173,15 @@ async def stream(
                 ...
 
     Leaving the block cancels the branches that still run and waits until they have ended. Where outcomes are
-    fetched more slowly than they arrive, no further branch starts while as many as the limit are waiting.
+    fetched more slowly than they arrive, no further branch starts while as many as the limit are waiting. Outcomes
+    that were fetched aren't kept: `outcomes` of a FanOutError has those that came with its cause or after it.
 
     Args:
         As for `fan_out`.
     Raises:
         As `fan_out`: before anything starts on entering the block, else where the outcomes end.
     """
-    options = Options(limit, deadline_s, total_deadline_s, mode, on_event, is_fetched=True, has_backlog=True)
+    options = Options(limit, deadline_s, total_deadline_s, mode, on_event, is_fetched=True, is_stream=True)
     running = _prepared(branch, items, state, schema, key, priority, options)
     running.begin()
     try:

@@ -98,6 +98,8 @@ def _own_key(item: Any, position: int) -> str:
     key = getattr(item, "key", None)
     if isinstance(key, str):
         return key
+    if isinstance(key, int):
+        raise TypeError(f"a key is a string, and that of item {position} is {key!r}: name items with key=")
     return str(item) if isinstance(item, PurePath) else str(position)
 
 

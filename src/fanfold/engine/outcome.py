@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from traceback import format_exception
 from typing import Any, Generic, TypeAlias, TypeVar
 
+from fanfold.engine.wrapper import text_of
 from fanfold.errors import FanfoldError
 
 T = TypeVar("T")
@@ -117,8 +118,8 @@ def values(outcomes: Iterable[Outcome[T]]) -> list[T]:
     failed = failures(outcomes)
     if failed:
         first = failed[0]
-        message = f"{len(failed)} of {len(outcomes)} branches failed, {first.key} with {type(first.error).__name__}"
-        raise FanOutError(f"{message}: {first.error}", outcomes=outcomes) from first.error
+        message = f"{len(failed)} of {len(outcomes)} branches failed, {first.key} with {text_of(first.error)}"
+        raise FanOutError(message, outcomes=outcomes) from first.error
     return [outcome.value for outcome in outcomes if isinstance(outcome, Done)]
 
 

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass
+from types import CoroutineType
 from typing import Any, Generic, Literal, TypeAlias, TypeVar, get_args
 
 from fanfold.engine.branch import Branch, BranchTask, Place, current, current_branch
@@ -24,6 +25,7 @@ from fanfold.engine.outcome import (
     Outcome,
     done,
 )
+from fanfold.engine.wrapper import text_of
 
 T = TypeVar("T")
 
@@ -37,9 +39,10 @@ class Options:
 
     Attributes:
         is_fetched: outcomes are fetched one by one as they arrive.
-        has_backlog: no further branch starts while as many outcomes as the limit wait to be fetched.
+        is_stream: nobody will ask for outcomes that were fetched, and no further branch starts while as many as the
+            limit wait for that.
     Raises:
-        ValueError: they make no sense.
+        TypeError, ValueError: they make no sense.
     """
 
     limit: int | Limit | None
@@ -48,11 +51,13 @@ class Options:
     mode: Mode
     on_event: Callable[[Event], None] | None
     is_fetched: bool
-    has_backlog: bool = False
+    is_stream: bool = False
 
     def __post_init__(self) -> None:
         for name in ("deadline_s", "total_deadline_s"):
             seconds = getattr(self, name)
+            if not isinstance(seconds, int | float | None):
+                raise TypeError(f"{name} is a number of seconds or None, not {seconds!r}")
             if seconds is not None and not seconds > 0:
                 raise ValueError(f"{name} must be more than 0, not {seconds}")
         if self.mode not in get_args(Mode):
@@ -84,7 +89,8 @@ class Running(Generic[T]):
         self._total_deadline_s = options.total_deadline_s
         self._fail_fast = options.mode == "fail_fast"
         self._is_fetched = options.is_fetched
-        self._backlog = limit.most if options.has_backlog and limit else None
+        self._is_stream = options.is_stream
+        self._backlog = limit.most if options.is_stream and limit else None
         self._waiting: deque[int] = deque()
         self._branches: dict[int, Branch] = {}
         self._outcomes: dict[int, Outcome[T]] = {}
@@ -183,13 +189,13 @@ class Running(Generic[T]):
             BaseException: what ended the fan-out otherwise, as it was.
         """
         self.raise_error(cancelled)
-        outcomes = [self._outcomes[index] for index in sorted(self._outcomes)]
-        if self._first_failed is not None:
-            key, error = self._first_failed.key, self._first_failed.error
-            raise FanOutError(f"{key} failed: {type(error).__name__}: {error}", outcomes=outcomes) from error
+        # Taken out: this object is part of cycles, and would keep all values until they are collected.
+        kept, self._outcomes = self._outcomes, {}
+        outcomes = [kept[index] for index in sorted(kept)]
+        if (first := self._first_failed) is not None:
+            raise FanOutError(f"{first.key} failed: {text_of(first.error)}", outcomes=outcomes) from first.error
         if (broken := self._source_error) is not None:
-            message = f"the items ended with an error: {type(broken).__name__}: {broken}"
-            raise FanOutError(message, outcomes=outcomes) from broken
+            raise FanOutError(f"the items ended with an error: {text_of(broken)}", outcomes=outcomes) from broken
         return outcomes
 
     def raise_error(self, cancelled: Sequence[asyncio.CancelledError]) -> None:
@@ -241,10 +247,13 @@ class Running(Generic[T]):
         if self._deadline_s is not None:
             timer = self._loop.call_later(self._deadline_s, branch._expire)
         try:
-            value = detach(await self._call(branch._index))
-        except GeneratorExit:
-            raise
-        except BaseException as error:  # noqa: BLE001 the branch boundary: whatever a branch raises is its outcome
+            awaitable = self._call(branch._index)
+            if type(awaitable) is not CoroutineType and not isinstance(awaitable, Awaitable):
+                self.abandon(_not_async(awaitable))
+            value = detach(await awaitable)
+        except BaseException as error:
+            if self._loop.is_closed():
+                raise  # nobody waits for it any more
             outcome: Outcome[T] = self._failed(branch, error)
         else:
             if branch._expired or self._timed_out:
@@ -279,10 +288,11 @@ class Running(Generic[T]):
     def _failed(self, branch: Branch, cause: BaseException | None) -> Failed:
         """What a branch came to that has no value, or one that doesn't count any more."""
         if cause is not None and cause.__traceback__ is not None:
-            # Without the engine's own frame: the outcome would stand in it, and so hold on to itself.
-            cause.__traceback__ = cause.__traceback__.tb_next
-        if isinstance(cause, (KeyboardInterrupt, SystemExit)):
-            # Raised in a task they stop the event loop at once; the caller gets them when all tasks have ended.
+            # Without the engine's own frame: the outcome would stand in it, and so hold on to itself. Not by setting
+            # the attribute: an error that is a frozen dataclass refuses that.
+            BaseException.with_traceback(cause, cause.__traceback__.tb_next)
+        if not isinstance(cause, Exception | asyncio.CancelledError | None):
+            # In a task, KeyboardInterrupt stops the event loop at once; the caller gets it when all tasks have ended.
             self.abandon(cause)
         if isinstance(cause, Exception) and not branch._expired and not self._timed_out:
             error = cause
@@ -321,7 +331,8 @@ class Running(Generic[T]):
             if self._fail_fast and not self._stopping:
                 self._first_failed = outcome
                 self._stop()
-        self._outcomes[outcome.index] = outcome
+        if not self._is_stream or self._stopping:
+            self._outcomes[outcome.index] = outcome
         if self._is_fetched:
             self._arrived.append(outcome)
             self._arrival.set()
@@ -385,3 +396,7 @@ class Running(Generic[T]):
         elif not puller.cancelled() and (error := puller.exception()) is not None:
             self.abandon(error)
         self._check_over()
+
+
+def _not_async(returned: object) -> TypeError:
+    return TypeError(f"a branch is an async function, and this one returned {type(returned).__name__} to be awaited")
