@@ -137,5 +137,5 @@ async def _journaled(case: Case) -> AsyncIterator[Run]:
         synchronous: Literal["NORMAL", "FULL"] = "FULL" if case.variant == "FULL" else "NORMAL"
         path, run = Path(folder) / "journal.db", f"run-{next(_runs)}"
         async with Journal.open(path, run=run, version="1", synchronous=synchronous) as journal:
-            wrapped = kept(journal.wrap(branch))
+            wrapped = kept(journal.wrap(branch, name="branch"))
             yield Run(lambda: fan_out(wrapped, range(case.n), limit=case.limit, state=state), read, extra)

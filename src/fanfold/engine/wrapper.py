@@ -57,7 +57,12 @@ def name_of(function: Callable[..., object]) -> str:
 
 def text_of(error: BaseException) -> str:
     """An error's type and message, in any case: what reports an error mustn't fail by it."""
+    return f"{type(error).__name__}: {message_of(error)}"
+
+
+def message_of(error: BaseException) -> str:
+    """What an error says, in any case."""
     try:
-        return f"{type(error).__name__}: {error}"
+        return str(error)
     except Exception:  # noqa: BLE001 a message is rendered by its error's own code, which may raise anything
-        return f"{type(error).__name__}: (its message can't be rendered)"
+        return "(its message can't be rendered)"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import threading
+import traceback
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from fanfold.engine import Done, Failed, Limit, fan_out
 from fanfold.engine.caching import CacheError, CacheKey, MemoryStore, SqliteStore, Store, cache, run_once
 from fanfold.engine.content import ContentError
+from fanfold.engine.retry import retry
 from fanfold.testing.clock import virtual_time
 
 
@@ -167,6 +169,19 @@ async def test_errors_reach_all_who_wait_and_are_not_kept() -> None:
     work.error = None
     assert await ask("a") == Answer(["a"])
     assert work.runs == 2
+
+
+@virtual_time
+async def test_an_error_for_many_has_the_traceback_that_the_first_call_had() -> None:
+    async def shown_to(callers: int) -> int:
+        ask = on(MemoryStore(), Work(error=OSError("down")))
+        ended = await asyncio.gather(*[ask("a") for _ in range(callers)], return_exceptions=True)
+        (error,) = {error for error in ended if isinstance(error, OSError)}
+        lines = traceback.format_exception(error)
+        assert "in __call__" in "".join(lines)
+        return len(lines)
+
+    assert await shown_to(40) <= await shown_to(1) + 3
 
 
 @virtual_time
@@ -357,6 +372,13 @@ def test_functions_that_a_name_does_not_tell_apart_need_one() -> None:
         async def ask(self) -> None:
             """Whom it asks isn't among its arguments."""
 
+        @retry(2)
+        async def ask_again(self) -> None:
+            """Nor here, and a decorator leads to a function that has a name."""
+
+    renamed = functools.partial(uses_none, "a")
+    functools.update_wrapper(renamed, uses_none)
+
     @functools.wraps(uses_variable)
     async def wrapper() -> list[str]:
         return await uses_variable()
@@ -364,8 +386,11 @@ def test_functions_that_a_name_does_not_tell_apart_need_one() -> None:
     with pytest.raises(CacheError, match="uses_variable uses variable of the function around it") as caught:
         cache(store)(uses_variable)
     assert caught.value.hint
-    refused: list[Callable[..., Awaitable[Any]]] = [wrapper, Asker().ask, functools.partial(uses_none, "a"), Work()]
-    for function in (*refused, lambda: uses_none("a")):
+    refused: list[Callable[..., Awaitable[Any]]] = [
+        *(wrapper, Asker().ask, Asker().ask_again, Work()),
+        *(functools.partial(uses_none, "a"), renamed, lambda: uses_none("a")),
+    ]
+    for function in refused:
         with pytest.raises(CacheError):
             cache(store)(function)
         cache(store, name="given")(function)

@@ -20,7 +20,7 @@ async def keys(path: Path, items: list[str], *, run: str = "a", version: str = "
         raise RuntimeError
 
     async with Journal.open(path, run=run, version=version) as journal:
-        await fan_out(journal.wrap(pay, **names), items, limit=None, key=lambda item: item[0])
+        await fan_out(journal.wrap(pay, **{"name": "pay", **names}), items, limit=None, key=lambda item: item[0])
     return [seen[item] for item in items]
 
 
@@ -55,7 +55,7 @@ async def test_retries_share_a_key_and_rounds_and_purposes_do_not(path: Path) ->
     async def rounds(number: int) -> None:
         async with Journal.open(path, run="a", version="1") as journal:
             for _ in range(number):
-                await fan_out(retry(attempts=2, wait_initial_s=0.001)(journal.wrap(pay)), ["x"], limit=1)
+                await fan_out(retry(attempts=2, wait_initial_s=0.001)(journal.wrap(pay, name="pay")), ["x"], limit=1)
 
     await rounds(2)
     assert seen[0] == seen[1] != seen[2] == seen[3]
@@ -74,13 +74,13 @@ async def test_nested_branches_have_keys_of_their_own(path: Path) -> None:
 
     async def outer(item: str) -> str:
         seen.append(idempotency_key())
-        await fan_out(journal.wrap(inner), range(2), limit=None)
+        await fan_out(journal.wrap(inner, name="inner"), range(2), limit=None)
         seen.append(idempotency_key())
         return item
 
     async with Journal.open(path, run="a", version="1") as journal:
         for item in "ab":
-            await fan_out(journal.wrap(outer), [item], limit=1)
+            await fan_out(journal.wrap(outer, name="outer"), [item], limit=1)
     assert len(seen) == 8
     assert len(set(seen)) == 6
     assert (seen[0], seen[4]) == (seen[3], seen[7])
@@ -101,7 +101,7 @@ async def test_there_is_no_key_where_nothing_is_journaled(path: Path) -> None:
 
     await fan_out(plain, [1], limit=1)
     async with Journal.open(path, run="a", version="1") as journal:
-        await fan_out(journal.wrap(outer), "a", limit=1)
+        await fan_out(journal.wrap(outer, name="outer"), "a", limit=1)
         with pytest.raises(JournalError) as caught:
             idempotency_key()
     assert len(errors) == 3

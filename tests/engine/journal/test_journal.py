@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from fanfold.engine import DeadlineExceeded, Done, Failed, current_branch, fan_out
 from fanfold.engine.content import ContentError
+from fanfold.engine.deadline import deadline
 from fanfold.engine.journal import FailedBefore, Journal, JournalError
 from fanfold.engine.retry import retry
 
@@ -42,7 +43,7 @@ def ran() -> Ran:
 async def run(path: Path, ran: Ran, items: list[int], **options: Any) -> list[Any]:
     """A whole program run: the values, or the errors, of the items."""
     async with Journal.open(path, **{"run": "a", "version": "1", **options}) as journal:
-        outcomes = await fan_out(journal.wrap(ran.double), items, limit=2)
+        outcomes = await fan_out(journal.wrap(ran.double, name="double"), items, limit=2)
     return [outcome.value if isinstance(outcome, Done) else outcome.error for outcome in outcomes]
 
 
@@ -111,7 +112,7 @@ async def test_kept_failures_fail_again_without_running(path: Path, ran: Ran) ->
 async def test_a_journal_counts_what_it_gave_back_and_what_it_recorded(path: Path, ran: Ran) -> None:
     await run(path, ran, [1, -2])
     async with Journal.open(path, run="a", version="1") as journal:
-        await fan_out(journal.wrap(ran.double), [1, -2, 3], limit=None)
+        await fan_out(journal.wrap(ran.double, name="double"), [1, -2, 3], limit=None)
         assert (journal.restored, journal.recorded, journal.token) == (1, 2, 2)
 
 
@@ -130,12 +131,15 @@ async def test_a_nested_branch_is_found_by_its_whole_path(path: Path) -> None:
 
         async def outer(item: str) -> list[str]:
             ran.append(here())
-            values = await fan_out(journal.wrap(inner), range(2), limit=None)
+            values = await fan_out(journal.wrap(inner, name="inner"), range(2), limit=None)
             if fail and item == "b":
                 raise RuntimeError
             return [outcome.value for outcome in values if isinstance(outcome, Done)]
 
-        return [getattr(outcome, "value", None) for outcome in await fan_out(journal.wrap(outer), "ab", limit=None)]
+        return [
+            getattr(outcome, "value", None)
+            for outcome in await fan_out(journal.wrap(outer, name="outer"), "ab", limit=None)
+        ]
 
     async with Journal.open(path, run="a", version="1") as journal:
         assert await flow(journal, fail=True) == [["a/0", "a/1"], None]
@@ -154,7 +158,7 @@ async def test_the_same_branch_in_rounds_has_an_outcome_for_each(path: Path) -> 
 
     async def rounds(number: int) -> list[int]:
         async with Journal.open(path, run="a", version="1") as journal:
-            rolled = [await fan_out(journal.wrap(roll), ["x"], limit=1) for _ in range(number)]
+            rolled = [await fan_out(journal.wrap(roll, name="roll"), ["x"], limit=1) for _ in range(number)]
         return [outcome.value for (outcome,) in rolled if isinstance(outcome, Done)]
 
     assert await rounds(2) == [0, 1]
@@ -176,10 +180,99 @@ async def test_functions_are_told_apart(path: Path) -> None:
         assert [outcome.value for outcome in ones + twos if isinstance(outcome, Done)] == ["one x", "two x"]
 
 
-async def test_two_functions_of_one_name_are_refused(path: Path) -> None:
+async def ask(model: str, question: str) -> str:
+    return f"{model} on {question}"
+
+
+class Asker:
+    def __init__(self, model: str) -> None:
+        self.model = model
+
+    async def ask(self, question: str) -> str:
+        return await ask(self.model, question)
+
+    @retry(attempts=2)
+    async def ask_again(self, question: str) -> str:
+        return await ask(self.model, question)
+
+    async def __call__(self, question: str) -> str:
+        return await ask(self.model, question)
+
+
+def ask_of(model: str) -> Callable[[str], Awaitable[str]]:
+    async def asked(question: str) -> str:
+        return await ask(model, question)
+
+    return asked
+
+
+def decorated_partial(model: str) -> Callable[[str], Awaitable[str]]:
+    partial = functools.partial(ask, model)
+    functools.update_wrapper(partial, ask)
+    return partial
+
+
+MAKERS: dict[str, Callable[[str], Callable[[str], Awaitable[str]]]] = {
+    "partial": lambda model: functools.partial(ask, model),
+    "partial with the function's name": decorated_partial,
+    "retried partial": lambda model: retry(attempts=2)(functools.partial(ask, model)),
+    "bound method": lambda model: Asker(model).ask,
+    "bound method, decorated": lambda model: Asker(model).ask_again,
+    "callable object": Asker,
+    "closure": ask_of,
+    "retried closure": lambda model: retry(attempts=2)(ask_of(model)),
+    "lambda": lambda model: lambda question: ask(model, question),
+}
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+async def test_what_a_name_does_not_tell_apart_needs_one_of_its_own(
+    path: Path, make: Callable[[str], Callable[[str], Awaitable[str]]]
+) -> None:
+    async with Journal.open(path, run="a", version="1") as journal:
+        with pytest.raises(JournalError) as caught:
+            journal.wrap(make("small"), returns=str)
+        assert "name=" in str(caught.value.hint)
+    for restored in (0, 2):
+        async with Journal.open(path, run="a", version="1") as journal:
+            for model in ("small", "large"):
+                assert await journal.wrap(make(model), name=f"ask {model}", returns=str)("it") == f"{model} on it"
+            assert journal.restored == restored
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+async def test_a_given_name_is_for_one_function(
+    path: Path, make: Callable[[str], Callable[[str], Awaitable[str]]]
+) -> None:
+    small = make("small")
+    async with Journal.open(path, run="a", version="1") as journal:
+        journal.wrap(small, name="ask", returns=str)
+        journal.wrap(small, name="ask", returns=str)
+        with pytest.raises(JournalError, match="two functions") as caught:
+            journal.wrap(make("large"), name="ask", returns=str)
+        assert "name=" in str(caught.value.hint)
+
+
+async def test_a_function_may_be_wrapped_again(path: Path) -> None:
     def make() -> Callable[[str], Awaitable[str]]:
         async def branch(item: str) -> str:
             return item
+
+        return branch
+
+    asker = Asker("small")
+    async with Journal.open(path, run="a", version="1") as journal:
+        for _ in range(2):
+            journal.wrap(make())
+            journal.wrap(retry(attempts=2)(make()))
+            journal.wrap(asker.ask, name="ask")
+            journal.wrap(deadline(60)(asker.ask), name="ask")
+
+
+async def test_two_functions_of_one_name_are_refused(path: Path) -> None:
+    def make(model: str = "", *, loud: bool = False) -> Callable[..., Awaitable[str]]:
+        async def branch(item: str, model: str = model, *, loud: bool = loud) -> str:
+            return f"{model} on {item}{'!' * loud}"
 
         return branch
 
@@ -192,17 +285,17 @@ async def test_two_functions_of_one_name_are_refused(path: Path) -> None:
 
     async with Journal.open(path, run="a", version="1") as journal:
         journal.wrap(make())
-        journal.wrap(make())
-        with pytest.raises(JournalError, match="two functions") as caught:
-            journal.wrap(make_another())
-        assert "name=" in str(caught.value.hint)
+        for other in (make_another(), make("large"), make(loud=True)):
+            with pytest.raises(JournalError, match="two functions") as caught:
+                journal.wrap(other)
+            assert "name=" in str(caught.value.hint)
         journal.wrap(make_another(), name="another")
 
 
 async def test_a_journaled_function_works_outside_of_branches_too(path: Path, ran: Ran) -> None:
     for _ in range(2):
         async with Journal.open(path, run="a", version="1") as journal:
-            assert await journal.wrap(ran.double)(4) == 8
+            assert await journal.wrap(ran.double, name="double")(4) == 8
     assert ran.taken() == [4]
 
 
@@ -230,7 +323,7 @@ async def test_values_come_back_as_their_types(path: Path) -> None:
 
     for _ in range(2):
         async with Journal.open(path, run="a", version="1") as journal:
-            (outcome,) = await fan_out(journal.wrap(make), [1], limit=1)
+            (outcome,) = await fan_out(journal.wrap(make, name="make"), [1], limit=1)
         assert isinstance(outcome, Done)
         assert outcome.value == report
         assert type(outcome.value.answers["a"].points[0]) is Point
@@ -286,10 +379,14 @@ async def test_types_are_found_behind_partials_decorators_and_plain_functions(pa
         async def __call__(self, item: int) -> int:
             return item + 4
 
-    branches: list[Callable[[int], Awaitable[int]]] = [functools.partial(add, 1), retry(attempts=2)(plain), Callee()]
+    branches: dict[str, Callable[[int], Awaitable[int]]] = {
+        "partial": functools.partial(add, 1),
+        "plain": retry(attempts=2)(plain),
+        "callee": Callee(),
+    }
     for restored in (0, 3):
         async with Journal.open(path, run="a", version="1") as journal:
-            assert [await journal.wrap(branch)(10) for branch in branches] == [11, 13, 14]
+            assert [await journal.wrap(branch, name=name)(10) for name, branch in branches.items()] == [11, 13, 14]
             assert journal.restored == restored
 
 
@@ -315,7 +412,9 @@ async def test_shared_state_is_stored_once_and_counts(path: Path) -> None:
 
     async def counted(words: dict[str, int]) -> list[Any]:
         async with Journal.open(path, run="a", version="1") as journal:
-            outcomes = await fan_out(journal.wrap(look_up), words, limit=None, state={"words": words, "n": 0})
+            outcomes = await fan_out(
+                journal.wrap(look_up, name="look_up"), words, limit=None, state={"words": words, "n": 0}
+            )
         return [outcome.value for outcome in outcomes if isinstance(outcome, Done)]
 
     words = {f"w{number}": number for number in range(50)}
@@ -358,7 +457,7 @@ async def test_a_retry_finds_what_was_durable_when_its_deadline_passed(path: Pat
         return item
 
     async with Journal.open(path, run="a", version="1") as journal:
-        call = journal.wrap(branch)
+        call = journal.wrap(branch, name="branch")
         waiting = asyncio.create_task(call(7))
         await asyncio.sleep(0)
         waiting.cancel()
@@ -399,9 +498,28 @@ async def test_an_error_with_what_no_database_takes_is_recorded(path: Path) -> N
     assert stored(path, "SELECT error, json_valid(path) FROM outcome") == [("\\ud800 and \0", 1)]
 
 
+class Broken(Exception):
+    def __str__(self) -> str:
+        raise AttributeError("response")
+
+
+async def test_an_error_whose_message_fails_is_recorded_and_stays_what_it_is(path: Path) -> None:
+    async def branch(_item: int) -> int:
+        raise Broken
+
+    async with Journal.open(path, run="a", version="1") as journal:
+        (outcome,) = await fan_out(journal.wrap(branch), [1], limit=1)
+    assert isinstance(outcome, Failed)
+    assert type(outcome.error) is Broken
+    ((kind, error, traceback),) = stored(path, "SELECT error_type, error, traceback FROM outcome")
+    assert kind.endswith("Broken")
+    assert error == "(its message can't be rendered)"
+    assert "in branch" in traceback
+
+
 async def test_a_closed_journal_runs_nothing(path: Path, ran: Ran) -> None:
     async with Journal.open(path, run="a", version="1") as journal:
-        call = journal.wrap(ran.double)
+        call = journal.wrap(ran.double, name="double")
     with pytest.raises(JournalError, match="closed"):
         await call(1)
     assert ran.taken() == []
@@ -415,7 +533,7 @@ async def test_what_outlives_the_block_records_nothing(path: Path) -> None:
         return item
 
     async with Journal.open(path, run="a", version="1") as journal:
-        outliving = asyncio.create_task(journal.wrap(late)(1))
+        outliving = asyncio.create_task(journal.wrap(late, name="late")(1))
         await asyncio.sleep(0)
     left.set()
     with pytest.raises(JournalError, match="closed"):
@@ -428,7 +546,7 @@ async def test_leaving_the_block_ends_all_threads_even_when_cancelled(path: Path
 
     async def flow() -> None:
         async with Journal.open(path, run="a", version="1") as journal:
-            await fan_out(journal.wrap(ran.double), range(10), limit=3)
+            await fan_out(journal.wrap(ran.double, name="double"), range(10), limit=3)
             await asyncio.sleep(60)
 
     before = threading.active_count()

@@ -41,7 +41,7 @@ class Sums:
     ran: Counter[str] = field(default_factory=Counter)
 
     async def of(self, tree: list[Tree]) -> int:
-        outcomes = await fan_out(self.journal.wrap(self.branch), tree, limit=3)
+        outcomes = await fan_out(self.journal.wrap(self.branch, name="branch"), tree, limit=3)
         return sum(outcome.value for outcome in outcomes if isinstance(outcome, Done))
 
     async def branch(self, tree: Any) -> int:
@@ -117,6 +117,7 @@ class Program(RuleBasedStateMachine):
         self.version = "1"
         self.keep_failures = False
         self.answers = iter(range(1_000_000))
+        self.answer: int | None = None
 
     @initialize()
     def begin(self) -> None:
@@ -141,13 +142,8 @@ class Program(RuleBasedStateMachine):
     @rule(place=st.sampled_from("xyz"), item=st.integers(0, 2), fails=st.booleans())
     def run_branch(self, place: str, item: int, fails: bool) -> None:
         new = next(self.answers)
-
-        async def branch(_item: int) -> int:
-            if fails:
-                raise ValueError
-            return new
-
-        wrapped = self.open[-1][1].wrap(branch)
+        self.answer = None if fails else new
+        wrapped = self.open[-1][1].wrap(self.branch, name="branch")
         outcomes = self.runner.run(fan_out(wrapped, [item], limit=1, key=lambda _: place))
         (outcome,) = outcomes
         key = (self.version, place, item)
@@ -156,6 +152,11 @@ class Program(RuleBasedStateMachine):
         else:
             self.committed.setdefault(key, []).append(None if fails else new)
             assert told(outcome) == (None if fails else new, ValueError)
+
+    async def branch(self, _item: int) -> int:
+        if self.answer is None:
+            raise ValueError
+        return self.answer
 
     @precondition(lambda self: len(self.open) > 1)
     @rule(item=st.integers(3, 5))

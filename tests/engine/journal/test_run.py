@@ -93,7 +93,7 @@ async def test_who_was_taken_over_records_nothing_more(path: Path) -> None:
                 return item
 
             with pytest.raises(JournalFenced):
-                await first.wrap(count)(3)
+                await first.wrap(count, name="count")(3)
             assert ran == 0
             assert await second.wrap(double)(2) == 4
     assert rows(path, "SELECT value, token FROM outcome") == [("2", 1), ("4", 2)]

@@ -68,8 +68,8 @@ async def flow(order: Order, opened: int) -> None:
         on_step=crash.at_step(order["step"][0], time=order["step"][1]) if order["step"] else None,
     ) as journal:
         os.close(opened)
-        journaled = journal.wrap(die(inner_branch))
-        outcomes = await fan_out(journal.wrap(outer_branch), range(order["outer"]), limit=4)
+        journaled = journal.wrap(die(inner_branch), name="inner")
+        outcomes = await fan_out(journal.wrap(outer_branch, name="outer"), range(order["outer"]), limit=4)
     for outer, outcome in enumerate(outcomes):
         if outer == order["doomed"]:
             assert isinstance(outcome, Failed), outcome

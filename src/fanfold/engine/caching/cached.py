@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 import inspect
-import types
 import typing
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
 
 from fanfold.engine.caching.flight import fly
 from fanfold.engine.caching.store import CacheError, CacheKey, Store, check_bounds
-from fanfold.engine.wrapper import Wrapper, name_of, refuse_function
+from fanfold.engine.identity import named
+from fanfold.engine.wrapper import Wrapper, refuse_function
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -54,7 +54,7 @@ def cache(
     check_bounds(ttl_s=ttl_s)
 
     def wrap(function: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
-        label = name or _identity(function)
+        label = name or _label(function)
         inputs_of = key or _bound(function)
         of = _returned(function) if returns is None else returns
 
@@ -77,8 +77,9 @@ async def run_once(
 
     Of equal calls on one event loop and one store, the first looks the result up, and runs where there is none;
     the others wait, with their branches' slots given up. Each gets a result of its own. Where the run raises, all
-    get that error. Where the first call is cancelled, the next in line runs instead. A call from within the run
-    is a run of its own. After an `invalidate`, nobody joins earlier runs, whose results aren't kept.
+    get that error, with the traceback that it had then. Where the first call is cancelled, the next in line runs
+    instead. A call from within the run is a run of its own. After an `invalidate`, nobody joins earlier runs, whose
+    results aren't kept.
 
     Args:
         key: made by `CacheKey.of`.
@@ -102,19 +103,14 @@ async def run_once(
     return await fly((id(store), key.digest), generation, found_or_run, joined=store.joined)
 
 
-def _identity(function: Callable[..., object]) -> str:
+def _label(function: Callable[..., object]) -> str:
     """Module and qualified name.
 
     Raises:
         CacheError: another function, that does something else, may have the same.
     """
-    inner = inspect.unwrap(function)
     hint = "give name=, and with key= or as arguments all that its result depends on"
-    if not isinstance(inner, types.FunctionType) or inner.__name__ == "<lambda>":
-        raise CacheError(f"{name_of(inner)} has no name that says what it does", hint=hint)
-    around = [variable for variable in inner.__code__.co_freevars if variable != "__class__"]
-    if around:
-        raise CacheError(f"{name_of(inner)} uses {', '.join(around)} of the function around it", hint=hint)
+    inner = named(function, CacheError, hint=hint)
     return f"{inner.__module__}.{inner.__qualname__}"
 
 

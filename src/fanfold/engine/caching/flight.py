@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Any, Generic, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -44,14 +45,18 @@ async def fly(
 
 @dataclass(frozen=True, slots=True)
 class _Landed(Generic[T]):
-    """How a flight ended: with a value or with an error."""
+    """How a flight ended: with a value, or with an error and where that came from."""
 
     frozen: Frozen[T] | None = None
     error: Exception | None = None
+    traceback: TracebackType | None = None
 
     def value(self) -> T:
+        if self.error is not None:
+            # All raise the same one, and each raise would add its frames to those of the others.
+            raise self.error.with_traceback(self.traceback)
         if self.frozen is None:
-            raise self.error or AssertionError
+            raise AssertionError
         return self.frozen.view()
 
 
@@ -83,7 +88,7 @@ class _Flight:
             value = await run()
             frozen = Freezer().freeze(value, name="the result") if self._waiting else None
         except Exception as error:
-            self._land(_Landed(error=error))
+            self._land(_Landed(error=error, traceback=error.__traceback__))
             raise
         except BaseException:
             self._hand_over()

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
 from fanfold.engine.content import Codec, ContentError
+from fanfold.engine.identity import are_one
 from fanfold.engine.journal import run as runs
 from fanfold.engine.journal.effects import Call, path_here, running
 from fanfold.engine.journal.errors import FailedBefore, JournalError
 from fanfold.engine.journal.ledger import Ledger, failure, path_text
 from fanfold.engine.journal.run import Committed, Key, RunSummary, Taken
 from fanfold.engine.journal.schema import Synchronous
-from fanfold.engine.journal.signature import code_of, name_of, return_type
+from fanfold.engine.journal.signature import function_name, return_type
 from fanfold.engine.journal.states import States, item_hash
 from fanfold.engine.journal.writer import Writer
 
@@ -45,7 +46,7 @@ class Journal:
         self._writer = writer
         self._ledger = ledger
         self._states = States(taken.states)
-        self._codes: dict[str, object] = {}
+        self._functions: dict[str, Callable[..., object]] = {}
 
     @property
     def restored(self) -> int:
@@ -141,17 +142,19 @@ class Journal:
         has timed out; a retry then finds the value.
 
         Args:
-            branch: called with an item, or an item and a state. What else it uses (a closure, its object where it
-                is a method, a file) isn't looked at: have `version` or `name` tell when that differs.
+            branch: called with an item, or an item and a state. What else it uses (a default, a global, a file, and
+                with a `name` what it is bound to) isn't looked at: have `version` or `name` tell when that differs.
             returns: the type of its values; None = what its annotation says.
-            name: to record its outcomes under; None = its qualified name.
+            name: to record its outcomes under; None = its qualified name. It must be given where that says too
+                little: for lambdas, partials, bound methods, and functions that use variables of the function
+                around them.
         Raises:
-            JournalError: no type or no name is known, or another function has that name in this journal.
+            JournalError: no type is known, it needs a name, or this opening knows another function by that name.
             ContentError: values of this type can't be written as JSON.
             From the branch: ContentError where a value wouldn't come back equal; NotDurable where it can't be
             written, JournalFenced where another opening has taken the run over.
         """
-        function = _named("function", name_of(branch) if name is None else name)
+        function = _named("function", function_name(branch) if name is None else name)
         self._register(function, branch)
         codec: Codec[T] = Codec(return_type(branch) if returns is None else returns)
         ledger = self._ledger
@@ -182,10 +185,10 @@ class Journal:
         return journaled
 
     def _register(self, function: str, branch: Callable[..., object]) -> None:
-        code = code_of(branch)
-        if self._codes.setdefault(function, code) != code:
+        if not are_one(self._functions.setdefault(function, branch), branch):
             raise JournalError(
-                f"two functions would record their outcomes as {function!r}", hint="pass a name= of its own to each"
+                f"two functions would record their outcomes as {function!r}",
+                hint="pass a name= of its own to each, or make one function and wrap that",
             )
 
 

@@ -13,6 +13,7 @@ from fanfold.engine.journal.errors import JournalError, fenced
 from fanfold.engine.journal.run import Committed, Key, Past, Taken
 from fanfold.engine.journal.states import State
 from fanfold.engine.journal.writer import Record, Writer
+from fanfold.engine.wrapper import message_of
 
 MOST_TRACEBACK_CHARS: Final = 20_000
 
@@ -120,7 +121,7 @@ def failure(error: Exception) -> Committed:
     if len(traceback) > MOST_TRACEBACK_CHARS:
         half = MOST_TRACEBACK_CHARS // 2
         traceback = f"{traceback[:half]}\n...\n{traceback[-half:]}"
-    return Committed(None, f"{kind.__module__}.{kind.__qualname__}", _storable(str(error)), _storable(traceback))
+    return Committed(None, f"{kind.__module__}.{kind.__qualname__}", _storable(message_of(error)), _storable(traceback))
 
 
 def _storable(text: str) -> str:

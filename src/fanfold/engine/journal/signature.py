@@ -7,28 +7,18 @@ import inspect
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, get_args, get_origin, get_type_hints
 
+from fanfold.engine.identity import named
 from fanfold.engine.journal.errors import JournalError
 
 
-def name_of(function: Callable[..., object]) -> str:
+def function_name(function: Callable[..., object]) -> str:
     """The name to record a function's outcomes under, the same in the next process.
 
     Raises:
-        JournalError: it has none that tells it from others.
+        JournalError: another function, that does something else, may have the same.
     """
-    plain = _unwrapped(function)
-    name = getattr(plain, "__qualname__", None) or type(plain).__qualname__
-    if "<lambda>" in name:
-        raise JournalError(
-            "a lambda has no name to be found again by", hint="pass name=, or define it with `async def`"
-        )
-    return str(name)
-
-
-def code_of(function: Callable[..., object]) -> object:
-    """What two functions of one name have in common if they are one function."""
-    plain = _unwrapped(function)
-    return getattr(plain, "__code__", None) or type(plain)
+    hint = "pass name=, and say in it, or in the items or the state, what its values depend on"
+    return named(function, JournalError, hint=hint).__qualname__
 
 
 def return_type(function: Callable[..., object]) -> Any:
