@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import datetime as dt
 import decimal
 import enum
+import logging
 import pathlib
+import queue
 import re
 import sys
 import threading
@@ -16,8 +19,8 @@ import weakref
 import zoneinfo
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cached_property, partial
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache, partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import pytest
@@ -321,12 +324,180 @@ class Memo:
         return found
 
 
+def filled_in(target: object) -> list[int]:
+    if not hasattr(target, "seen"):
+        object.__setattr__(target, "seen", [])
+    found: list[int] = vars(target)["seen"]
+    return found
+
+
+def passed_on(method: Callable[..., list[int]]) -> Callable[..., list[int]]:
+    def call(self: object) -> list[int]:
+        return method(self)
+
+    return call
+
+
+class Remembered:
+    """A decorator that fills in an attribute."""
+
+    def __get__(self, owner: object, _: type) -> Callable[[], list[int]]:
+        return lambda: filled_in(owner)
+
+
+set_attribute = object.__setattr__
+
+
+@dataclass(frozen=True)
+class ByProperty:
+    n: int
+
+    @property
+    def seen_here(self) -> list[int]:
+        return filled_in(self)
+
+    log = property(lambda self: lambda: self.seen_here)
+
+
+@dataclass(frozen=True)
+class ByVars:
+    n: int
+
+    def log(self) -> list[int]:
+        found: list[int] = vars(self).setdefault("seen", [])
+        return found
+
+
+@dataclass(frozen=True)
+class ByName:
+    n: int
+
+    def log(self) -> list[int]:
+        found: list[int] = getattr(self, "__dict__").setdefault("seen", [])  # noqa: B009 that is what is tried
+        return found
+
+
+@dataclass(frozen=True)
+class ByAlias:
+    n: int
+
+    def log(self) -> list[int]:
+        if not hasattr(self, "seen"):
+            set_attribute(self, "seen", [])
+        found: list[int] = self.__getattribute__("seen")
+        return found
+
+
+@dataclass(frozen=True)
+class ByFunction:
+    n: int
+
+    def log(self) -> list[int]:
+        return filled_in(self)
+
+
+@dataclass(frozen=True)
+class ByInnerFunction:
+    n: int
+
+    def log(self) -> list[int]:
+        def fill() -> list[int]:
+            found: list[int] = self.__dict__.setdefault("seen", [])
+            return found
+
+        return fill()
+
+
+@dataclass(frozen=True)
+class ByDecorated:
+    n: int
+    log = passed_on(filled_in)
+
+
+@dataclass(frozen=True)
+class ByStaticMethod:
+    n: int
+    fill = staticmethod(filled_in)
+
+    def log(self) -> list[int]:
+        return self.fill(self)
+
+
+@dataclass(frozen=True)
+class ByDescriptor:
+    n: int
+    log = Remembered()
+
+
+@dataclass(frozen=True, slots=True)
+class BySlot:
+    n: int
+    _seen: list[int] | None = field(default=None, init=False)
+
+    @property
+    def log(self) -> Callable[[], list[int]]:
+        if self._seen is None:
+            object.__setattr__(self, "_seen", [])
+        return lambda: self._seen or self._seen  # type: ignore[return-value]
+
+
 def test_a_frozen_dataclass_that_fills_in_later_is_not_shared() -> None:
-    cached, memo = freeze(Cached(("a",))), freeze([Memo(1)])
+    cached = freeze(Cached(("a",)))
     cached.view().upper.append("B")
-    memo.view()[0].log().append(1)
     assert cached.view().upper == ["A"]
-    assert memo.view()[0].log() == []
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(Memo, ByProperty, ByVars, ByName, ByAlias, ByFunction, ByInnerFunction),
+        *(ByDecorated, ByStaticMethod, ByDescriptor, BySlot),
+    ],
+)
+def test_what_code_of_a_frozen_dataclass_fills_in_is_each_branchs_own(kind: Callable[[int], Any]) -> None:
+    base = freeze([kind(1)])
+    view = base.view()
+    view[0].log().append(1)
+    assert view[0].log() == [1]
+    assert base.view()[0].log() == []
+
+
+@dataclass(frozen=True)
+class Calculating:
+    n: int
+
+    @property
+    def double(self) -> int:
+        return self.n * 2
+
+    @classmethod
+    def of(cls, text: str) -> Calculating:
+        return cls(int(text))
+
+    def next(self) -> Calculating:
+        return replace(self, n=self.n + 1)
+
+    @lru_cache  # noqa: B019 that is what is tried
+    def power(self) -> int:
+        return self.n**2
+
+    def __lt__(self, other: Calculating) -> bool:
+        return self.n < other.n
+
+
+@pydantic_dataclass(frozen=True)
+class Validated:
+    n: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Ordered:
+    n: int
+
+
+def test_a_frozen_dataclass_that_only_calculates_is_shared() -> None:
+    for value in (Calculating(1), Ordered(1), Validated(1)):
+        assert freeze(value).view() is value
 
 
 @dataclass
@@ -424,6 +595,9 @@ class Holder:
     def __init__(self, inside: object) -> None:
         self.inside = inside
 
+    def hold(self, inside: object) -> None:
+        self.inside = inside
+
 
 class Slots:
     __slots__ = ("inside",)
@@ -482,6 +656,140 @@ def test_what_is_nested_too_deeply_is_refused() -> None:
         freeze(value)
     while value:
         value = value.pop()
+
+
+async def live() -> dict[str, object]:
+    class OwnQueue(asyncio.Queue[int]):
+        pass
+
+    variable: contextvars.ContextVar[int] = contextvars.ContextVar("variable")
+    loop = asyncio.get_running_loop()
+    return {
+        **{kind.__name__: kind() for kind in (asyncio.Lock, asyncio.Semaphore, asyncio.BoundedSemaphore)},
+        **{kind.__name__: kind() for kind in (asyncio.Event, asyncio.Condition, asyncio.TaskGroup, asyncio.Runner)},
+        **{kind.__name__: kind() for kind in (asyncio.Queue, asyncio.LifoQueue, asyncio.PriorityQueue, OwnQueue)},
+        **{kind.__name__: kind() for kind in (threading.Lock, threading.RLock, threading.Event, threading.Condition)},
+        **{kind.__name__: kind() for kind in (threading.Semaphore, threading.Thread, threading.local, queue.Queue)},
+        "barrier": asyncio.Barrier(2),
+        "timeout": asyncio.timeout(1),
+        "future": loop.create_future(),
+        "loop": loop,
+        "task": asyncio.current_task(),
+        "handle": loop.call_soon(int),
+        "thread barrier": threading.Barrier(2),
+        "context": contextvars.copy_context(),
+        "variable": variable,
+        "token": variable.set(1),
+    }
+
+
+def test_live_objects_are_refused() -> None:
+    async def run() -> None:
+        for name, value in (await live()).items():
+            for wrapped in (value, [{"a": value}], (value,), Normal([value])):  # type: ignore[list-item]
+                with pytest.raises(IsolationError, match=r"can't be copied"):
+                    freeze(wrapped, name=name)
+
+    asyncio.run(run())
+
+
+LOCKS = (asyncio.Lock, asyncio.Semaphore, asyncio.Event, asyncio.Condition, asyncio.Queue, threading.Lock)
+
+
+@pytest.mark.parametrize("kind", LOCKS)
+def test_live_objects_inside_objects_that_are_copied_are_refused(kind: Callable[[], object]) -> None:
+    with pytest.raises(IsolationError, match=r"\['a'\]\.inside can't be copied: .* (is no data|pickle)"):
+        freeze([Holder({"a": Slots(kind())})])
+    for value in (deque([kind()]), defaultdict(list, a=kind()), OrderedDict(a=kind()), {kind()}, frozenset({kind()})):
+        with pytest.raises(IsolationError, match="can't be copied"):
+            freeze(value)
+
+
+TARGET = Holder([])
+WEAK: list[object] = [
+    *(weakref.ref(TARGET), weakref.ref(TARGET, id), weakref.proxy(TARGET), weakref.WeakMethod(TARGET.hold)),
+    *(weakref.WeakSet([TARGET]), weakref.WeakSet(), weakref.WeakValueDictionary({1: TARGET})),
+    weakref.WeakKeyDictionary({TARGET: 1}),
+]
+
+
+@pytest.mark.parametrize("weak", WEAK, ids=lambda it: type(it).__name__)
+def test_weak_references_inside_objects_that_are_copied_are_refused(weak: Any) -> None:
+    for value, path in [
+        (Holder(weak), r"\.inside"),
+        ({"kid": Slots(weak)}, r"\['kid'\]\.inside"),
+        (Holder([(1, (weak,))]), r"\.inside\[0\]\[1\]\[0\]"),
+        (deque([weak]), r"\[0\]"),
+        (OrderedDict(a=weak), r"\['a'\]"),
+        (defaultdict(list, a=[weak]), r"\['a'\]\[0\]"),
+        (Holder(Normal([weak])), r"\.inside\.items\[0\]"),
+        (Holder(partial(print, weak)), ""),
+        (Holder(Holder(weak).hold), ""),
+    ]:
+        with pytest.raises(IsolationError, match=rf"^the value(: | ){path}.*can't be copied: .*(leads to|WeakMethod)"):
+            freeze(value)
+
+
+def test_a_dead_proxy_is_refused() -> None:
+    with pytest.raises(IsolationError, match=r"\.inside\[0\] can't be copied: ReferenceError"):
+        freeze(Holder([weakref.proxy(Holder(1)), asyncio.Lock()]))
+
+
+def test_a_tree_with_weak_references_to_parents_is_refused() -> None:
+    root, kid = Holder([]), Holder(None)
+    kid.parent = weakref.ref(root)  # type: ignore[attr-defined]
+    root.inside = [kid]
+    with pytest.raises(IsolationError, match=r"\.inside\[0\]\.parent can't be copied: a ReferenceType leads"):
+        freeze(root)
+
+
+class Tree:
+    """Says itself how it is copied: with locks and weak references of its own."""
+
+    def __init__(self, parent: Tree | None = None) -> None:
+        self.kids: list[Tree] = []
+        self.name = [1]
+        self.adopt(parent)
+
+    def adopt(self, parent: Tree | None) -> None:
+        self.lock, self.known = asyncio.Lock(), weakref.WeakSet([self])
+        self.parent: Any = weakref.ref(parent) if parent else None
+        self.me = weakref.proxy(self)
+        for kid in self.kids:
+            kid.adopt(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"kids": self.kids, "name": self.name}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.adopt(None)
+
+
+def test_a_class_may_give_its_copies_live_objects_of_their_own() -> None:
+    root = Tree()
+    root.kids.append(Tree(root))
+    view = freeze({"tree": root}).view()["tree"]
+    assert view.kids[0].parent() is view
+    assert view.me.name is view.name is not root.name
+    assert view.lock is not root.lock
+
+
+class Client:
+    """Is its own copy."""
+
+    def __init__(self) -> None:
+        self.lock, self.ref = asyncio.Lock(), weakref.ref(TARGET)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Client:
+        return self
+
+
+def test_what_is_its_own_copy_may_hold_live_objects() -> None:
+    client = Client()
+    assert freeze(client).view() is client
+    assert freeze(Holder([client])).view().inside == [client]
+    assert freeze(Holder(logging.getLogger("a"))).view().inside is logging.getLogger("a")
 
 
 def test_an_asyncio_task_is_refused() -> None:

@@ -17,7 +17,7 @@ from fanfold.engine.isolate.containers import (
 from fanfold.engine.isolate.errors import IsolationError, Refused
 from fanfold.engine.isolate.forms import FORMS, KEPT_FORMS
 from fanfold.engine.isolate.frozen import FrozenTuple, Shared
-from fanfold.engine.isolate.kinds import ATOMS, LIVE, is_atom
+from fanfold.engine.isolate.kinds import ATOMS, is_atom, is_live
 from fanfold.engine.isolate.opaque import hold, refuse_live
 from fanfold.engine.isolate.read_only import is_typed_dict
 from fanfold.engine.isolate.records import record_freezer
@@ -130,7 +130,7 @@ def _plan(kind: type) -> Freeze:
         return typed_dict_freezer(kind)
     if is_atom(kind):
         return _itself
-    if kind in LIVE:
+    if is_live(kind):
         return refuse_live
     if issubclass(kind, Shared):
         return reuse

@@ -7,6 +7,8 @@ import sys
 import types
 import typing
 import weakref
+from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 _BUILT_IN: tuple[type, ...] = (
@@ -31,28 +33,47 @@ _LIBRARY = {
 ATOMS: set[type] = set(_BUILT_IN)
 """Exact types whose values are passed on as they are; grows as further ones are met."""
 
-LIVE: frozenset[type] = frozenset(
-    {
-        *(weakref.ref, weakref.ProxyType, weakref.CallableProxyType, weakref.WeakMethod),
-        *(weakref.WeakKeyDictionary, weakref.WeakSet, weakref.WeakValueDictionary),
-    }
-)
-"""Types that lead out of the data, to an object that a copy would share with the original."""
+REFERENCES: tuple[type, ...] = (weakref.ref, weakref.ProxyType, weakref.CallableProxyType)
+"""Types of weak references; copying one gives the same one."""
+
+WEAK = (*REFERENCES, weakref.finalize, weakref.WeakKeyDictionary, weakref.WeakSet, weakref.WeakValueDictionary)
+"""Types of all that refers to objects without holding them."""
+
+_RUNNING = {
+    "asyncio": (
+        *("AbstractEventLoop", "AbstractServer", "Barrier", "BaseTransport", "Condition", "Event", "Future", "Handle"),
+        *("Lock", "Queue", "Runner", "Semaphore", "StreamReader", "StreamWriter", "TaskGroup", "Timeout"),
+    ),
+    "contextvars": ("Context", "ContextVar", "Token"),
+}
+
+
+@cache
+def is_live(kind: type) -> bool:
+    """Whether values of this type lead out of the data: to an object that a copy would share, or lose hold of.
+
+    A copy of an `asyncio.Lock` locks nothing that anybody else waits for.
+    """
+    return issubclass(kind, (*WEAK, *_named(_RUNNING)))
 
 
 def is_atom(kind: type) -> bool:
     """Whether values of exactly this type never change; remembered in ATOMS where they don't."""
     if kind in ATOMS:
         return True
-    found = issubclass(kind, type | enum.Enum) or kind in _library_types() or _adds_nothing(kind)
+    found = issubclass(kind, type | enum.Enum) or kind in _named(_LIBRARY) or _adds_nothing(kind)
     if found:
         ATOMS.add(kind)
     return found
 
 
-def _library_types() -> set[Any]:
-    modules = {name: sys.modules.get(name) for name in _LIBRARY}
-    return {getattr(modules[name], kind, None) for name, kinds in _LIBRARY.items() for kind in kinds}
+def _named(names: Mapping[str, tuple[str, ...]]) -> set[Any]:
+    return {
+        getattr(sys.modules[module], kind)
+        for module, kinds in names.items()
+        for kind in kinds
+        if hasattr(sys.modules.get(module), kind)
+    }
 
 
 def _adds_nothing(kind: type) -> bool:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
+import gc
+import weakref
 from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
 from fanfold.engine.isolate.errors import Refused
 from fanfold.engine.isolate.frozen import Held
+from fanfold.engine.isolate.kinds import REFERENCES, WEAK, is_live
 from fanfold.engine.isolate.walk import Seen
 
 
@@ -26,6 +29,8 @@ def hold(value: Any, seen: Seen, _: bool = False) -> Any:
         raise Refused(path, f"{type(reason).__name__}: {reason}") from error
     if copied is value:
         return value
+    if (live := _live_inside(memo)) is not None:
+        raise Refused(_path_to(live, value, set()) or "", _why_live(live))
     if seen.alive is not None:
         seen.alive.append(value)
     _note(memo, value, seen)
@@ -43,8 +48,60 @@ def _note(memo: dict[int, Any], value: Any, seen: Seen) -> None:
 
 
 def refuse_live(value: Any, _: Seen, __: bool = False) -> Any:
-    """Refuse what leads out of the data, to an object that all copies would share."""
-    raise Refused("", f"a {type(value).__name__} leads to an object that stays shared")
+    """Refuse what leads out of the data."""
+    raise Refused("", _why_live(value))
+
+
+def _why_live(value: Any) -> str:
+    """What errors say of a value that leads out of the data."""
+    name = type(value).__name__
+    named = f"an {name}" if name[0] in "AEIOU" else f"a {name}"
+    if issubclass(type(value), WEAK):
+        return f"{named} leads to an object that stays shared"
+    return f"{named} is no data: a copy would be another one"
+
+
+def _live_inside(memo: dict[int, Any]) -> Any:
+    """What leads out of a copy that was just made; None where nothing does.
+
+    Originals are looked at by their type: the memo of `copy.deepcopy` keeps them. Weak references aren't among them,
+    for they are taken over as they are, so what the copies hold is searched for those. What a class that says itself
+    how it is copied leaves out or makes anew isn't met.
+    """
+    originals = memo.get(id(memo), ())
+    kinds: set[type] = set(map(type, originals))
+    if live := {kind for kind in kinds if is_live(kind)}:
+        return next(each for each in reversed(originals) if type(each) in live)  # what is inside comes first
+    parts = _parts_of_copies(memo)
+    references = {kind for kind in set(map(type, parts)) if issubclass(kind, REFERENCES)}
+    if not references:
+        return None
+    between_copies = {id(each) for made in memo.values() for each in weakref.getweakrefs(made)}
+    return next((each for each in parts if type(each) in references and id(each) not in between_copies), None)
+
+
+def _parts_of_copies(memo: dict[int, Any]) -> list[Any]:
+    """What the copies hold, and what tuples in them hold: a tuple of nothing that is copied is no copy itself."""
+    found: list[Any] = []
+    known = set(map(id, memo.values()))
+    parts = list(memo.values())
+    while parts:
+        held = gc.get_referents(*parts)
+        found += held
+        parts = list({id(each): each for each in held if type(each) is tuple and id(each) not in known}.values())
+        known.update(map(id, parts))
+    return found
+
+
+def _path_to(live: Any, value: Any, met: set[int]) -> str | None:
+    """The path to where something live is in a value; None where it isn't reached by way of attributes and parts."""
+    if value is live:
+        return ""
+    met.add(id(value))
+    for step, part in _parts(value):
+        if id(part) not in met and (path := _path_to(live, part, met)) is not None:
+            return step + path
+    return None
 
 
 def _culprit(value: Any, error: Exception, met: set[int]) -> tuple[str, Exception]:
@@ -61,6 +118,8 @@ def _culprit(value: Any, error: Exception, met: set[int]) -> tuple[str, Exceptio
 
 
 def _parts(value: Any) -> Iterator[tuple[str, Any]]:
+    if issubclass(type(value), WEAK):  # reading a dead one is an error
+        return
     if isinstance(value, dict):
         yield from ((f"[{key!r}]", part) for key, part in dict.items(value))
     elif isinstance(value, list | tuple | deque):

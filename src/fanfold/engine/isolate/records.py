@@ -5,15 +5,16 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Callable, Iterator
-from functools import cached_property, partial
+from functools import partial
 from sys import getrefcount
-from types import FunctionType, GetSetDescriptorType, MemberDescriptorType
+from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any, TypeAlias
 
 from fanfold.engine.isolate.errors import Refused
 from fanfold.engine.isolate.frozen import FrozenDict, Kept, Shared, refuse
 from fanfold.engine.isolate.keep import KEEP, keep
 from fanfold.engine.isolate.kinds import ATOMS
+from fanfold.engine.isolate.later import is_immutable_class
 from fanfold.engine.isolate.read_only import declared
 from fanfold.engine.isolate.thaw import THAW, THAW_KEPT, Memo, thaw
 from fanfold.engine.isolate.walk import ALONE_IN_DICT, FREEZE, Freeze, Seen
@@ -29,7 +30,6 @@ _COPYING = (
     *("__copy__", "__deepcopy__", "__getattribute__", "__getnewargs__", "__getnewargs_ex__", "__getstate__"),
     *("__new__", "__reduce__", "__reduce_ex__", "__setstate__"),
 )
-_SETTING_UP = {"__delattr__", "__init__", "__post_init__", "__setattr__", "__setstate__"}
 
 
 def record_freezer(cls: type) -> Freeze | None:
@@ -69,7 +69,7 @@ class Record:
         self.cls = cls
         self.state = _state(cls)
         self.slots = tuple(_slots(cls))
-        self.immutable = _is_immutable(cls)
+        self.immutable = is_immutable_class(cls)
         said = declared(cls)
         self.read_only, self.typed = said.read_only, said.typed
         self.frozen, self.kept = (self._frozen_type(mixin) for mixin in (Shared, Kept))
@@ -207,18 +207,3 @@ def _slots(cls: type) -> Iterator[Slot]:
         for name, found in vars(base).items():
             if isinstance(found, MemberDescriptorType):
                 yield name, found.__get__, found.__set__
-
-
-def _is_immutable(cls: type) -> bool:
-    """Whether this is a frozen dataclass that doesn't fill in anything later."""
-    parameters = getattr(cls, "__dataclass_params__", None)
-    return bool(parameters and parameters.frozen) and not any(
-        isinstance(each, cached_property) or (isinstance(each, FunctionType) and _sets_fields(name, each))
-        for base in cls.__mro__
-        for name, each in vars(base).items()
-    )
-
-
-def _sets_fields(name: str, method: FunctionType) -> bool:
-    used = method.__code__.co_names
-    return name not in _SETTING_UP and ("__setattr__" in used or "__dict__" in used)
