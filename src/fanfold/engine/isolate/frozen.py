@@ -1,7 +1,8 @@
 """The base that all branches share: containers that refuse to change.
 
 A view's storage holds them until a part is read for the first time, so they are what C code sees that reads storage
-itself. Each is a real dict, list, set or tuple; changing one is a FrozenError.
+itself. Each is a real dict, list, set or tuple; changing one is a FrozenError, except for C code that writes into its
+storage without asking it.
 """
 
 from __future__ import annotations
