@@ -224,3 +224,8 @@ def test_numbers_out_of_range_are_refused(numbers: tuple[int, int, int, float, f
 
 def test_it_is_printed_with_its_bounds() -> None:
     assert repr(AdaptiveLimit(2, highest=8)) == "AdaptiveLimit(2, running=0, lowest=1, highest=8)"
+
+
+def test_what_is_no_adaptive_limit_is_refused_at_once() -> None:
+    with pytest.raises(TypeError, match="limit is an AdaptiveLimit, not 4"):
+        adaptive(4)  # type: ignore[arg-type]

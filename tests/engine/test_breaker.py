@@ -246,3 +246,8 @@ def test_its_state_can_be_read_after_the_run() -> None:
     assert run(fail_and_wait()) == "half_open"
     assert circuit.state == "open"
     assert repr(circuit) == "Circuit('search', open, opened=1, refused=0)"
+
+
+def test_what_is_no_circuit_is_refused_at_once() -> None:
+    with pytest.raises(TypeError, match="circuit is a Circuit, not None"):
+        breaker(None)  # type: ignore[arg-type]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import Any
 
 import pytest
 
@@ -172,4 +173,10 @@ async def test_what_runs_after_a_deadline_is_not_cancelled() -> None:
 @pytest.mark.parametrize("seconds", [0, -1, float("nan")])
 def test_a_deadline_that_nothing_could_meet_is_refused(seconds: float) -> None:
     with pytest.raises(ValueError, match="more than 0"):
+        deadline(seconds)
+
+
+@pytest.mark.parametrize("seconds", ["3", None, True])
+def test_a_deadline_that_is_no_number_is_refused(seconds: Any) -> None:
+    with pytest.raises(TypeError, match="a deadline is a number of seconds, not "):
         deadline(seconds)

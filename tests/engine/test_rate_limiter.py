@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from fanfold.engine import Limit, fan_out, yield_slot
 from fanfold.engine.deadline import deadline
+from fanfold.engine.rate_limit import rate_limit
 from fanfold.engine.rate_limiter import RateLimiter, RequestTooLarge
 from fanfold.engine.sliding_window import EDGE_S
 from fanfold.testing.clock import run, virtual_time
@@ -493,3 +494,10 @@ def test_it_is_printed_with_its_limits() -> None:
     assert repr(RateLimiter()) == "RateLimiter(period_s=60, waiting=0)"
     limiter = RateLimiter(requests=5, tokens=100, period_s=0.5, resources={"gpu": 2})
     assert repr(limiter) == "RateLimiter(requests=5, tokens=100, period_s=0.5, resources={'gpu': 2}, waiting=0)"
+
+
+def test_what_is_no_limiter_and_what_are_no_tokens_is_refused_at_once() -> None:
+    with pytest.raises(TypeError, match="limiter is a RateLimiter, not 10"):
+        rate_limit(10)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="tokens is a whole number or a function, not '5'"):
+        rate_limit(RateLimiter(), tokens="5")  # type: ignore[arg-type]

@@ -505,3 +505,14 @@ def test_numbers_out_of_range_are_refused(options: dict[str, Any]) -> None:
     wrap: Callable[..., object] = retry
     with pytest.raises(ValueError, match="at least"):
         wrap(**options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"attempts": 1.5}, {"attempts": "3"}, {"attempts": True}, {"wait_max_s": "30"}, {"budget_s": True}],
+    ids=str,
+)
+def test_what_is_no_number_is_refused_by_name(options: Any) -> None:
+    (name,) = options
+    with pytest.raises(TypeError, match=f"{name} is a .*number"):
+        retry(**options)

@@ -117,6 +117,8 @@ def adaptive(limit: AdaptiveLimit, *, on: Errors = is_congestion) -> Wrapper:
         TypeError: here, without a limit.
     """
     refuse_function(limit, "@adaptive(limit)")
+    if not isinstance(limit, AdaptiveLimit):
+        raise TypeError(f"limit is an AdaptiveLimit, not {limit!r}")
     is_for = matcher(on)
 
     def wrap(function: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:

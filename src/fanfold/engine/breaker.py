@@ -174,6 +174,8 @@ def breaker(circuit: Circuit) -> Wrapper:
         Michael Nygard, Release It!, "Circuit Breaker".
     """
     refuse_function(circuit, "@breaker(circuit)")
+    if not isinstance(circuit, Circuit):
+        raise TypeError(f"circuit is a Circuit, not {circuit!r}")
 
     def wrap(function: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
         @functools.wraps(function)

@@ -31,6 +31,8 @@ def deadline(seconds: float, *, name: str | None = None) -> Wrapper:
             the call was cut off. A caller that is cancelled itself gets that cancellation, never this error.
     """
     refuse_function(seconds, "@deadline(5)")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise TypeError(f"a deadline is a number of seconds, not {seconds!r}")
     if not seconds > 0:
         raise ValueError(f"a deadline must be more than 0 s, not {seconds}")
 

@@ -36,6 +36,10 @@ def rate_limit(
         RequestTooLarge: from a call, at once, for more than the limiter ever has.
     """
     refuse_function(limiter, "@rate_limit(limiter)")
+    if not isinstance(limiter, RateLimiter):
+        raise TypeError(f"limiter is a RateLimiter, not {limiter!r}")
+    if not callable(tokens) and (isinstance(tokens, bool) or not isinstance(tokens, int)):
+        raise TypeError(f"tokens is a whole number or a function, not {tokens!r}")
 
     def wrap(function: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
         @functools.wraps(function)

@@ -64,10 +64,14 @@ def retry(
         Marc Brooker, "Exponential Backoff And Jitter" (full jitter). Attempts after the first run on tenacity.
     """
     refuse_function(attempts, "@retry()")
+    if isinstance(attempts, bool) or not isinstance(attempts, int):
+        raise TypeError(f"attempts is a whole number, not {attempts!r}")
     if attempts < 1:
         raise ValueError(f"attempts must be at least 1, not {attempts}")
-    if min(wait_initial_s, wait_max_s, retry_after_max_s, budget_s or 0.0) < 0:
-        raise ValueError("times must be at least 0 s")
+    _refuse_strange_times(
+        wait_initial_s=wait_initial_s, wait_max_s=wait_max_s, retry_after_max_s=retry_after_max_s,
+        **({} if budget_s is None else {"budget_s": budget_s}),
+    )  # fmt: skip
     chosen = random or Random()  # noqa: S311 spreads load, hides nothing
     policy = _Policy(attempts, matcher(on), wait_initial_s, wait_max_s, budget_s, retry_after_max_s, chosen)
 
@@ -91,6 +95,14 @@ def retry(
         return retrying
 
     return wrap
+
+
+def _refuse_strange_times(**times_s: float) -> None:
+    for name, seconds in times_s.items():
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+            raise TypeError(f"{name} is a number of seconds, not {seconds!r}")
+        if seconds < 0:
+            raise ValueError(f"{name} must be at least 0 s, not {seconds}")
 
 
 class _Earlier(tuple[Exception, ...]):
