@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode, Tracer
 
-from fanfold.engine import Folded, fan_out
+from fanfold.engine import Failed, Folded, fan_out
 from fanfold.engine.retry import retry
 from fanfold.engine.tracing import TracingUnavailable, spans, traced
 from fanfold.testing.clock import virtual_time
@@ -213,3 +213,43 @@ def test_without_opentelemetry_the_error_says_how_to_install_it(monkeypatch: pyt
         with pytest.raises(TracingUnavailable, match="not installed") as raised:
             make()
         assert raised.value.hint == "run: pip install 'fanfold[otel]'"
+
+
+class Mute(Exception):
+    """As a client library's error that reads a response which it never got."""
+
+    def __str__(self) -> str:
+        raise AttributeError
+
+
+@virtual_time
+async def test_an_error_that_cant_be_rendered_is_recorded_by_its_type() -> None:
+    tracing = Tracing()
+
+    @retry(2, wait_initial_s=0)
+    @traced(tracing.tracer, name="fail")
+    async def fail(item: str) -> None:
+        raise Mute(item)
+
+    [outcome] = await fan_out(fail, ["a"], limit=1, on_event=spans(tracing.tracer))
+    assert isinstance(outcome, Failed)
+    assert isinstance(outcome.error, Mute)
+    for span in [*tracing.spans("fail"), tracing.span("branch a")]:
+        assert span.status.description == "Mute: (its message can't be rendered)"
+        assert (span.events[-1].attributes or {})["exception.message"] == "(its message can't be rendered)"
+
+
+@virtual_time
+async def test_an_error_is_recorded_once_with_its_traceback() -> None:
+    tracing = Tracing()
+
+    @traced(tracing.tracer, name="fail")
+    async def fail() -> None:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await fail()
+    span = tracing.span("fail")
+    [event] = span.events
+    assert "in fail" in str((event.attributes or {})["exception.stacktrace"])
+    assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, "ValueError: no")

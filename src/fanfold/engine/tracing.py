@@ -50,13 +50,18 @@ def traced(tracer: Tracer | None = None, *, name: str | None = None) -> Wrapper:
         @functools.wraps(function)
         async def in_span(*args: P.args, **kwargs: P.kwargs) -> T:
             branch = current_branch()
-            with chosen.start_as_current_span(named, attributes=_place(branch)) as span:
+            with chosen.start_as_current_span(
+                named, attributes=_place(branch), record_exception=False, set_status_on_exception=False
+            ) as span:
                 outcome = "failed"
                 try:
                     value = await function(*args, **kwargs)
                     outcome = "done"
                 except asyncio.CancelledError:
                     outcome = "cancelled"
+                    raise
+                except Exception as error:
+                    _record(span, error)
                     raise
                 finally:
                     span.set_attribute("fanfold.outcome", outcome)
@@ -114,8 +119,8 @@ class _Spans:
     def _retry(self, event: BranchRetried) -> None:
         span = self._open.get(event.path)
         if span:
-            what = {"exception.type": type(event.error).__qualname__, "exception.message": str(event.error)}
-            span.add_event("retry", {"fanfold.attempt": event.attempt, "fanfold.wait_s": event.wait_s, **what})
+            attempt: Attributes = {"fanfold.attempt": event.attempt, "fanfold.wait_s": event.wait_s}
+            span.add_event("retry", attempt | _exception(event.error))
 
     def _finish(self, event: BranchFinished) -> None:
         outcome = event.outcome
@@ -124,13 +129,30 @@ class _Spans:
         span.set_attribute("fanfold.attempt", outcome.attempts)
         span.set_attribute("fanfold.outcome", "done" if isinstance(outcome, Done) else "failed")
         if not isinstance(outcome, Done):
-            span.record_exception(outcome.error)
-            span.set_status(self._api.Status(self._api.StatusCode.ERROR, text_of(outcome.error)))
+            _record(span, outcome.error)
         span.end()
 
 
 def _place(branch: Branch | None) -> Attributes:
     return {"fanfold.key": branch.key, "fanfold.path": branch.path} if branch else {}
+
+
+def _record(span: Span, error: BaseException) -> None:
+    """Say what a span failed with; an error whose own code can't render it is recorded without its traceback."""
+    try:
+        span.record_exception(error)
+    except Exception:  # noqa: BLE001 OpenTelemetry renders the message by the error's own code: anything
+        span.add_event("exception", _exception(error))
+    api = _trace()
+    span.set_status(api.Status(api.StatusCode.ERROR, text_of(error)))
+
+
+def _exception(error: BaseException) -> Attributes:
+    return {"exception.type": type(error).__qualname__, "exception.message": _message(error)}
+
+
+def _message(error: BaseException) -> str:
+    return text_of(error).partition(": ")[2]
 
 
 def _trace() -> ModuleType:
