@@ -5,7 +5,7 @@ import operator
 import tracemalloc
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from types import MappingProxyType
 from typing import Annotated, Any
 
@@ -581,3 +581,52 @@ async def test_outcomes_of_a_stream_fold_as_those_of_a_fan_out() -> None:
     expected = fold(state, await fan_out(branch, range(10), limit=4), schema=State)
     assert folding.result() == expected == {"notes": ["x", 0, 1, 2, 4, 5, 6, 7, 8, 9], "count": 42}
     assert all(notes == ["x", *sorted(notes[1:])] for notes in seen)
+
+
+class Mute(Exception):
+    """As a client library's error that reads a response which it never got."""
+
+    def __str__(self) -> str:
+        raise AttributeError
+
+
+def mute(left: object, right: object) -> object:
+    raise Mute(left, right)
+
+
+def test_an_error_that_cant_be_rendered_is_told_by_its_type() -> None:
+    @dataclass
+    class Muted:
+        count: Annotated[int, mute] = 0
+        plain: int = 0
+
+        def __post_init__(self) -> None:
+            if self.plain < 0:
+                raise Mute
+
+    for update in ({"count": 1}, {"plain": -1}):
+        with pytest.raises(FoldError, match=r"Mute: \(its message can't be rendered\)"):
+            fold(Muted(), [Done("a", update, 0, 0)])
+
+
+@dataclass
+class Seeded:
+    seed: InitVar[int]
+    notes: Annotated[list[str], concat] = field(default_factory=list)
+    drawn: int = field(init=False, default=0)
+
+    def __post_init__(self, seed: int) -> None:
+        self.drawn = seed * 2
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenSeeded:
+    seed: InitVar[int]
+    notes: Annotated[tuple[str, ...], concat] = ()
+
+
+def test_a_dataclass_that_is_made_with_what_it_doesnt_keep_is_folded_as_a_copy() -> None:
+    state = Seeded(21)
+    folded = fold(state, [Done("a", {"notes": ["a"]}, 0, 0), Done("b", {"notes": ["b"]}, 0, 0, index=1)])
+    assert (folded.notes, folded.drawn, state.notes) == (["a", "b"], 42, [])
+    assert fold(FrozenSeeded(1), [Done("a", {"notes": ("a",)}, 0, 0)]).notes == ("a",)

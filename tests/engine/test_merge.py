@@ -8,6 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Annotated, Any
 
 import pydantic
@@ -16,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typing_extensions import ReadOnly, TypedDict
 
+from fanfold.engine.content import content_hash
 from fanfold.engine.fan_out import stream
 from fanfold.engine.isolate import freeze
 from fanfold.engine.limit import Limit
@@ -674,3 +676,100 @@ async def test_a_state_may_be_none_and_a_schema_needs_one(race: Callable[..., Aw
     assert (await race(branch, "ab", limit=1, state=None)).value is True
     with pytest.raises(ValueError, match="there is no state"):
         await race(branch, "ab", limit=1, schema=Config)
+
+
+class Mute(Exception):
+    """As a client library's error that reads a response which it never got."""
+
+    def __str__(self) -> str:
+        raise AttributeError
+
+
+def mute(left: object, right: object) -> object:
+    raise Mute(left, right)
+
+
+def mute_all(outcomes: Sequence[Outcome[int]]) -> int:
+    raise Mute(outcomes)
+
+
+@virtual_time
+async def test_errors_that_cant_be_rendered_are_told_by_their_type() -> None:
+    async def fail(item: str) -> None:
+        raise Mute(item)
+
+    said = r"Mute: \(its message can't be rendered\)"
+    with pytest.raises(MergeError, match=said):
+        await first_success(fail, ["a"], limit=1)
+    with pytest.raises(MergeError, match=said):
+        merge([Done("a", 1, 0, 0)], mute_all)
+
+    @dataclass
+    class Muted:
+        count: Annotated[int, Reducer(mute, since=lambda _, value: value)] = 0
+
+        def __post_init__(self) -> None:
+            if self.count < 0:
+                raise Mute
+
+    muted, negative = Muted(1), Muted(0)
+    negative.count = -1
+    with pytest.raises(MergeError, match=said):
+        merge_states(Muted(), [("a", muted), ("b", Muted(2))])
+    with pytest.raises(MergeError, match=said):
+        merge_states(Muted(), [("a", negative)])
+
+
+@dataclass
+class Measured:
+    score: float = 0.0
+    parts: tuple[float, ...] = ()
+
+
+class MeasuredModel(pydantic.BaseModel):
+    score: float = 0.0
+    parts: tuple[float, ...] = ()
+
+
+class Hiding(pydantic.BaseModel):
+    score: float = 0.0
+    _hidden: int = 1
+
+
+class TestNaN:
+    """Any NaN is as any other, as it is for votes."""
+
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda: float("nan"),
+            lambda: (1.0, float("nan")),
+            lambda: {"a": [float("nan")]},
+            lambda: Measured(float("nan")),
+            lambda: MeasuredModel(parts=(float("nan"),)),
+            lambda: Decimal("nan"),
+        ],
+    )
+    def test_that_two_branches_came_to_is_agreed_on(self, make: Callable[[], Any]) -> None:
+        assert content_hash(merge_states({"x": 0}, [("a", {"x": make()}), ("b", {"x": make()})])) == content_hash(
+            {"x": make()}
+        )
+
+    def test_that_was_there_before_is_not_changed_by_another(self) -> None:
+        state = merge_states({"x": float("nan")}, [("a", {"x": float("nan")}), ("b", {"x": 1.0})])
+        assert state == {"x": 1.0}
+
+    @pytest.mark.parametrize("other", [1.0, None, (float("nan"), 2.0), {"a": 1}, Measured])
+    def test_is_none_of_what_is_no_nan(self, other: object) -> None:
+        with pytest.raises(MergeError, match="different values"):
+            merge_states({"x": 0}, [("a", {"x": float("nan")}), ("b", {"x": other})])
+
+    @pytest.mark.parametrize("score", [0.0, float("nan")])
+    def test_hides_no_other_change(self, score: float) -> None:
+        before, after = Hiding(score=score), Hiding(score=float(str(score)))
+        after._hidden = 2
+        assert merge_states({"x": before}, [("a", {"x": after})])["x"] is after
+
+    def test_in_a_list_may_be_there_before_what_was_added(self) -> None:
+        versions = [(key, {"x": [float("nan"), value]}) for key, value in (("a", 1.0), ("b", 2.0))]
+        assert merge_states({"x": [float("nan")]}, versions)["x"][1:] == [1.0, 2.0]

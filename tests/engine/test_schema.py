@@ -329,3 +329,55 @@ def test_reading_schemas_needs_no_pydantic() -> None:
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert told.stdout == "False\n"
+
+
+class TestAReducerByItsFieldsOwnName:
+    """Within a class body the name stands for the field's default already, once the annotation is read."""
+
+    @staticmethod
+    def declared(body: str) -> Any:
+        """The class S, in a module whose annotations are read at once: unlike this one's."""
+        source = f"""
+from dataclasses import dataclass, field
+from typing import Annotated
+from pydantic import BaseModel
+from fanfold.engine.reducers import total
+{body}
+"""
+        space: dict[str, Any] = {"__name__": __name__}
+        exec(compile(source, "declared", "exec", dont_inherit=True), space)
+        return space["S"]
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            "@dataclass\nclass S:\n    total: Annotated[int, total] = 10",
+            "@dataclass(slots=True)\nclass S:\n    total: Annotated[int, total] = 10",
+            "@dataclass\nclass S:\n    total: Annotated[list[str], total] = field(default_factory=list)",
+            "@dataclass\nclass S:\n    total: Annotated[str, total] = ''",
+            "@dataclass\nclass S:\n    total: Annotated[int | None, total] = None",
+            "@dataclass\nclass A:\n    total: Annotated[int, total] = 10\n@dataclass\nclass S(A):\n    n: int = 0",
+            "class S(BaseModel):\n    total: Annotated[int, total] = 10",
+        ],
+    )
+    def test_is_refused_where_a_default_hides_it(self, body: str) -> None:
+        with pytest.raises(SchemaError, match=r"total has its own default where its reducer belongs") as caught:
+            fields_of(self.declared(body))
+        assert "`reducers.total`" in str(caught.value.hint)
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            "@dataclass\nclass S:\n    total: Annotated[int, total]",
+            "@dataclass\nclass S:\n    total: 'Annotated[int, total]' = 10",
+            "class S(BaseModel):\n    total: Annotated[int, total]",
+        ],
+    )
+    def test_is_a_reducer_where_none_does(self, body: str) -> None:
+        assert reducers(self.declared(body)) == {"total": total}
+
+    def test_isnt_suspected_where_a_word_about_a_field_is_its_default_too(self) -> None:
+        schema = self.declared(
+            "@dataclass\nclass S:\n    kind: Annotated[str, 'draft'] = 'draft'\n    n: Annotated[int, 3] = 4"
+        )
+        assert reducers(schema) == {"kind": None, "n": None}

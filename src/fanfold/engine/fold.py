@@ -16,6 +16,7 @@ from fanfold.engine.outcome import Done, Outcome
 from fanfold.engine.reducers import Reducer
 from fanfold.engine.schema import NOTHING, Field, complaint, fields_of, replaced, schema_of, values_of
 from fanfold.engine.updates import UPDATES_ONLY, is_whole, would_double
+from fanfold.engine.wrapper import text_of
 from fanfold.errors import FanfoldError
 
 S = TypeVar("S")
@@ -239,7 +240,7 @@ class Folding(Generic[S]):
             named = field.reducer.name if field.reducer else ""
             raise self._error(
                 f"the reducer of {field.name!r}, {named}, raised on the update of the branch {entry.place[1]!r}: "
-                f"{type(error).__name__}: {error}",
+                f"{text_of(error)}",
                 None,
                 field.name,
                 [entry.place],

@@ -16,6 +16,7 @@ from fanfold.engine.outcome import Done, Failed, Outcome
 from fanfold.engine.schema import NOTHING
 from fanfold.engine.three_way import MergeError, merge_states, merge_tails
 from fanfold.engine.votes import Tally, Vote, Votes, count_votes
+from fanfold.engine.wrapper import text_of
 from fanfold.errors import FanfoldError
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def merge(
     """
     ordered = _in_order(outcomes)
     if isinstance(strategy, str):
-        strategy = _named(strategy)
+        strategy = strategy_named(strategy)
     if strategy is MergeStrategy.FIRST_SUCCESS:
         return _first(ordered)
     if strategy is MergeStrategy.ALL_SUCCESS:
@@ -111,7 +112,7 @@ def merge(
         if isinstance(error, MergeError):
             error.outcomes = ordered
             raise
-        message = f"the outcomes can't be merged: {type(error).__name__}: {error}"
+        message = f"the outcomes can't be merged: {text_of(error)}"
         raise MergeError(message, outcomes=ordered) from error
 
 
@@ -282,7 +283,12 @@ def each_run(branch: Callable[[I], Awaitable[T]]) -> Callable[[Run[I]], Awaitabl
     return run_branch
 
 
-def _named(name: str) -> MergeStrategy:
+def strategy_named(name: str) -> MergeStrategy:
+    """The strategy of this name, such as "majority".
+
+    Raises:
+        ValueError: there is none.
+    """
     try:
         return MergeStrategy(name)
     except ValueError:
@@ -338,7 +344,7 @@ def _elected(outcomes: tuple[Outcome[T], ...], expected: int) -> Merged[T]:
 def _failures(what: str, outcomes: tuple[Outcome[Any], ...], votes: Votes[Any] | None = None) -> MergeError:
     """The error for failed branches, with the first one's error as its cause."""
     failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
-    told = [f"{one.key}: {type(one.error).__name__}: {one.error}" for one in failed[:SHOWN_BRANCHES]]
+    told = [f"{one.key}: {text_of(one.error)}" for one in failed[:SHOWN_BRANCHES]]
     if len(failed) > SHOWN_BRANCHES:
         told.append(f"and {len(failed) - SHOWN_BRANCHES} more")
     error = MergeError(

@@ -7,6 +7,7 @@ and no reducers.
 from __future__ import annotations
 
 import collections
+import copy
 import dataclasses
 import inspect
 import types
@@ -19,6 +20,7 @@ from weakref import WeakKeyDictionary
 
 from fanfold.engine.isolate import read_only
 from fanfold.engine.reducers import Reducer, as_reducer
+from fanfold.engine.wrapper import text_of
 from fanfold.errors import FanfoldError
 
 S = TypeVar("S")
@@ -64,8 +66,9 @@ def fields_of(schema: type) -> Mapping[str, Field]:
     in it. Read once for each type.
 
     Raises:
-        SchemaError: the type is none of these, an annotation names what can't be found, or the last of a field's
-            metadata is a function that doesn't take two values.
+        SchemaError: the type is none of these, an annotation names what can't be found, the last of a field's
+            metadata is a function that doesn't take two values, or its default stands where a reducer of the field's
+            own name was meant.
     Source:
         LangGraph's convention: https://docs.langchain.com/oss/python/langgraph/graph-api#reducers
     """
@@ -104,7 +107,8 @@ def replaced(state: S, values: Mapping[str, object], *, validate: bool = True) -
     """The state with these values for some of its fields; the state itself stays as it is.
 
     What isn't replaced is shared with the given state. A mapping becomes a dict. A dataclass is made through its
-    constructor, so `__post_init__` runs. A pydantic model is validated whole, so that a field's value has its type
+    constructor, so `__post_init__` runs; one with an InitVar that has no default is copied instead, for nobody knows
+    what it was made with. A pydantic model is validated whole, so that a field's value has its type
     whoever wrote it; its private attributes are carried over.
 
     Args:
@@ -126,7 +130,7 @@ def complaint(error: Exception, names: Iterable[str]) -> tuple[str | None, str]:
         path = ".".join(str(part) for part in first["loc"])
         name = next((name for name in names if (name,) == first["loc"][:1]), None)
         return name, f"{path}: {first['msg']}" if path else first["msg"]
-    return None, f"{type(error).__name__}: {error}"
+    return None, text_of(error)
 
 
 class _Model(Protocol):
@@ -154,13 +158,26 @@ def _model_with(state: _Model, values: Mapping[str, object], validate: bool) -> 
 
 def _dataclass_with(state: S, values: Mapping[str, object]) -> S:
     late = {field.name for field in dataclasses.fields(typing.cast("Any", state)) if not field.init}
-    made = dataclasses.replace(
-        typing.cast("Any", state), **{name: value for name, value in values.items() if name not in late}
-    )
+    if _lacks_init_var(state):
+        made, late = copy.copy(state), set(values)
+    else:
+        made = dataclasses.replace(
+            typing.cast("Any", state), **{name: value for name, value in values.items() if name not in late}
+        )
     for name in late:
         # A frozen dataclass refuses ordinary assignment.
         object.__setattr__(made, name, values[name] if name in values else getattr(state, name))
-    return typing.cast("S", made)
+    return made
+
+
+def _lacks_init_var(state: object) -> bool:
+    """Whether the constructor takes a value that the dataclass doesn't keep and that has no default."""
+    declared: Mapping[str, dataclasses.Field[Any]] = typing.cast("Any", state).__dataclass_fields__
+    kept = {field.name for field in dataclasses.fields(typing.cast("Any", state))}
+    parameters = inspect.signature(type(state)).parameters if declared.keys() - kept else {}
+    return any(
+        name in parameters and parameters[name].default is inspect.Parameter.empty for name in declared.keys() - kept
+    )
 
 
 def _annotations(schema: Any) -> dict[str, object]:
@@ -239,7 +256,27 @@ def _reducer(schema: type, name: str, metadata: list[object]) -> Reducer[Any] | 
                     "take two values",
                     hint="a reducer takes what the field holds and what a branch adds, and returns what it holds next",
                 )
+    if any(_is_default_of(schema, name, entry) for entry in metadata):
+        raise SchemaError(
+            f"{schema.__name__}.{name} has its own default where its reducer belongs: within the class, {name!r} is "
+            "that default",
+            hint=f"import the reducer by another name, or write it as `reducers.{name}`",
+        )
     return None
+
+
+def _is_default_of(schema: Any, name: str, entry: object) -> bool:
+    """Whether the metadata is what the class body held under the field's name when the annotation was read."""
+    if isinstance(entry, str) and entry:  # a word about the field may well be its default too
+        return False
+    declared: list[object] = [getattr(schema, name, NOTHING)]
+    if is_model(schema):
+        declared.append(schema.model_fields[name].default)
+    elif dataclasses.is_dataclass(schema):
+        declared += [schema.__dataclass_fields__[name], schema.__dataclass_fields__[name].default]
+    # `typing` keeps annotations, and may give back an equal one: `Annotated[float, 0]` for `Annotated[float, 0.0]`.
+    numbers = [value for value in declared if isinstance(value, int | float)]
+    return any(entry is value for value in declared) or (isinstance(entry, int | float) and entry in numbers)
 
 
 def _takes_two(function: Callable[..., object]) -> bool:

@@ -10,6 +10,7 @@ from fanfold.engine.isolate import detach
 from fanfold.engine.outcome import Outcome
 from fanfold.engine.reducers import Reducer
 from fanfold.engine.schema import NOTHING, Field, complaint, fields_of, is_model, replaced, schema_of, values_of
+from fanfold.engine.wrapper import text_of
 from fanfold.errors import FanfoldError
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def merge_tails(base: Sequence[T], lists: Iterable[Sequence[T]]) -> list[T]:
     """
     merged = list(base)
     for position, grown in enumerate(lists):
-        if list(grown[: len(base)]) != list(base):
+        if not _is_same(list(grown[: len(base)]), list(base)):
             raise MergeError(
                 f"list {position} doesn't begin with the {len(base)} entries that were there before",
                 hint="only append to lists that several branches write",
@@ -156,7 +157,9 @@ def _attempt(
     try:
         return function(left, right)
     except Exception as error:  # a reducer may raise anything
-        message = f"{field.name}: what the branch {key!r} made of it can't be combined by {reducer.name}: {error}"
+        message = (
+            f"{field.name}: what the branch {key!r} made of it can't be combined by {reducer.name}: {text_of(error)}"
+        )
         raise MergeError(message, field=field.name, branches=(key,)) from error
 
 
@@ -192,7 +195,7 @@ def _merged_dict(path: str, field: str, base: Mapping[Any, Any], versions: Seque
 
 def _merged_list(path: str, field: str, base: Sequence[Any], versions: Sequence[Version]) -> Any:
     for key, value in versions:
-        if value[: len(base)] != base:
+        if not _is_same(value[: len(base)], base):
             if _all_same([value for _, value in versions]):
                 return value
             other = next(other for other, _ in versions if other != key)
@@ -242,7 +245,21 @@ def _is_same(left: Any, right: Any) -> bool:
     if left is right:
         return True
     is_alike = type(left) is type(right) or _common_kind([left, right]) is not None
-    return is_alike and bool(left == right)
+    return is_alike and (bool(left == right) or _is_same_but_for_nans(left, right))
+
+
+def _is_same_but_for_nans(left: Any, right: Any) -> bool:
+    """Whether unequal values are the same where each NaN is as any other, as votes have it."""
+    if isinstance(left, (list, tuple)):
+        return len(left) == len(right) and all(map(_is_same, left, right))
+    if isinstance(left, Mapping):
+        return left.keys() == right.keys() and all(_is_same(value, right[key]) for key, value in left.items())
+    if is_model(type(left)) or dataclasses.is_dataclass(type(left)):
+        hidden = [getattr(value, "__pydantic_private__", None) for value in (left, right)]
+        values, others = values_of(left), values_of(right)
+        # Where the fields are equal, it is something else that differs, which a type's own `==` knows of.
+        return values != others and _is_same(values, others) and _is_same(*hidden)
+    return bool(left != left) and bool(right != right)
 
 
 def _all_same(values: Sequence[Any]) -> bool:
