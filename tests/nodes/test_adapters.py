@@ -16,12 +16,16 @@ from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, Text
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.models.test import TestModel
 
+from fanfold.engine.caching import MemoryStore
 from fanfold.nodes import (
     AbstractBaseNode,
     BaseNode,
+    CachedParallelExecutor,
     End,
+    NodeCache,
     NodeIncomplete,
     NodeSignature,
+    NoProducer,
     ParallelExecutor,
     RunContext,
     UnexpectedOutput,
@@ -107,6 +111,57 @@ async def test_a_function_that_reads_or_writes_an_unknown_field_is_told_so() -> 
 
     with pytest.raises(UnknownField, match="no field 'anser'"):
         await from_function(answer, writes="anser").run(RunContext(State()))
+
+
+@pytest.mark.parametrize("given", [{"question": "a"}, {"question": "a", "style": "loud"}])
+async def test_a_parameter_with_a_default_keeps_it_where_the_state_lacks_the_field(given: dict[str, Any]) -> None:
+    async def shout(question: str, style: str = "quiet") -> str:
+        return f"{question}, {style}"
+
+    node, said = from_function(shout, writes="answer"), f"a, {given.get('style', 'quiet')}"
+    (result,) = await ParallelExecutor[Any]().execute_parallel([node], RunContext(dict(given)))
+    assert result.context.state["answer"] == said
+    planned = plan([node])
+    assert planned.inputs == ("question",)
+    assert (await planned.run(RunContext(dict(given)))).context.state["answer"] == said
+    cached: CachedParallelExecutor[Any] = CachedParallelExecutor(cache=NodeCache(MemoryStore(), by="declared"))
+    assert (await cached.execute_with_cache(node, RunContext(dict(given)))).context.state["answer"] == said
+
+
+async def test_a_parameter_with_a_default_waits_for_the_node_that_writes_it() -> None:
+    async def choose(question: str) -> str:
+        return f"as {question}"
+
+    async def shout(question: str, style: str = "quiet") -> str:
+        return f"{question}, {style}"
+
+    planned = plan([from_function(shout, writes="answer"), from_function(choose, writes="style")])
+    assert (await planned.run(RunContext({"question": "a"}))).context.state["answer"] == "a, as a"
+
+
+async def test_a_field_that_is_asked_for_by_name_must_be_there() -> None:
+    async def shout(question: str, style: str = "quiet") -> str:
+        return question + style
+
+    node = from_function(shout, reads=("question", "style"), writes="answer")
+    with pytest.raises(NoProducer, match="'style'"):
+        plan([node], given=["question"])
+    with pytest.raises(UnknownField, match="'style'"):
+        await node.run(RunContext({"question": "a"}))
+
+
+async def test_a_states_method_is_no_field_and_its_property_is() -> None:
+    class WithProperty(State):
+        @property
+        def shouted(self) -> str:
+            return self.question.upper()
+
+    async def ask(shouted: str = "", copy: bool = False) -> str:
+        return f"{shouted} {copy}"
+
+    ctx = RunContext(WithProperty())
+    await from_function(ask, writes="answer").run(ctx)
+    assert ctx.state.answer == "WHY? False"
 
 
 def test_what_can_never_be_called_is_refused_at_once() -> None:
@@ -209,6 +264,21 @@ class Twice(dspy.Module):  # type: ignore[misc]
         return self.second(question=question)
 
 
+class Styled(dspy.Module):  # type: ignore[misc]
+    """A module whose second input has a default."""
+
+    async def aforward(self, question: str, style: str = "quiet") -> dspy.Prediction:
+        return dspy.Prediction(answer=f"{question}, {style}")
+
+    forward = aforward
+
+
+async def test_a_modules_parameter_with_a_default_may_be_lacking() -> None:
+    ctx: RunContext[dict[str, Any]] = RunContext({"question": "a"})
+    await from_dspy(Styled(), writes="answer").run(ctx)
+    assert ctx.state["answer"] == "a, quiet"
+
+
 @pytest.mark.usefixtures("says_because")
 async def test_a_module_of_ones_own_runs_in_a_thread_and_declares_what_it_writes() -> None:
     with pytest.raises(NodeIncomplete, match="what Twice writes can't be told"):
@@ -307,6 +377,29 @@ async def test_agents_run_together() -> None:
     ]
     results = await ParallelExecutor[State](2).execute_parallel(nodes, RunContext(State()))
     assert [result.context.state.answer for result in results] == [f"heard {number}: why?" for number in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "message"),
+    [
+        ("{nope}", "a place for 'nope'"),
+        ("{question.upper} {nope[0]}", "a place for 'nope'"),
+        ("{question:{nope}}", "a place for 'nope'"),
+        ("{}", "a place for ''"),
+        ("{question", "can't be read"),
+    ],
+)
+def test_a_prompt_with_places_for_what_isnt_read_is_refused_at_once(prompt: str, message: str) -> None:
+    with pytest.raises(NodeIncomplete, match=message):
+        from_pydantic_ai(Agent(TestModel()), reads="question", writes="answer", prompt=prompt)
+
+
+async def test_a_prompt_may_have_braces_and_formats() -> None:
+    prompt = '{{"q": {question!r:>8}, "n": {score:.2f}}}'
+    node = from_pydantic_ai(Agent(FunctionModel(echo)), reads=("question", "score"), writes="answer", prompt=prompt)
+    ctx = RunContext(State())
+    await node.run(ctx)
+    assert ctx.state.answer == """heard {"q":   'why?', "n": 0.00}"""
 
 
 def test_an_agent_that_reads_several_fields_needs_a_prompt() -> None:

@@ -26,11 +26,14 @@ from fanfold.nodes import (
     ConcurrencyModel,
     End,
     NextNode,
+    NodeIncomplete,
     ParallelExecutionError,
     ParallelExecutor,
     ProviderRateLimits,
     RunContext,
     from_function,
+    plan,
+    run_graph,
 )
 from fanfold.testing.clock import virtual_time
 
@@ -307,6 +310,66 @@ async def test_what_is_no_next_node_is_an_error(following: Any) -> None:
 
     (result,) = await ParallelExecutor[Any]().execute_parallel([Wrong()], RunContext({}))
     assert "is no node that a path could go on with" in str(result.error)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (Node, r"nodes\[1\] is the class Node and no node: write Node\(...\)"),
+        (None, r"nodes\[1\] is None and no node: it has no `run`"),
+    ],
+)
+@virtual_time
+async def test_what_is_no_node_is_refused_before_anything_starts(wrong: Any, message: str) -> None:
+    node, executor, ctx = Node(), ParallelExecutor[Any](), RunContext[Any]({"items": []})
+    with pytest.raises(TypeError, match=message):
+        await executor.execute_parallel([node, wrong], ctx)
+    with pytest.raises(TypeError, match=message):
+        executor.stream_parallel([node, wrong], ctx)
+    with pytest.raises(TypeError, match=message):
+        plan([from_function(_nothing), wrong])
+    with pytest.raises(TypeError, match=message):
+        await run_graph([node, wrong], ctx)
+    assert executor.get_statistics()["total_nodes"] == 0
+
+
+async def _nothing() -> None:
+    """Reads and writes nothing."""
+
+
+@virtual_time
+async def test_a_run_that_isnt_async_is_told_so() -> None:
+    class Blocking(Node):
+        def run(self, ctx: RunContext[Any]) -> Any:  # noqa: ARG002
+            return End()
+
+    (result,) = await ParallelExecutor[Any]().execute_parallel([Blocking()], RunContext({}))
+    assert isinstance(result.error, NodeIncomplete)
+    assert "run of node is not async" in str(result.error)
+
+
+@pytest.mark.parametrize("options", [{"retry": "x"}, {"retry": True}, {"limit": 4}, {"wrappers": [None]}], ids=str)
+def test_an_option_of_the_wrong_type_is_refused_by_name(options: Any) -> None:
+    (name,) = options
+    with pytest.raises(TypeError, match=f"{name} is a"):
+        ParallelExecutor(**options)
+
+
+class Mute(Exception):
+    """As a client library's error that reads a response which it never got."""
+
+    def __str__(self) -> str:
+        raise AttributeError
+
+
+@virtual_time
+async def test_an_error_that_cant_be_rendered_is_told_by_its_type() -> None:
+    class Failing(Node):
+        async def run(self, ctx: RunContext[Any]) -> NextNode[Any]:  # noqa: ARG002
+            raise Mute
+
+    with pytest.raises(ParallelExecutionError, match="node: Mute:"):
+        await ParallelExecutor[Any]().execute_parallel([Failing()], RunContext({}), raise_if_all_fail=True)
 
 
 @virtual_time

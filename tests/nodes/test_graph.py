@@ -103,6 +103,25 @@ async def test_paths_end_one_by_one() -> None:
 
 
 @virtual_time
+async def test_an_end_among_several_nodes_ends_its_path_alone() -> None:
+    begin = Step("a", [Step("b"), End()])
+    run = await run_graph([begin, End()], start())
+    assert run.context.state["path"] == ["a", "b"]
+    assert [result.is_end for result in run.results] == [False, True]
+    over = await run_graph(Step("a", [End(), End()]), start())
+    assert over.results[0].is_end
+    assert len(over.steps) == 1
+
+
+@virtual_time
+async def test_a_strategys_name_is_as_good_as_itself() -> None:
+    named = await run_graph([Step("a", Step("c")), Step("b", Step("d"))], start(), strategy="first_success")
+    assert named.context.state["path"] == ["a", "c"]
+    with pytest.raises(ValueError, match="no strategy is called 'best'"):
+        Graph(Step("a"), strategy="best")  # type: ignore[arg-type]
+
+
+@virtual_time
 async def test_a_loop_goes_on_until_it_is_left_and_never_beyond_its_limit() -> None:
     loop: Step = Step("loop", lambda state: loop if len(state["path"]) < 5 else End())
     assert len((await run_graph(loop, start())).steps) == 5

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass, field, replace
+from math import isnan
+from threading import Lock
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -49,6 +51,13 @@ class Does(AbstractBaseNode[Any]):
         return End()
 
 
+class Mute(Exception):
+    """As a client library's error that reads a response which it never got."""
+
+    def __str__(self) -> str:
+        raise AttributeError
+
+
 def appends(name: str) -> Does:
     def change(ctx: RunContext[Any]) -> None:
         state = ctx.state
@@ -86,7 +95,7 @@ def names(ctx: RunContext[Any]) -> list[str]:
 def test_first_success_takes_the_first_in_node_order_and_its_provenance_alone() -> None:
     found = results(RunContext(State(), provenance=[{"node": "start"}]), fails(), sets("b", 2), sets("c", 3))
     first = merged(found)
-    assert first is found[1].context
+    assert first == found[1].context
     assert first.state.value == 2
     assert names(first) == ["start", "b"]
 
@@ -168,7 +177,7 @@ def test_all_success_takes_declared_reducers() -> None:
 def test_majority_takes_the_most_frequent_state_and_a_tie_is_an_error() -> None:
     ctx = RunContext(State())
     found = results(ctx, sets("a", 1), sets("b", 2), sets("c", 2), fails())
-    assert merged(found, MergeStrategy.MAJORITY) is found[1].context
+    assert merged(found, MergeStrategy.MAJORITY) == found[1].context
     with pytest.raises(MergeError, match="no state is the most frequent") as caught:
         merged(found[:2], MergeStrategy.MAJORITY)
     assert caught.value.votes is not None
@@ -178,9 +187,58 @@ def test_majority_takes_the_most_frequent_state_and_a_tie_is_an_error() -> None:
         merged(found[3:], MergeStrategy.MAJORITY)
 
 
-def test_a_strategys_name_is_no_strategy() -> None:
-    with pytest.raises(TypeError, match=r"write MergeStrategy\('majority'\)"):
-        merged(results(RunContext(State()), sets("a", 1)), "majority")
+def test_a_strategy_may_be_given_by_its_name() -> None:
+    found = results(RunContext(State()), sets("a", 1), sets("b", 2), sets("c", 2))
+    assert merged(found, "majority").state.value == 2
+    with pytest.raises(ValueError, match="no strategy is called 'best': it is one of 'first_success'"):
+        merged(found, "best")
+    with pytest.raises(TypeError, match="a strategy is a MergeStrategy, its name, or a function, not 3"):
+        merged(found, 3)
+
+
+@pytest.mark.parametrize("strategy", MergeStrategy)
+@pytest.mark.parametrize("count", [1, 2])
+def test_changing_what_came_of_merging_changes_no_result(strategy: MergeStrategy, count: int) -> None:
+    found = results(RunContext(State(), metadata={"k": [1]}), *[sets("a", 1)] * count)
+    together = merged(found, strategy)
+    together.state.items.append("later")
+    together.state.notes["later"] = 1
+    together.metadata["k"].append(2)
+    together.provenance[0]["node"] = "later"
+    for result in found:
+        assert result.context.state == State(value=1)
+        assert result.context.metadata == {"k": [1]}
+        assert result.context.provenance[0]["node"] == "a"
+
+
+def test_a_live_object_in_a_state_is_no_obstacle_to_taking_it() -> None:
+    lock = Lock()
+    found = results(RunContext({"items": []}), Does("a", lambda ctx: ctx.state.update(lock=lock)))
+    taken = merged(found)
+    assert taken.state == {"items": [], "lock": lock}
+    assert taken.state["items"] is not found[0].context.state["items"]
+
+
+def test_nans_agree_by_every_strategy() -> None:
+    def change(ctx: RunContext[Any]) -> None:
+        ctx.state.update(score=float("nan"), by_name={"a": float("nan")})
+
+    found = results(RunContext({"score": 0.0}), Does("a", change), Does("b", change))
+    for strategy in MergeStrategy:
+        state = merged(found, strategy).state
+        assert isnan(state["score"])
+        assert isnan(state["by_name"]["a"])
+
+
+def test_errors_that_cant_be_rendered_are_told_by_their_type() -> None:
+    def fail(_: RunContext[Any]) -> None:
+        raise Mute
+
+    found = results(RunContext(State()), Does("a", fail))
+    for strategy in MergeStrategy:
+        with pytest.raises(MergeError, match=r"a: Mute: \(its message can't be rendered\)"):
+            merged(found, strategy)
+    assert ParallelExecutor[Any]().get_statistics(found)["errors"] == ["Mute: (its message can't be rendered)"]
 
 
 def test_majority_says_where_states_cant_be_compared() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from string import Formatter
 from typing import TYPE_CHECKING, Any
 
 from fanfold.nodes.function_node import Choice, FunctionNode
@@ -37,7 +38,7 @@ def from_pydantic_ai(
         next_node: where the path goes on: a node, nodes, or a function of the state; None = nowhere.
         priority: a higher one gets a slot first.
     Raises:
-        NodeIncomplete: several fields are read and no prompt says how.
+        NodeIncomplete: several fields are read and no prompt says how, or the prompt names others.
     """
     read = (reads,) if isinstance(reads, str) else tuple(reads)
     if prompt is None and len(read) != 1:
@@ -45,6 +46,9 @@ def from_pydantic_ai(
             f"an agent that reads {', '.join(read) or 'nothing'} needs a prompt",
             hint='give `prompt="Translate {text} into {language}"` or a function of these fields',
         )
+
+    if isinstance(prompt, str):
+        _refuse_unfit(prompt, read)
 
     async def ask(**inputs: Any) -> Any:
         told = next(iter(inputs.values())) if prompt is None else _prompt(prompt, inputs)
@@ -55,6 +59,29 @@ def from_pydantic_ai(
         ask, reads=read, writes=writes, name=name or agent.name or "Agent", next_node=next_node, priority=priority
     )
     return node
+
+
+def _refuse_unfit(prompt: str, reads: Sequence[str]) -> None:
+    try:
+        named = list(_fields(prompt))
+    except ValueError as error:
+        raise NodeIncomplete(
+            f"the prompt {prompt!r} can't be read: {error}", hint="write `{{` and `}}` for braces that name no field"
+        ) from None
+    for field in named:
+        if field not in reads:
+            raise NodeIncomplete(
+                f"the prompt has a place for {field!r}, which the agent doesn't read",
+                hint="name it in `reads`, or write `{{` and `}}` for braces that name no field",
+            )
+
+
+def _fields(prompt: str) -> Iterator[str]:
+    """The fields that a prompt has places for, in the widths and formats of others too."""
+    for _, place, form, _ in Formatter().parse(prompt):
+        if place is not None:
+            yield place.partition(".")[0].partition("[")[0]
+            yield from _fields(form or "")
 
 
 def _prompt(prompt: str | Callable[..., str], inputs: dict[str, Any]) -> str:

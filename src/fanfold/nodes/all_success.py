@@ -12,6 +12,7 @@ from fanfold.engine.isolate import IsolationError, detach
 from fanfold.engine.schema import replaced, values_of
 from fanfold.engine.three_way import MergeError as EngineMergeError
 from fanfold.engine.three_way import merge_states
+from fanfold.engine.wrapper import text_of
 from fanfold.nodes.context import RunContext
 from fanfold.nodes.errors import MergeError, failures
 from fanfold.nodes.result import NodeResult
@@ -29,7 +30,7 @@ def all_success(results: Sequence[NodeResult[StateT]], schema: type | None) -> R
     if failed := failures(results):
         raise MergeError(failed, results, "ALL_SUCCESS needs all nodes to succeed")
     if len(results) == 1:
-        return results[0].context
+        return results[0].copied()
     keys = [result.key(position) for position, result in enumerate(results)]
     try:
         base = _base(results)
@@ -44,7 +45,7 @@ def all_success(results: Sequence[NodeResult[StateT]], schema: type | None) -> R
             (), results, error.message, hint=error.hint, field=error.field, branches=error.branches
         ) from error
     except (TypeError, ValueError) as error:  # what a state's own constructor or validation raises
-        raise MergeError((), results, f"the merged state isn't one: {error}") from error
+        raise MergeError((), results, f"the merged state isn't one: {text_of(error)}") from error
     return detach(replace(base, state=state, provenance=_provenance(base, contexts), **others))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -9,8 +10,8 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from fanfold.engine.isolate import Frozen
 from fanfold.engine.outcome import Failed, Outcome
 from fanfold.nodes.context import RunContext
-from fanfold.nodes.node import checked_next
-from fanfold.nodes.protocol import BaseNode, End, NextNode, name_of
+from fanfold.nodes.node import NodeIncomplete, checked_next
+from fanfold.nodes.protocol import BaseNode, End, NextNode, name_of, refuse_others
 from fanfold.nodes.result import NodeResult
 from fanfold.nodes.snapshots import left_by
 
@@ -54,7 +55,10 @@ class Batch(Generic[StateT]):
         job = self.jobs[position]
         ctx = job.base.view()
         try:
-            self._following[position] = checked_next(await job.node.run(ctx))
+            running = job.node.run(ctx)
+            if not inspect.isawaitable(running):
+                raise NodeIncomplete(f"run of {name_of(job.node)} is not async", hint="define it with `async def`")
+            self._following[position] = checked_next(await running)
         finally:
             self._left[position] = left_by(ctx)
 
@@ -95,6 +99,11 @@ class Batch(Generic[StateT]):
 
 
 def jobs_of(nodes: Iterable[BaseNode[StateT]], base: Frozen[RunContext[StateT]]) -> list[Job[StateT]]:
-    """A job for each node, from one snapshot of the context."""
-    given = base.view()
-    return [Job(position, node, base, given) for position, node in enumerate(nodes)]
+    """A job for each node, from one snapshot of the context.
+
+    Raises:
+        TypeError: one is no node.
+    """
+    given, found = base.view(), list(nodes)
+    refuse_others(found)
+    return [Job(position, node, base, given) for position, node in enumerate(found)]

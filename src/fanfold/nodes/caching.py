@@ -12,7 +12,7 @@ from fanfold.engine.content import ContentError, content_hash
 from fanfold.nodes.batch import Attempt, Batch, Job
 from fanfold.nodes.context import RunContext
 from fanfold.nodes.protocol import BaseNode, End, NextNode
-from fanfold.nodes.signature import reads_of, writes_of
+from fanfold.nodes.signature import optional_of, reads_of, writes_of
 from fanfold.nodes.state import fields_of, set_fields
 
 StateT = TypeVar("StateT")
@@ -130,7 +130,7 @@ class NodeCache(Generic[StateT]):
     def _content(self, job: Job[StateT], contents: dict[int, str]) -> str:
         """The hash of what the node works on; one for all nodes of a call that were given the same context."""
         if self._by == "declared":
-            return content_hash(fields_of(job.given.state, reads_of(job.node)))
+            return content_hash(fields_of(job.given.state, reads_of(job.node), optional=optional_of(job.node)))
         if id(job.given) not in contents:
             ctx = job.given
             contents[id(ctx)] = content_hash((ctx.state, ctx.metadata, ctx.user_id))

@@ -9,8 +9,8 @@ from itertools import pairwise
 from typing import Any, Generic, TypeVar
 
 from fanfold.errors import FanfoldError
-from fanfold.nodes.protocol import BaseNode, name_of
-from fanfold.nodes.signature import reads_of, writes_of
+from fanfold.nodes.protocol import BaseNode, name_of, refuse_others
+from fanfold.nodes.signature import optional_of, reads_of, writes_of
 
 StateT = TypeVar("StateT")
 
@@ -41,7 +41,7 @@ class Dependencies(Generic[StateT]):
         writes: n tuples, the fields that each writes; no field is in two of them.
         needs: n tuples, the positions of the nodes whose fields each reads.
         order: the n positions, every node after all that it needs, otherwise as given.
-        inputs: the fields that the state has to bring.
+        inputs: the fields that the state has to bring, those apart that every node which reads them can do without.
     """
 
     nodes: tuple[BaseNode[StateT], ...]
@@ -80,9 +80,11 @@ def dependencies(nodes: Iterable[BaseNode[StateT]], given: Iterable[str] | None 
         nodes: each says what it reads and writes: by a DSPy signature, a NodeSignature, or `reads` and `writes`.
         given: the fields that the state brings; None = not known yet, all that no node writes.
     Raises:
+        TypeError: something is no node.
         UndeclaredFields, SeveralProducers, NoProducer, CyclicPlan.
     """
     found = tuple(nodes)
+    refuse_others(found)
     reads, writes = tuple(reads_of(node) for node in found), tuple(writes_of(node) for node in found)
     producers = _producers(found, writes)
     needs = tuple(
@@ -92,7 +94,10 @@ def dependencies(nodes: Iterable[BaseNode[StateT]], given: Iterable[str] | None 
     order = _order(found, needs, producers, reads)
     inputs = tuple(
         dict.fromkeys(
-            field for position in order for field in reads[position] if producers.get(field, position) == position
+            field
+            for position in order
+            for field in reads[position]
+            if producers.get(field, position) == position and field not in optional_of(found[position])
         )
     )
     plan = Dependencies(found, reads, writes, needs, order, inputs)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fanfold.errors import FanfoldError
-from fanfold.nodes.function_node import Choice, FunctionNode
+from fanfold.nodes.function_node import Choice, FunctionNode, parameters
 from fanfold.nodes.node import NodeIncomplete, outputs_of
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def from_dspy(
         module: a module, or a signature, which `dspy.Predict` then runs. Its model is the one that DSPy is configured
             with where the node runs.
         reads: the state's fields that are its inputs; None = the input fields of its signature, or the parameters
-            of its `forward`.
+            of its `forward`, of which those with a default may be lacking.
         writes: the state's fields that its outputs go to; None = the output fields of its signature, without the
             reasoning that a module adds on its own.
         name: None = the class of the module, or the signature's name where a signature was given.
@@ -61,15 +60,16 @@ def from_dspy(
     dspy = _dspy()
     called = name or (type(module).__name__ if isinstance(module, dspy.Module) else getattr(module, "__name__", None))
     runs = module if isinstance(module, dspy.Module) else dspy.Predict(module)
-    read = _named(reads) or _inputs(runs)
+    found = dict.fromkeys(_named(reads), False) or _inputs(runs)
     written = _named(writes) or _outputs(runs)
 
     async def predict(**inputs: Any) -> dict[str, Any]:
         return outputs_of(node, await _predict(runs, inputs), written)
 
     node: FunctionNode[Any] = FunctionNode(
-        predict, reads=read, writes=written, name=called or "Predict", next_node=next_node, priority=priority
-    )
+        predict, reads=tuple(found), writes=written, name=called or "Predict", next_node=next_node, priority=priority,
+        optional=[one for one, has_default in found.items() if has_default],
+    )  # fmt: skip
     return node
 
 
@@ -87,12 +87,11 @@ async def _predict(module: Any, inputs: Mapping[str, Any]) -> Any:
     return await _dspy().asyncify(module)(**inputs)  # in a thread: a module without `aforward` blocks
 
 
-def _inputs(module: Any) -> tuple[str, ...]:
+def _inputs(module: Any) -> dict[str, bool]:
+    """What a module takes, and whether it can do without."""
     if signature := _signature(module):
-        return tuple(signature.input_fields)
-    parameters = inspect.signature(module.forward).parameters.values()
-    named = tuple(one.name for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY))
-    return named or _undeclared(module, "reads")
+        return dict.fromkeys(signature.input_fields, False)
+    return parameters(module.forward) or dict.fromkeys(_undeclared(module, "reads"), False)
 
 
 def _outputs(module: Any) -> tuple[str, ...]:

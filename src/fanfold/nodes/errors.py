@@ -7,6 +7,7 @@ from typing import Any
 
 from fanfold.engine.three_way import MergeError as EngineMergeError
 from fanfold.engine.votes import Votes
+from fanfold.engine.wrapper import text_of
 from fanfold.errors import FanfoldError
 from fanfold.nodes.protocol import BaseNode, name_of
 from fanfold.nodes.result import NodeResult
@@ -67,7 +68,7 @@ def failures(results: Sequence[NodeResult[Any]]) -> list[tuple[BaseNode[Any], Ex
 
 
 def _in_words(message: str | None, failed: Sequence[tuple[BaseNode[Any], Exception]], total: int) -> str:
-    said = "; ".join(f"{name_of(node)}: {type(error).__name__}: {error}" for node, error in failed)
+    said = "; ".join(f"{name_of(node)}: {text_of(error)}" for node, error in failed)
     count = f"{len(failed)} of {total}" if total else str(len(failed))
     told = message or f"{count} node{'' if count == '1' else 's'} failed"
     return f"{told} ({said})" if said else told

@@ -57,6 +57,7 @@ class ParallelExecutor(Generic[StateT]):
         on_event: called with each of the engine's events; a branch's key is `position:node`.
     Raises:
         LimitError: a limit of less than 1.
+        TypeError: an argument of the wrong type.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class ParallelExecutor(Generic[StateT]):
         Returns:
             n results in the order of the nodes, those of failed nodes included.
         Raises:
+            TypeError: before anything starts: something in `nodes` is no node.
             ParallelExecutionError: all nodes failed, and `raise_if_all_fail` is set.
             IsolationError: before anything starts: the context holds what can't be copied; it names the field.
         """
@@ -142,11 +144,13 @@ class ParallelExecutor(Generic[StateT]):
                 all of them and puts together what each changed: fields with a reducer take each change through it;
                 otherwise lists take each one's new tail, dicts each one's keys, and other values must agree;
                 provenance is that of all, without duplicates. MAJORITY takes the result whose state occurs most
-                often, by content. A function of the results returns the context itself.
+                often, by content. Their names do too, as "majority". A function of the results returns the context
+                itself.
         Returns:
-            A context that shares with the results what it takes from them.
+            A context of its own: changing it changes no result. What a function returns is passed on as it is.
         Raises:
             MergeError: it can't be done; `failed_nodes` and `partial_results` say with what.
+            ValueError, TypeError: no strategy has this name, or it is none.
         """
         return merge_results(results, strategy, self.schema)
 

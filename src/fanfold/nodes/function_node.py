@@ -27,6 +27,7 @@ class FunctionNode(AbstractBaseNode[StateT]):
         reads: Sequence[str],
         writes: str | Sequence[str],
         name: str,
+        optional: Sequence[str] = (),
         next_node: Choice[StateT] | None = None,
         priority: float = 0,
     ) -> None:
@@ -35,7 +36,8 @@ class FunctionNode(AbstractBaseNode[StateT]):
         self.priority = priority
         self.next_node = next_node
         self.writes_one = isinstance(writes, str)
-        self.signature: Any = NodeSignature(tuple(reads), (writes,) if isinstance(writes, str) else tuple(writes))
+        written = (writes,) if isinstance(writes, str) else tuple(writes)
+        self.signature: Any = NodeSignature(tuple(reads), written, tuple(optional))
 
     def __repr__(self) -> str:
         return f"<node {self.name}: {', '.join(self.signature.reads)} -> {', '.join(self.signature.writes)}>"
@@ -87,8 +89,9 @@ def from_function(
 
     Args:
         fn: called with the fields it reads, by name.
-        reads: these fields; None = the function's parameters. Parameters with a default that aren't named here keep
-            their default.
+        reads: these fields, all of which must be there; None = the function's parameters, and of those one that has
+            a default keeps it where the state lacks the field and no node writes it. Parameters that aren't named
+            here keep their default always.
         writes: one field's name, which takes what the function returns; or several names, and then the function
             returns a mapping (or an object) with exactly these.
         name: None = the function's own.
@@ -102,14 +105,20 @@ def from_function(
         raise NodeIncomplete(
             f"{called} is no async function", hint="define it with `async def`; call blocking code by asyncio.to_thread"
         )
-    found = _parameters(fn) if reads is None else (reads,) if isinstance(reads, str) else tuple(reads)
+    taken = parameters(fn)
+    found = tuple(taken) if reads is None else (reads,) if isinstance(reads, str) else tuple(reads)
     _refuse_unfit(fn, called, found)
-    return FunctionNode(fn, reads=found, writes=writes, name=name or called, next_node=next_node, priority=priority)
+    return FunctionNode(
+        fn, reads=found, writes=writes, name=name or called, next_node=next_node, priority=priority,
+        optional=[one for one in found if taken[one]] if reads is None else (),
+    )  # fmt: skip
 
 
-def _parameters(fn: Callable[..., object]) -> tuple[str, ...]:
+def parameters(fn: Callable[..., object]) -> dict[str, bool]:
+    """The names by which a function can be called with values, and whether each has a default."""
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    return tuple(name for name, parameter in inspect.signature(fn).parameters.items() if parameter.kind in named)
+    taken = inspect.signature(fn).parameters.values()
+    return {one.name: one.default is not inspect.Parameter.empty for one in taken if one.kind in named}
 
 
 def _refuse_unfit(fn: Callable[..., object], called: str, reads: Sequence[str]) -> None:

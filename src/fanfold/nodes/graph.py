@@ -11,8 +11,8 @@ from fanfold.errors import FanfoldError
 from fanfold.nodes.context import RunContext
 from fanfold.nodes.errors import MergeError, ParallelExecutionError, failures
 from fanfold.nodes.executor import ParallelExecutor
-from fanfold.nodes.merge import MergeStrategy, Strategy, chosen
-from fanfold.nodes.protocol import BaseNode, End, NextNode, name_of
+from fanfold.nodes.merge import MergeStrategy, Strategy, chosen, strategy_of
+from fanfold.nodes.protocol import BaseNode, NextNode, name_of, nodes_in
 from fanfold.nodes.result import NodeResult
 from fanfold.nodes.signature import signature_name
 from fanfold.nodes.snapshots import snapshot
@@ -59,8 +59,8 @@ class Graph(Generic[StateT]):
         start: the first node, or several that run together.
         executor: runs the nodes; None = a `ParallelExecutor()` of its own.
         strategy: how the contexts of one step are merged: ALL_SUCCESS goes on from all of them; FIRST_SUCCESS and
-            MAJORITY from the one that they choose alone; a function of the results gives the context, and the run
-            goes on from all that succeeded.
+            MAJORITY from the one that they choose alone; or the name of one of these. A function of the results gives
+            the context, and the run goes on from all that succeeded.
         max_steps: steps after which the run is given up, >= 1.
     """
 
@@ -68,6 +68,9 @@ class Graph(Generic[StateT]):
     executor: ParallelExecutor[StateT] = field(default_factory=ParallelExecutor)
     strategy: Strategy[StateT] = MergeStrategy.ALL_SUCCESS
     max_steps: int = MOST_STEPS
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "strategy", strategy_of(self.strategy))
 
     async def run(self, ctx: RunContext[StateT]) -> GraphRun[StateT]:
         """Run from the start until every path has ended.
@@ -146,19 +149,13 @@ def _nodes(named: Iterable[NextNode[StateT]]) -> list[BaseNode[StateT]]:
     nodes: list[BaseNode[StateT]] = []
     for following in named:
         there = list(nodes)
-        for node in _each(following):
+        for node in nodes_in(following):
             same = next((one for one in there if _is_same(one, node)), None)
             if same is None:
                 nodes.append(node)
             else:
                 there = [one for one in there if one is not same]
     return nodes
-
-
-def _each(following: NextNode[StateT]) -> Sequence[BaseNode[StateT]]:
-    if isinstance(following, End):
-        return ()
-    return following if isinstance(following, list | tuple) else [cast("BaseNode[StateT]", following)]
 
 
 def _is_same(one: object, other: object) -> bool:

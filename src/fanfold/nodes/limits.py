@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
 from fanfold.engine.adaptive import AdaptiveLimit, adaptive
 from fanfold.engine.limit import Limit
@@ -18,9 +19,12 @@ def slots(max_concurrent: int, limit: Limit | None, concurrency: ConcurrencyMode
 
     Raises:
         LimitError: for less than one.
+        TypeError: the limit is none.
         ValueError: a limit is given that isn't adaptive, and is to be.
     """
     if limit is not None:
+        if not isinstance(limit, Limit):
+            raise TypeError(f"limit is a Limit, not {limit!r}: a number belongs in max_concurrent")
         if is_adaptive and not isinstance(limit, AdaptiveLimit):
             raise ValueError("adaptive=True makes a limit of its own; give an AdaptiveLimit as `limit` instead")
         return limit
@@ -31,15 +35,27 @@ def slots(max_concurrent: int, limit: Limit | None, concurrency: ConcurrencyMode
 def around_attempts(
     retry: int | Wrapper | None, wrappers: Sequence[Wrapper], concurrency: ConcurrencyModel | None, limit: Limit
 ) -> list[Wrapper]:
-    """Wrappers around each node, the outermost first: retries, rates, what the limit learns from, the user's own."""
+    """Wrappers around each node, the outermost first: retries, rates, what the limit learns from, the user's own.
+
+    Raises:
+        TypeError: one is none.
+    """
     around: list[Wrapper] = []
-    if retry is not None:
-        around.append(_retrying(retry) if isinstance(retry, int) else retry)
+    if isinstance(retry, int) and not isinstance(retry, bool):
+        around.append(_retrying(retry))
+    elif retry is not None:
+        around.append(_wrapper(retry, "retry is a whole number or a wrapper"))
     if concurrency is not None and (rates := _rates(concurrency)) is not None:
         around.append(rates)
     if isinstance(limit, AdaptiveLimit):
         around.append(adaptive(limit))
-    return [*around, *wrappers]
+    return [*around, *(_wrapper(one, "each of wrappers is a wrapper") for one in wrappers)]
+
+
+def _wrapper(given: object, expected: str) -> Wrapper:
+    if not callable(given):
+        raise TypeError(f"{expected}, not {given!r}")
+    return cast("Wrapper", given)
 
 
 def _retrying(attempts: int) -> Wrapper:

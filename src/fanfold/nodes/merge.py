@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from fanfold.engine.content import ContentError
-from fanfold.engine.merge import MergeStrategy
+from fanfold.engine.merge import MergeStrategy, strategy_named
 from fanfold.engine.outcome import Done, Failed, Outcome
 from fanfold.engine.votes import Votes, count_votes
 from fanfold.nodes.all_success import all_success
@@ -14,12 +14,15 @@ from fanfold.nodes.context import RunContext
 from fanfold.nodes.errors import MergeError, failures
 from fanfold.nodes.result import NodeResult
 
-__all__ = ["MergeStrategy", "Strategy", "chosen", "merge_results", "votes_of"]
+__all__ = ["MergeStrategy", "Strategy", "chosen", "merge_results", "strategy_of", "votes_of"]
 
 StateT = TypeVar("StateT")
 
-Strategy: TypeAlias = MergeStrategy | Callable[[Sequence[NodeResult[StateT]]], RunContext[StateT]]
-"""How results become one context: one of three ways, or a function of the results."""
+Merging: TypeAlias = Callable[[Sequence[NodeResult[StateT]]], RunContext[StateT]]
+"""A function that makes one context of results."""
+
+Strategy: TypeAlias = MergeStrategy | Literal["first_success", "all_success", "majority"] | Merging[StateT]
+"""How results become one context: one of three ways, or its name, or a function of the results."""
 
 
 def merge_results(
@@ -29,17 +32,30 @@ def merge_results(
 
     Raises:
         MergeError: it can't be done.
-        TypeError: the strategy is text: `MergeStrategy("majority")` makes one of it.
+        ValueError: no strategy has this name.
     """
-    if isinstance(strategy, str):
-        raise TypeError(f"a strategy is a MergeStrategy or a function: write MergeStrategy({strategy!r})")
+    strategy = strategy_of(strategy)
     if not results:
         raise MergeError(message="there are no results to merge")
     if not isinstance(strategy, MergeStrategy):
         return _by_function(results, strategy)
     if strategy is MergeStrategy.ALL_SUCCESS:
         return all_success(results, schema)
-    return chosen(results, strategy).context
+    return chosen(results, strategy).copied()
+
+
+def strategy_of(strategy: Strategy[StateT]) -> MergeStrategy | Merging[StateT]:
+    """The strategy that this is, or that has this name.
+
+    Raises:
+        TypeError: it is none.
+        ValueError: no strategy has this name.
+    """
+    if isinstance(strategy, str):
+        return strategy_named(strategy)
+    if not isinstance(strategy, MergeStrategy) and not callable(strategy):
+        raise TypeError(f"a strategy is a MergeStrategy, its name, or a function, not {strategy!r}")
+    return strategy
 
 
 def chosen(results: Sequence[NodeResult[StateT]], strategy: MergeStrategy) -> NodeResult[StateT]:
@@ -86,9 +102,7 @@ def _outcome(position: int, result: NodeResult[Any]) -> Outcome[Any]:
     return Done(key, result.context.state, 0.0, elapsed_s, index=position)
 
 
-def _by_function(
-    results: Sequence[NodeResult[StateT]], function: Callable[[Sequence[NodeResult[StateT]]], RunContext[StateT]]
-) -> RunContext[StateT]:
+def _by_function(results: Sequence[NodeResult[StateT]], function: Merging[StateT]) -> RunContext[StateT]:
     merged = function(results)
     if not isinstance(merged, RunContext):
         raise MergeError(

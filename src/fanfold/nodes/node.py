@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from fanfold.errors import FanfoldError
 from fanfold.nodes.context import RunContext
 from fanfold.nodes.protocol import End, NextNode, name_of
-from fanfold.nodes.signature import reads_of, signature_name, writes_of
+from fanfold.nodes.signature import optional_of, reads_of, signature_name, writes_of
 from fanfold.nodes.state import fields_of, set_fields
 
 StateT = TypeVar("StateT")
@@ -42,13 +42,13 @@ class AbstractBaseNode(Generic[StateT]):
     priority: float = 0
 
     def extract_inputs(self, state: StateT) -> dict[str, Any]:
-        """The fields of the state that the node reads, by name.
+        """The fields of the state that the node reads, by name; optional ones that the state lacks are left out.
 
         Raises:
             UndeclaredFields: the node doesn't say what it reads.
             UnknownField: the state has no such field.
         """
-        return fields_of(state, reads_of(self))
+        return fields_of(state, reads_of(self), optional=optional_of(self))
 
     def update_state(self, state: StateT, result: Any) -> None:
         """Write the fields that the node writes from `result`, a mapping or an object with these attributes.

@@ -85,6 +85,7 @@ def plan(nodes: Iterable[BaseNode[StateT]], given: Iterable[str] | None = None) 
             node that reads what another writes comes after it; what it writes itself it reads from the state.
         given: the fields that the state will bring; None = that is checked when the plan is run, against its state.
     Raises:
+        TypeError: something in `nodes` is no node.
         UndeclaredFields: a node doesn't say.
         SeveralProducers: two nodes write one field.
         NoProducer: nothing produces a field that a node reads, and it isn't given.

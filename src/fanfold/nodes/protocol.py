@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeAlias, TypeVar, cast, runtime_checkable
 
 from fanfold.nodes.context import RunContext
 
@@ -36,8 +36,27 @@ class BaseNode(Protocol[StateT]):
         """Do the node's work on `ctx`, which is its own, and say which node or nodes come next."""
 
 
-NextNode: TypeAlias = BaseNode[StateT] | Sequence[BaseNode[StateT]] | End
-"""Where a path goes on: at one node, at several that run together, or nowhere."""
+NextNode: TypeAlias = BaseNode[StateT] | Sequence[BaseNode[StateT] | End] | End
+"""Where a path goes on: at one node, at several that run together, or nowhere; an End among several is nowhere."""
+
+
+def nodes_in(following: NextNode[StateT]) -> list[BaseNode[StateT]]:
+    """The nodes that a path goes on at: an End stands for none, alone and in a list."""
+    named = following if isinstance(following, list | tuple) else [following]
+    return [cast("BaseNode[StateT]", node) for node in named if not isinstance(node, End)]
+
+
+def refuse_others(nodes: Sequence[object]) -> None:
+    """Refuse what is no node, such as None, or a class where a node of it was meant.
+
+    Raises:
+        TypeError: naming the first one.
+    """
+    for position, node in enumerate(nodes):
+        if isinstance(node, type):
+            raise TypeError(f"nodes[{position}] is the class {node.__name__} and no node: write {node.__name__}(...)")
+        if not callable(getattr(node, "run", None)):
+            raise TypeError(f"nodes[{position}] is {node!r} and no node: it has no `run`")
 
 
 def name_of(node: object) -> str:

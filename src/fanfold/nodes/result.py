@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 
-from fanfold.engine.isolate import Frozen, detach
+from fanfold.engine.isolate import Frozen, IsolationError, detach
 from fanfold.nodes.context import RunContext
-from fanfold.nodes.protocol import BaseNode, End, NextNode, name_of
+from fanfold.nodes.protocol import BaseNode, NextNode, name_of, nodes_in
 from fanfold.nodes.snapshots import snapshot
 
 StateT = TypeVar("StateT")
@@ -44,6 +44,13 @@ class NodeResult(Generic[StateT]):
             return snapshot(self.context)
         return left
 
+    def copied(self) -> RunContext[StateT]:
+        """The context again, as plain objects that share nothing with `context`."""
+        try:
+            return detach(self.snapshot().view())
+        except IsolationError:  # the node put a live object into it, which both have then
+            return detach(self.context)
+
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
@@ -64,7 +71,7 @@ class NodeResult(Generic[StateT]):
     @property
     def is_end(self) -> bool:
         """Whether the path is over."""
-        return isinstance(self.next_node, End)
+        return not nodes_in(self.next_node)
 
 
 class Statistics(TypedDict):

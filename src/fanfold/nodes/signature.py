@@ -19,10 +19,16 @@ class NodeSignature:
 
     A node may have this, a DSPy signature or `"question, context -> answer"` as its `signature`, or declare
     `reads` and `writes` itself, which then count.
+
+    Args:
+        reads: what it reads.
+        writes: what it writes.
+        optional: those of `reads` that it can do without, where the state lacks them and no node writes them.
     """
 
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
 
     @property
     def input_fields(self) -> Mapping[str, str]:
@@ -51,6 +57,12 @@ def writes_of(node: object) -> tuple[str, ...]:
         UndeclaredFields: it doesn't say.
     """
     return _declared(node, "writes", "output_fields")
+
+
+def optional_of(node: object) -> tuple[str, ...]:
+    """Those of the fields that it reads which the node can do without."""
+    signature = getattr(node, "signature", None)
+    return signature.optional if isinstance(signature, NodeSignature) else ()
 
 
 def declares(node: object) -> bool:

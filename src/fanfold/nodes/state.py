@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Container, Iterable, Mapping, MutableMapping
 from typing import Any
 
 from fanfold.engine.schema import schema_of, values_of
@@ -23,13 +23,13 @@ def field_names(state: object) -> tuple[str, ...]:
     return tuple(values_of(state))
 
 
-def fields_of(state: object, names: Iterable[str]) -> dict[str, Any]:
-    """The values of these fields.
+def fields_of(state: object, names: Iterable[str], *, optional: Container[str] = ()) -> dict[str, Any]:
+    """The values of these fields; optional ones are left out where the state has none.
 
     Raises:
         UnknownField: the state has no such field.
     """
-    return {name: field_of(state, name) for name in names}
+    return {name: field_of(state, name) for name in names if name not in optional or _has(state, name)}
 
 
 def field_of(state: object, name: str) -> Any:
@@ -57,6 +57,13 @@ def set_fields(state: object, values: Mapping[str, object]) -> None:
             setattr(state, name, value)
         else:
             raise _unknown(state, name)
+
+
+def _has(state: object, name: str) -> bool:
+    if isinstance(state, Mapping):
+        return name in state
+    # A model's or dataclass's own methods (`copy`, `json`) are no fields; its properties are as good as these.
+    return hasattr(state, name) and (name in field_names(state) or not callable(getattr(type(state), name, None)))
 
 
 def _unknown(state: object, name: str) -> UnknownField:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
+from fanfold.engine.wrapper import text_of
 from fanfold.nodes.result import NodeResult, Statistics
 
 
@@ -34,7 +35,7 @@ class Tally:
         self._max_ms = max(self._max_ms, result.execution_time_ms)
         if result.error is not None:
             self._failures += 1
-            self._errors.append(f"{type(result.error).__name__}: {result.error}")
+            self._errors.append(text_of(result.error))
 
     def statistics(self) -> Statistics:
         """The sums so far; all of them 0 where nothing ran."""
