@@ -107,7 +107,7 @@ def may_pass_on(chain: Chain, full: Limit) -> bool:
 def _checked(most: int | None) -> int:
     if most is None:
         return sys.maxsize
-    if not isinstance(most, int) or isinstance(most, bool):
+    if type(most) is not int:
         raise TypeError(f"a limit is a whole number, a Limit or None, not {most!r}")
     if most < 1:
         raise LimitError(f"limit must be at least 1, not {most}", hint="give 1 or more, or None for no limit")
