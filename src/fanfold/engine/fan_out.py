@@ -245,9 +245,9 @@ def _prepared(
     if not callable(branch):
         raise TypeError(f"a branch is an async function, not {branch!r}")
     freezer = Freezer()
-    call = branch
+    base = None
     if state is not _NO_STATE:
-        call = _with_state(branch, freezer.freeze(state, name="the state", as_type=schema))
+        base = freezer.freeze(state, name="the state", as_type=schema)
     elif schema is not None:
         raise ValueError("schema is the type of the state, and there is no state")
     if isinstance(items, AsyncIterable):
@@ -255,15 +255,20 @@ def _prepared(
             raise ValueError("priority needs all items at once, and these come one by one")
         # Items that come one by one may change between one and the next: each is a moment of its own.
         coming = Items[I](lambda item, name: freeze(item, key=name), key)
-        return Running(lambda position: call(coming.take(position)), coming, options, items)
+        return Running(_call(branch, coming.take, base), coming, options, items)
     there = Items[I](lambda item, name: freezer.freeze(item, key=name), key, priority)
     given = list(items)
     if there.name_plain(given):
-        return Running(lambda position: call(given[position]), there, options)
+        return Running(_call(branch, given.__getitem__, base), there, options)
     for item in given:
         there.add(item)
-    return Running(lambda position: call(there.take(position)), there, options)
+    return Running(_call(branch, there.take, base), there, options)
 
 
-def _with_state(branch: Callable[..., Awaitable[T]], base: Frozen[Any]) -> Callable[[Any], Awaitable[T]]:
-    return lambda item: branch(item, base.view())
+def _call(
+    branch: Callable[..., Awaitable[T]], item_at: Callable[[int], Any], base: Frozen[Any] | None
+) -> Callable[[int], Awaitable[T]]:
+    """Calls the branch function with the item at a position, and with a view of the state if there is one."""
+    if base is None:
+        return lambda position: branch(item_at(position))
+    return lambda position: branch(item_at(position), base.view())
