@@ -20,16 +20,15 @@ from fanfold.engine.events import BranchFinished, BranchQueued, BranchRetried, B
 from fanfold.engine.fan_out import fan_out, stream
 from fanfold.engine.fold import FoldError, Folding, fold
 from fanfold.engine.isolate import (
-    DuplicateKeyError,
     Freezer,
     Frozen,
     FrozenError,
     IsolationError,
-    Keyed,
     detach,
     freeze,
     read_only,
 )
+from fanfold.engine.items import DuplicateKeyError
 from fanfold.engine.laws import LawBroken, check_laws, find_counterexample
 from fanfold.engine.limit import Limit, LimitError
 from fanfold.engine.logs import log_events
@@ -134,7 +133,6 @@ __all__ = [
     "JournalFenced",
     "JournalInUse",
     "JournalUnusable",
-    "Keyed",
     "LawBroken",
     "Limit",
     "LimitError",

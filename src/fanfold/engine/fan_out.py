@@ -14,12 +14,11 @@ from fanfold.engine.items import Items
 from fanfold.engine.limit import Limit
 from fanfold.engine.outcome import Outcome
 from fanfold.engine.running import Mode, Options, Running
+from fanfold.engine.schema import NOTHING
 
 I = TypeVar("I")  # noqa: E741 an item
 S = TypeVar("S")
 T = TypeVar("T")
-
-_NO_STATE: Any = object()
 
 
 @overload
@@ -61,7 +60,7 @@ async def fan_out(
     items: Iterable[I] | AsyncIterable[I],
     *,
     limit: int | Limit | None,
-    state: Any = _NO_STATE,
+    state: Any = NOTHING,
     schema: type | None = None,
     key: Callable[[I], str] | None = None,
     priority: Callable[[I], float] | None = None,
@@ -98,7 +97,7 @@ async def fan_out(
     Returns:
         n outcomes; outcomes[i] belongs to items[i]. All have been through `on_outcome`.
     Raises:
-        DuplicateKeyError, IsolationError, ValueError: before anything starts.
+        DuplicateKeyError, IsolationError, TypeError, ValueError: before anything starts.
         FanOutError: with all outcomes: on the first failure where the mode is "fail_fast"; when an asynchronous
             iterable raised, or an item from it has the key of another or can't be copied. Its cause is that error.
         A failing branch does not raise otherwise: it is a Failed outcome. What `on_outcome` or `on_event` raise,
@@ -157,7 +156,7 @@ async def stream(
     items: Iterable[I] | AsyncIterable[I],
     *,
     limit: int | Limit | None,
-    state: Any = _NO_STATE,
+    state: Any = NOTHING,
     schema: type | None = None,
     key: Callable[[I], str] | None = None,
     priority: Callable[[I], float] | None = None,
@@ -246,7 +245,7 @@ def _prepared(
         raise TypeError(f"a branch is an async function, not {branch!r}")
     freezer = Freezer()
     base = None
-    if state is not _NO_STATE:
+    if state is not NOTHING:
         base = freezer.freeze(state, name="the state", as_type=schema)
     elif schema is not None:
         raise ValueError("schema is the type of the state, and there is no state")

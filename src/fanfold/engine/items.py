@@ -7,9 +7,14 @@ from collections.abc import Callable, Sequence
 from pathlib import PurePath
 from typing import Any, Generic, NoReturn, TypeVar
 
-from fanfold.engine.isolate import DuplicateKeyError, Frozen
+from fanfold.engine.isolate import Frozen
+from fanfold.errors import FanfoldError
 
 I = TypeVar("I")  # noqa: E741 an item
+
+
+class DuplicateKeyError(FanfoldError):
+    """Two items of one fan-out share a key."""
 
 
 class Items(Generic[I]):

@@ -143,7 +143,7 @@ async def first_success(
     arrived: list[Outcome[T]] = []
     async with stream(
         branch, items, limit=limit, key=key, priority=priority, deadline_s=deadline_s,
-        total_deadline_s=total_deadline_s, on_event=on_event, **_with_state(state, schema),
+        total_deadline_s=total_deadline_s, on_event=on_event, state=state, schema=schema,
     ) as outcomes:  # fmt: skip
         async for outcome in outcomes:
             arrived.append(outcome)
@@ -221,7 +221,7 @@ async def majority(
     tally: Tally[T] = Tally(len(given))
     async with stream(
         branch, given, limit=limit, key=key, priority=priority, deadline_s=deadline_s,
-        total_deadline_s=total_deadline_s, on_event=on_event, **_with_state(state, schema),
+        total_deadline_s=total_deadline_s, on_event=on_event, state=state, schema=schema,
     ) as outcomes:  # fmt: skip
         async for outcome in outcomes:
             arrived.append(outcome)
@@ -294,10 +294,6 @@ def strategy_named(name: str) -> MergeStrategy:
     except ValueError:
         known = ", ".join(repr(strategy.value) for strategy in MergeStrategy)
         raise ValueError(f"no strategy is called {name!r}: it is one of {known}, or a function") from None
-
-
-def _with_state(state: Any, schema: type | None) -> dict[str, Any]:
-    return {"schema": schema} if state is NOTHING else {"state": state, "schema": schema}
 
 
 def _in_order(outcomes: Iterable[Outcome[T]]) -> tuple[Outcome[T], ...]:

@@ -10,6 +10,7 @@ from fanfold.engine.adaptive import AdaptiveLimit, adaptive
 from fanfold.engine.limit import Limit
 from fanfold.engine.rate_limit import rate_limit
 from fanfold.engine.rate_limiter import RateLimiter
+from fanfold.engine.retry import retry as engine_retry
 from fanfold.engine.wrapper import Wrapper
 from fanfold.nodes.concurrency import ConcurrencyModel
 
@@ -59,9 +60,7 @@ def _wrapper(given: object, expected: str) -> Wrapper:
 
 
 def _retrying(attempts: int) -> Wrapper:
-    from fanfold.engine.retry import retry  # noqa: PLC0415 brings tenacity
-
-    return retry(attempts, isolate=False)  # each attempt takes a view of its own
+    return engine_retry(attempts, isolate=False)  # each attempt takes a view of its own
 
 
 def _rates(concurrency: ConcurrencyModel) -> Wrapper | None:

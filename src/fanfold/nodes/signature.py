@@ -65,15 +65,6 @@ def optional_of(node: object) -> tuple[str, ...]:
     return signature.optional if isinstance(signature, NodeSignature) else ()
 
 
-def declares(node: object) -> bool:
-    """Whether the node says what it reads and writes."""
-    try:
-        reads_of(node), writes_of(node)
-    except UndeclaredFields:
-        return False
-    return True
-
-
 def signature_name(node: object) -> str | None:
     """What provenance calls the node's signature, None = it has none."""
     signature = getattr(node, "signature", None)

@@ -6,16 +6,13 @@
 from fanfold.engine.isolate.detach import detach
 from fanfold.engine.isolate.errors import FrozenError, IsolationError
 from fanfold.engine.isolate.freezer import Freezer, Frozen, freeze
-from fanfold.engine.isolate.keyed import DuplicateKeyError, Keyed
 from fanfold.engine.isolate.read_only import read_only
 
 __all__ = [
-    "DuplicateKeyError",
     "Freezer",
     "Frozen",
     "FrozenError",
     "IsolationError",
-    "Keyed",
     "detach",
     "freeze",
     "read_only",
