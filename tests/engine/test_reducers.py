@@ -323,3 +323,10 @@ class TestCheckLaws:
 
     def test_a_law_that_is_not_declared_is_not_checked(self) -> None:
         check_laws(Reducer(operator.sub, associative=False), [1, 2, 3])
+
+
+def test_a_reducer_has_a_name_as_functions_have() -> None:
+    assert total.__name__ == "total"
+    assert top_k(2).__name__ == "top_k(2)"
+    assert Reducer(lambda left, right: left).__name__ == "<lambda>"
+    assert Reducer.__name__ == "Reducer"

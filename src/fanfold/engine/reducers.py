@@ -52,6 +52,11 @@ class Reducer(Generic[T]):
         if not self.name:
             object.__setattr__(self, "name", getattr(self.function, "__name__", type(self.function).__name__))
 
+    @property
+    def __name__(self) -> str:
+        """Its name, as a function has it: LangGraph asks for it where two schemas share a field."""
+        return self.name
+
     def __call__(self, left: T, right: Any) -> T:
         """What the field holds after `right` is added to `left`."""
         return self.function(left, right)
