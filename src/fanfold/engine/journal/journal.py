@@ -133,7 +133,12 @@ class Journal:
         return await asyncio.to_thread(runs.forget, Path(path), run)
 
     def wrap(
-        self, branch: Callable[P, Awaitable[T]], *, returns: Any = None, name: str | None = None
+        self,
+        branch: Callable[P, Awaitable[T]],
+        *,
+        returns: Any = None,
+        name: str | None = None,
+        version: str | None = None,
     ) -> Callable[P, Coroutine[Any, Any, T]]:
         """The same branch function, only that an outcome it has come to before is given back without running it.
 
@@ -148,6 +153,7 @@ class Journal:
             name: to record its outcomes under; None = its qualified name. It must be given where that says too
                 little: for lambdas, partials, bound methods, and functions that use variables of the function
                 around them.
+            version: of this function, beside the journal's: outcomes of another one don't count. None = it has none.
         Raises:
             JournalError: no type is known, it needs a name, or this opening knows another function by that name.
             ContentError: values of this type can't be written as JSON.
@@ -155,6 +161,7 @@ class Journal:
             written, JournalFenced where another opening has taken the run over.
         """
         function = _named("function", function_name(branch) if name is None else name)
+        own_version = "" if version is None else _named("version", version)
         self._register(function, branch)
         codec: Codec[T] = Codec(return_type(branch) if returns is None else returns)
         ledger = self._ledger
@@ -165,7 +172,7 @@ class Journal:
             item, shared = _item_and_state(function, args, kwargs)
             state = self._states.of(*shared) if shared else None
             path = path_here()
-            key = Key(function, path_text(path), item_hash(item), state.hash if state else None)
+            key = Key(function, path_text(path), item_hash(item), state.hash if state else None, own_version)
             if (outcome := await ledger.committed(key)) is not None:
                 return _restored(key, outcome, codec)
             started_s = time.time()

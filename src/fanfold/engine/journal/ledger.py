@@ -10,7 +10,7 @@ from typing import Final
 
 from fanfold.engine.branch import current_branch
 from fanfold.engine.journal.errors import JournalError, fenced
-from fanfold.engine.journal.run import Committed, Key, Past, Taken
+from fanfold.engine.journal.run import Committed, Key, Past, Taken, both_versions
 from fanfold.engine.journal.states import State
 from fanfold.engine.journal.writer import Record, Writer
 from fanfold.engine.wrapper import message_of
@@ -98,7 +98,8 @@ class Ledger:
         taken, past, branch = self._taken, self.past(key), current_branch()
         past.attempt = max(past.attempt + 1, branch.attempt if branch is not None else 1)
         taken.number += 1
-        at = (taken.run_id, taken.number, key.function, key.path, past.attempt, self._version, *key[2:])
+        version = both_versions(self._version, key.version)
+        at = (taken.run_id, taken.number, key.function, key.path, past.attempt, version, key.item_hash, key.state_hash)
         record = self._writer.record((*at, *outcome, started_s, time.time() - started_s, taken.token), state)
         try:
             await record.told

@@ -15,15 +15,21 @@ from fanfold.engine.journal.owner import Owner, hold, is_held, let_go
 from fanfold.engine.journal.schema import opened, transaction
 
 LOCK_TIMEOUT_S = 10.0
+BETWEEN_VERSIONS = " / "
 
 
 class Key(NamedTuple):
-    """What an outcome is of: it counts only for the same function at the same place with the same input."""
+    """What an outcome is of: it counts only for the same function at the same place with the same input.
+
+    Attributes:
+        version: the function's own, beside the journal's; "" = it has none.
+    """
 
     function: str
     path: str
     item_hash: str
     state_hash: str | None
+    version: str = ""
 
 
 class Committed(NamedTuple):
@@ -169,8 +175,22 @@ def _read(connection: sqlite3.Connection, taken: Taken, version: str, keep_failu
         past = taken.past.setdefault((function, path), Past())
         past.attempt = max(past.attempt, attempt)
         committed = Committed(*outcome)
-        if recorded_version == version and (committed.value is not None or keep_failures):
-            taken.committed.setdefault(Key(function, path, item_hash, state_hash), []).append(committed)
+        own = _own_version(recorded_version, version)
+        if own is not None and (committed.value is not None or keep_failures):
+            taken.committed.setdefault(Key(function, path, item_hash, state_hash, own), []).append(committed)
+
+
+def both_versions(version: str, own: str) -> str:
+    """A row's version: the journal's, and the function's own where it has one."""
+    return f"{version}{BETWEEN_VERSIONS}{own}" if own else version
+
+
+def _own_version(recorded: str, version: str) -> str | None:
+    """The function's part of a row's version; None where the journal's part is of another version."""
+    if recorded == version:
+        return ""
+    journals, between, own = recorded.partition(f"{version}{BETWEEN_VERSIONS}")
+    return own if between and not journals else None
 
 
 def summaries(path: Path) -> list[RunSummary]:
