@@ -39,6 +39,7 @@ class Declared:
 
 def declared(cls: type) -> Declared:
     """What is said of the fields of a dataclass, a pydantic model or a TypedDict."""
+    cls = typing.get_origin(cls) or cls
     read, typed = set[str](getattr(cls, "__readonly_keys__", ())), dict[str, type]()
     for name, hint in _hints(cls):
         marked, bare = _unwrapped(hint)
@@ -51,7 +52,8 @@ def declared(cls: type) -> Declared:
 
 def is_typed_dict(cls: type) -> bool:
     """Whether this is a TypedDict, from `typing` or `typing_extensions`."""
-    return issubclass(cls, dict) and hasattr(cls, "__required_keys__")
+    plain = typing.get_origin(cls) or cls
+    return issubclass(plain, dict) and hasattr(plain, "__required_keys__")
 
 
 def _hints(cls: type) -> Iterator[tuple[str, Any]]:
