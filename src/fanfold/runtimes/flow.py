@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
-from fanfold.engine import Event, Failed, Limit, Outcome, fields_of
+from fanfold.engine import Event, Failed, Limit, Outcome, fields_of, updates_only
 from fanfold.errors import FanfoldError
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ class Flow(Generic[S]):
         state: a TypedDict, dataclass or pydantic model; fields that several branches write have reducers.
         items: what the state after the `prepare` steps fans out to; each item has a unique key.
         branch: called with an item and that state, returns an update. Several functions are the hops of one branch:
-            each gets what the one before it returned, the last returns the update.
+            each gets what the one before it returned, the last returns the update. One that returns its state
+            instead fails (UpdateError), as with `engine.updates_only`.
         prepare, finish: steps before the fan-out and after the fold, one after another; each is called with the
             state, and its update is folded into it before the next one.
         failed: makes an update of a branch that failed; default: it adds nothing.
@@ -55,7 +57,7 @@ class Flow(Generic[S]):
             them: what its context manager yields is what `get_context` gives there. Both are functions of a module.
         version: change it when branches would come to other outcomes: journaled ones of another version don't count.
     Raises:
-        FlowError: two of its functions share a name, or it has no branch.
+        FlowError: two of its functions share a name, it has no branch, or what should be a function is none.
         SchemaError: `state` is no schema.
     """
 
@@ -76,13 +78,17 @@ class Flow(Generic[S]):
     version: str = "1"
 
     def __post_init__(self) -> None:
-        if not self.name or not self.name.isprintable():
-            raise FlowError(f"{self.name!r} is no name for a flow", hint="use printable characters, at least one")
-        for part in ("prepare", "finish"):
-            object.__setattr__(self, part, tuple(getattr(self, part)))  # a list is welcome, too
-        if not self.hops:
-            raise FlowError(f"the flow {self.name} has no branch", hint="give it a function of an item and the state")
+        for what, text in (("name for a flow", self.name), ("version of a flow", self.version)):
+            if not isinstance(text, str) or not text.isprintable() or not text:
+                raise FlowError(f"{text!r} is no {what}", hint="use printable characters, at least one")
         fields_of(self.state)
+        for part in ("prepare", "finish"):
+            object.__setattr__(self, part, self._functions(part))  # a list is welcome, too
+        if not callable(self.branch):
+            object.__setattr__(self, "branch", self._functions("branch"))
+        if not self.branch:
+            raise FlowError(f"the flow {self.name} has no branch", hint="give it a function of an item and the state")
+        self._check_options()
         functions: list[Callable[..., Any]] = [*self.prepare, *self.hops, *self.finish]
         names = Counter(name_of(function) for function in functions)
         for name, times in names.items():
@@ -92,10 +98,31 @@ class Flow(Generic[S]):
                     hint="its functions are told apart by their names: rename one",
                 )
 
+    def _functions(self, part: str) -> tuple[Callable[..., Awaitable[Any]], ...]:
+        given = getattr(self, part)
+        functions = tuple(given) if isinstance(given, Iterable) else (given,)
+        if callable(given) or not all(map(callable, functions)):
+            raise FlowError(f"{part} of the flow {self.name} is no tuple of functions", hint="write (function, ...)")
+        return functions
+
+    def _check_options(self) -> None:
+        for part in ("items", "failed", "on_outcome", "key", "priority", "pack", "prepare_worker"):
+            function = getattr(self, part)
+            if not callable(function) and (function is not None or part == "items"):
+                raise FlowError(f"{part} of the flow {self.name} is no function: {function!r}")
+        if inspect.iscoroutinefunction(self.items) or inspect.isasyncgenfunction(self.items):
+            hint = "find out what is asynchronous in a prepare step"
+            raise FlowError(f"items of the flow {self.name} is an async function", hint=hint)
+        for part in ("deadline_s", "total_deadline_s"):
+            seconds = getattr(self, part)
+            if seconds is not None and (not isinstance(seconds, int | float) or not seconds > 0):
+                raise FlowError(f"{part} of the flow {self.name} is {seconds!r}", hint="give seconds, or None for none")
+
     @functools.cached_property
     def hops(self) -> tuple[Callable[[Any, S], Awaitable[Any]], ...]:
-        """The functions that a branch goes through, at least one."""
-        return (self.branch,) if callable(self.branch) else tuple(self.branch)
+        """The functions that a branch goes through, at least one; the last refuses to return its state."""
+        *first, last = (self.branch,) if callable(self.branch) else self.branch
+        return (*first, updates_only(last, schema=self.state))
 
     async def run(
         self,
@@ -109,12 +136,14 @@ class Flow(Generic[S]):
     ) -> Result[S]:
         """Run the flow to its end.
 
-        Inside another flow, what isn't given is that flow's: its context, its journal and, in a step, its runtime;
-        within a branch the runtime is the native one, and the branch's slot is lent while this flow runs.
+        Inside another flow, what isn't given is that flow's: its context, its limit, its journal and, in a step, its
+        runtime; within a branch the runtime is the native one, and the branch's slot is lent while this flow runs.
 
         Args:
-            state: to begin with; never changed. A mapping may lack fields.
-            limit: branches running together, in flows nested in this one too; None = all at once.
+            state: to begin with; never changed. A mapping has some of its fields by name; others hold what their
+                reducer or the state's type begins with.
+            limit: branches running together, in flows nested in this one too; None = all at once. A flow that runs in
+            a step and is given a limit has that one instead.
             context: what `get_context` gives to the flow's functions.
             runtime: who runs it; default: `Native()`.
             journal: keeps what each hop came to; what it has isn't run again.
@@ -122,6 +151,7 @@ class Flow(Generic[S]):
         Returns:
             The final state, the same on every runtime, and the outcomes of the branches in item order.
         Raises:
+            FlowError, IsolationError, JournalError, LimitError: before anything starts.
             What a step, `items` or `on_outcome` raised, as it was; a branch that fails is an outcome.
             FoldError: the updates can't be folded.
         """
@@ -138,5 +168,10 @@ class Flow(Generic[S]):
 
 def name_of(function: Callable[..., Any]) -> str:
     """A step's or hop's own name, without the place where it is defined."""
-    inner = getattr(function, "func", function)
-    return str(getattr(inner, "__name__", type(inner).__name__))
+    while not hasattr(function, "__name__") or not hasattr(getattr(function, "__wrapped__", function), "__name__"):
+        # A decorator can't take over the name of what has none, such as a partial, and stands there with its own.
+        inner = getattr(function, "__wrapped__", None) or getattr(function, "func", None)
+        if inner is None:
+            break
+        function = inner
+    return str(getattr(function, "__name__", type(function).__name__))

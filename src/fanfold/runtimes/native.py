@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from fanfold.engine import Event, Outcome, detach, fan_out, fold, freeze
+from fanfold.engine import Event, FoldError, JournalError, Outcome, detach, fan_out, fold, freeze
 from fanfold.runtimes.flow import Flow, name_of
 from fanfold.runtimes.run import Options, Result, Runtime, stepped, update_of, viewed, within
 from fanfold.runtimes.types import type_of
@@ -33,11 +33,12 @@ class Native:
 
 async def carry_out(runtime: Runtime, flow: Flow[S], state: S, options: Options, hops: tuple[Hop, ...]) -> Result[S]:
     """The way through a flow; its hops may be stand-ins that have the work done elsewhere."""
+    branch = branch_of(flow, hops, options.journal)
     with within(runtime, options):
         for step in flow.prepare:
             state = await stepped(flow, step, state)
         outcomes = await fan_out(
-            branch_of(flow, hops, options.journal),
+            branch,
             flow.items(viewed(flow, state)),
             state=state,
             schema=flow.state,
@@ -57,24 +58,44 @@ async def carry_out(runtime: Runtime, flow: Flow[S], state: S, options: Options,
 
 def folded(flow: Flow[S], state: S, outcomes: list[Outcome[Any]], on_event: Callable[[Event], None] | None = None) -> S:
     """The state with the updates of all branches."""
-    return fold(state, [update_of(flow, outcome) for outcome in outcomes], schema=flow.state, on_event=on_event)
+    updates = [update_of(flow, outcome) for outcome in outcomes]
+    try:
+        return fold(state, updates, schema=flow.state, on_event=on_event)
+    except FoldError as error:
+        error.outcomes = tuple(outcomes)  # a failure is still one, whatever was made of it
+        raise
 
 
 def branch_of(flow: Flow[Any], hops: tuple[Hop, ...], journal: Journal | None) -> Hop:
     """One function that goes through all hops, each of them journaled where there is a journal."""
     if journal is not None:
-        hops = tuple(
-            journal.wrap(hop, returns=type_of(flow, original), name=f"{flow.name}: {name_of(original)}")
-            for original, hop in zip(flow.hops, hops, strict=True)
-        )
+        hops = journaled(flow, hops, journal)
     if len(hops) == 1:
         return hops[0]
 
     async def through(value: Any, state: Any) -> Any:
         # Each hop starts from the untouched state, as it does where hops run in different places.
-        frozen = freeze(state)
+        frozen = freeze(state, as_type=flow.state)
         for hop in hops:
             value = detach(await hop(value, frozen.view()))
         return value
 
     return through
+
+
+def journaled(flow: Flow[Any], hops: tuple[Hop, ...], journal: Journal) -> tuple[Hop, ...]:
+    """The flow's hops, or stand-ins for them, each of which gives back what it came to before, on any runtime.
+
+    Raises:
+        JournalError: a hop before the last doesn't declare what it returns; or another flow of the same name and
+            version has run with this journal, whose hop of the same name is another function.
+    """
+    try:
+        return tuple(
+            journal.wrap(hop, returns=type_of(flow, own), name=f"{flow.name}: {name_of(own)}", version=flow.version)
+            for own, hop in zip(flow.hops, hops, strict=True)
+        )
+    except JournalError as error:
+        if error.message.startswith("two functions"):
+            error.hint = "name the flows differently, or have items and state carry what their functions depend on"
+        raise

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from dataclasses import MISSING, dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast, get_origin
 
-from fanfold.engine import Done, Event, Failed, Limit, Outcome, current_branch, fields_of, fold, freeze
+from fanfold.engine import Done, Event, Failed, Limit, Outcome, current_branch, detach, fields_of, fold, freeze
+from fanfold.engine.schema import is_model
 from fanfold.errors import FanfoldError
-from fanfold.runtimes.flow import INHERITED, Flow, Update, name_of
+from fanfold.runtimes.flow import INHERITED, Flow, FlowError, Update, name_of
 
 if TYPE_CHECKING:
     from fanfold.engine import Journal
@@ -82,11 +84,9 @@ def get_context(kind: type[C]) -> C:
     if around is None:
         raise NoContext("get_context was called outside of a flow", hint="call it in a step or a branch")
     if not isinstance(around.options.context, kind):
-        given = type(around.options.context).__name__
-        raise NoContext(
-            f"the context of this run is a {given}, not a {kind.__name__}",
-            hint="pass context= when the flow is run",
-        )
+        given = around.options.context
+        has = "has no context" if given is None else f"has a {type(given).__name__} as its context"
+        raise NoContext(f"this run {has}, not a {kind.__name__}", hint="pass context= when the flow is run")
     return around.options.context
 
 
@@ -116,30 +116,60 @@ async def run(
     if around is not None:
         context = around.options.context if context is INHERITED else context
         journal = journal or around.options.journal
+        limit = around.options.limit if limit is None else limit
         if runtime is None and current_branch() is None:
             runtime = around.runtime
+    # One for the whole run: it is shared by flows that run while its branches do, and a wrong one is refused here.
+    limit = limit if isinstance(limit, Limit | None) else Limit(limit)
     options = Options(limit, None if context is INHERITED else context, journal, on_event)
     return await (runtime or Native()).run(flow, begun(flow, state), options)
 
 
 def begun(flow: Flow[S], state: S | Mapping[str, Any]) -> Any:
-    """The state to begin with: of the flow's type, and with the start of each reducer in a field that is missing.
+    """The state to begin with: of the flow's type; a field that is missing has its default, else its reducer's start.
 
     Raises:
-        FoldError: a mapping has a field that the state lacks.
+        FlowError: it is of another type, or a mapping has a field that the state lacks.
         Whatever a dataclass or a model raises for values that it refuses.
     """
+    schema = _plain(flow.state)
     if not isinstance(state, Mapping):
+        if issubclass(schema, dict) or not isinstance(state, schema):
+            given = f"the flow {flow.name} begins with a {schema.__name__}, and was given a {type(state).__name__}"
+            raise FlowError(given, hint=f"pass a {schema.__name__}, or a mapping of its fields")
         return state
-    starts = {name: field.start() for name, field in fields_of(flow.state).items() if field.start is not None}
-    nothing: dict[str, Any] = {}
-    known = fold(nothing, [Done(f"the state given to {flow.name}", dict(state), 0.0, 0.0)])
-    return made(flow, {**starts, **known})
+    fields = fields_of(schema)
+    for name in state:
+        # What a dataclass is only made with is among its own fields.
+        if name not in fields and name not in getattr(schema, "__dataclass_fields__", ()):
+            near = get_close_matches(str(name), fields, n=1)
+            hint = f"is it {near[0]!r}?" if near else f"the state has {', '.join(fields)}"
+            raise FlowError(f"the state given to the flow {flow.name} has {name!r}, which its type lacks", hint=hint)
+    missing = {name: field.start for name, field in fields.items() if name not in state and not _defaults(schema, name)}
+    known = {name: start() for name, start in missing.items() if start is not None} | detach(dict(state))
+    return made(flow, {name: known[name] for name in [*(name for name in fields if name in known), *known]})
 
 
 def made(flow: Flow[S], values: Mapping[str, Any]) -> Any:
     """A state of the flow's own type."""
-    return dict(values) if issubclass(flow.state, dict) else flow.state(**values)
+    schema: Any = _plain(flow.state)
+    if issubclass(schema, dict):
+        return dict(values)
+    return schema.model_validate(values, by_alias=False, by_name=True) if is_model(schema) else schema(**values)
+
+
+def _plain(schema: type) -> type:
+    """Without the arguments of a generic type."""
+    return schema if is_model(schema) else cast("type", get_origin(schema) or schema)
+
+
+def _defaults(schema: Any, name: str) -> bool:
+    """Whether the type itself has something for a field that isn't given."""
+    if is_model(schema):
+        return not schema.model_fields[name].is_required()
+    if (field := getattr(schema, "__dataclass_fields__", {}).get(name)) is None:
+        return False
+    return not field.init or field.default is not MISSING or field.default_factory is not MISSING
 
 
 async def stepped(flow: Flow[S], step: Callable[[S], Awaitable[Update]], state: S) -> S:
