@@ -1,17 +1,22 @@
 """The only place that runs git: the user's repository, private workspaces, changes, and landing them."""
 
 from fanfold.git.apply import fast_forward
+from fanfold.git.bases import unpacked
+from fanfold.git.bundle import Bundle, BundleError, write_bundle
 from fanfold.git.change import Change, PathChange
 from fanfold.git.command import GitError
 from fanfold.git.diff import FileDiff, Hunk
 from fanfold.git.land import BranchMoved, LandConflict, Landed, LandError, ResultBranch
 from fanfold.git.leftovers import Cleaned, clean
+from fanfold.git.parcel import Inbox, ParcelError, pack_change
 from fanfold.git.pool import WorkspacePool
 from fanfold.git.repository import Entry, Identity, Repository, RepositoryError, WorkingState
 from fanfold.git.workspace import Workspace, WorkspaceError
 
 __all__ = [
     "BranchMoved",
+    "Bundle",
+    "BundleError",
     "Change",
     "Cleaned",
     "Entry",
@@ -19,9 +24,11 @@ __all__ = [
     "GitError",
     "Hunk",
     "Identity",
+    "Inbox",
     "LandConflict",
     "LandError",
     "Landed",
+    "ParcelError",
     "PathChange",
     "Repository",
     "RepositoryError",
@@ -32,4 +39,7 @@ __all__ = [
     "WorkspacePool",
     "clean",
     "fast_forward",
+    "pack_change",
+    "unpacked",
+    "write_bundle",
 ]

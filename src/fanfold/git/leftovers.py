@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from fanfold.git.bases import evict, size_of
 from fanfold.git.slot import SLOT, Slot, hold
 from fanfold.git.sweep import remove
 
@@ -23,7 +24,9 @@ class Cleaned:
 
 
 async def clean(home: Path) -> Cleaned:
-    """Remove every workspace below `home` that no process holds; whatever else lies there stays.
+    """Remove every workspace below `home` that no process holds, and every commit that came from another machine.
+
+    Whatever else lies there stays.
 
     Raises:
         OSError: one can't be removed.
@@ -40,12 +43,13 @@ def _clean(home: Path) -> Cleaned:
         if slot is None:
             in_use.append(folder)
             continue
-        freed += _size(folder)
+        freed += size_of(folder)
         _remove(slot)
         removed.append(folder)
     for parent in {folder.parent for folder in removed}:
         with contextlib.suppress(OSError):  # not empty, or no longer there
             parent.rmdir()
+    freed += evict(home, max_bytes=0, max_age_s=0.0)
     return Cleaned(tuple(removed), tuple(in_use), freed)
 
 
@@ -66,13 +70,3 @@ def _remove(slot: Slot) -> None:
         remove(os.fsencode(aside))
     finally:
         slot.release()
-
-
-def _size(folder: Path) -> int:
-    """Bytes of the files below a folder, a file with several names counted once."""
-    sizes: dict[tuple[int, int], int] = {}
-    for above, _, names in os.walk(folder):
-        for name in names:
-            info = os.lstat(os.path.join(above, name))  # noqa: PTH118 os.walk gives text
-            sizes[info.st_dev, info.st_ino] = info.st_blocks * 512
-    return sum(sizes.values())

@@ -51,7 +51,7 @@ class Slot:
     def held(self) -> bool:
         """Whether the slot is still this process's own, and not deleted by somebody with its lock."""
         try:
-            return _is_still(self.folder / "lock", self.lock)
+            return is_still(self.folder / "lock", self.lock)
         except OSError:
             return False
 
@@ -111,13 +111,14 @@ def hold(folder: Path) -> Slot | None:
         except BlockingIOError:
             os.close(lock)
             return None
-        if _is_still(folder / "lock", lock):
+        if is_still(folder / "lock", lock):
             return Slot(folder, lock)
         os.close(lock)
     return None
 
 
-def _is_still(path: Path, file: int) -> bool:
+def is_still(path: Path, file: int) -> bool:
+    """Whether a path is still the open file, and wasn't removed or replaced since."""
     try:
         return os.path.samestat(path.stat(), os.fstat(file))
     except FileNotFoundError:

@@ -53,11 +53,11 @@ class Throwaway:
         for record in records(done.stdout):
             key, _, value = text(record).partition("\n")
             if key in _COPIED:
-                lines.append(f"[core]\n\t{key.partition('.')[2]} = {_quoted(value)}\n")
+                lines.append(f"[core]\n\t{key.partition('.')[2]} = {quoted(value)}\n")
         common = repository.common_dir
         return cls(
             config=raw("".join(lines)),
-            alternates=raw(_quoted(str(common / "objects")) + "\n"),
+            alternates=raw(quoted(str(common / "objects")) + "\n"),
             exclude=_content(common / "info" / "exclude") or b"",
             shallow=_content(common / "shallow"),
         )
@@ -77,7 +77,8 @@ class Throwaway:
         shutil.copy2(index, git_dir / "index")
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
+    """A value as git reads it in configuration and lists of paths: between double quotes."""
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
     return f'"{escaped}"'
 

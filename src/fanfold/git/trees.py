@@ -56,6 +56,11 @@ def tree_id(tree: Tree, object_format: str) -> str:
     return hashlib.new(object_format, b"tree %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
+def blob_id(content: bytes, object_format: str) -> str:
+    """The object id that git gives the content of a file."""
+    return hashlib.new(object_format, b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
 def listed(tree: Tree) -> bytes:
     """A tree as `git mktree --batch -z` reads it."""
     entries = (
