@@ -6,6 +6,7 @@ import fcntl
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import packages
@@ -22,22 +23,22 @@ PINS = (
 )
 
 
-def python() -> Path:
+def python(name: str = "engine", pins: Sequence[str] = PINS) -> Path:
     """The environment's interpreter; the first call installs it, and after each change of pyproject.toml.
 
     Raises:
         UnavailableError: the packages can't be installed.
     """
-    target = packages.CACHE / "environments" / "engine"
+    target = packages.CACHE / "environments" / name
     target.mkdir(parents=True, exist_ok=True)
-    with (target.parent / "engine.lock").open("w") as lock:
+    with (target.parent / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two benchmarks at once would install into each other's
-        return _installed(target)
+        return _installed(target, pins)
 
 
-def _installed(target: Path) -> Path:
+def _installed(target: Path, pins: Sequence[str]) -> Path:
     stamp = target / "requirements.txt"
-    wanted = "\n".join((*PINS, sys.version, (ROOT / "pyproject.toml").read_text()))
+    wanted = "\n".join((*pins, sys.version, (ROOT / "pyproject.toml").read_text()))
     interpreter = target / "bin" / "python"
     if stamp.exists() and stamp.read_text() == wanted:
         return interpreter
@@ -46,10 +47,10 @@ def _installed(target: Path) -> Path:
         shutil.rmtree(target)
         subprocess.run([sys.executable, "-m", "venv", target], check=True)
     stamp.unlink(missing_ok=True)
-    argv: list[str | Path] = [interpreter, "-m", "pip", "install", "-qq", "--editable", ROOT, *PINS]
+    argv: list[str | Path] = [interpreter, "-m", "pip", "install", "-qq", "--editable", ROOT, *pins]
     if subprocess.run(argv, check=False).returncode:
         raise packages.UnavailableError(
-            f"can't install {' '.join(PINS)}; the first time needs PyPI, later ones don't\n"
+            f"can't install {' '.join(pins)}; the first time needs PyPI, later ones don't\n"
             "hint: --no-peers measures Fanfold and asyncio alone"
         )
     stamp.write_text(wanted)

@@ -18,6 +18,7 @@ from typing import Annotated, Any, TypedDict
 
 from engine_peers.case import WORKS, Case, Run, items_of, make_state
 from engine_peers.plain import GROUP, Spy
+from engine_peers.savers import bytes_in, opened_saver
 
 graphs = importlib.import_module("langgraph.graph")
 Send = importlib.import_module("langgraph.types").Send
@@ -43,17 +44,24 @@ async def probe(peer: str, case: Case) -> AsyncIterator[Run]:
             items: list[Any] = list(range(0, case.n, GROUP))
         else:
             spy, items = Spy(), items_of(case)
-            graph = _spreading(_node(case, copying=peer == "langgraph-copy"), make_state(case.state_bytes))
-        saver = None
-        if peer == "langgraph-saver":
-            saver = await stack.enter_async_context(_saver(case.variant or "FULL"))
+            graph = _spreading(_node(case, copying=peer.endswith("-copy")), make_state(case.state_bytes))
+        saver, figures = None, spy.seen if case.section == "nested" else {}
+        if peer.endswith("-saver"):
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-engine-")))
+            saver = await stack.enter_async_context(opened_saver(folder, case.variant or "FULL"))
             config |= {"configurable": {"thread_id": str(next(_threads))}}
         compiled = graph.compile(checkpointer=saver)
 
         async def call() -> Any:
             return await compiled.ainvoke({"items": items, "results": []}, config=config)
 
-        yield Run(call, lambda final: final["results"], spy.seen if case.section == "nested" else {})
+        def read(final: Any) -> list[int]:
+            if saver is not None:
+                figures["disk_bytes"] = bytes_in(folder)
+            results: list[int] = final["results"]
+            return results
+
+        yield Run(call, read, figures)
 
 
 def _node(case: Case, *, copying: bool) -> Callable[[Any], Any]:
@@ -89,13 +97,3 @@ def _nested_graph(spy: Spy, config: dict[str, Any]) -> Any:
         return {"results": final["results"]}
 
     return _spreading(group, None)
-
-
-@asynccontextmanager
-async def _saver(synchronous: str) -> AsyncIterator[Any]:
-    savers = importlib.import_module("langgraph.checkpoint.sqlite.aio")
-    with tempfile.TemporaryDirectory(prefix="bench-engine-") as folder:
-        async with savers.AsyncSqliteSaver.from_conn_string(str(Path(folder) / "saver.db")) as saver:
-            await saver.setup()
-            await saver.conn.execute(f"PRAGMA synchronous={synchronous}")
-            yield saver

@@ -16,13 +16,15 @@ class Peer:
 
     Args:
         label: how tables call it.
-        module: what runs it, a module of this package.
+        module: what runs it, a module of the package.
         is_installed: it needs the environment of peers.
+        package: a folder of benchmarks.
     """
 
     label: str
     module: str
     is_installed: bool = True
+    package: str = "engine_peers"
 
 
 PEERS = {

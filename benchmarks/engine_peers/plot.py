@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from xml.sax.saxutils import escape
 
 from engine_peers.case import Case
@@ -24,16 +24,22 @@ def bars(results: Results, n: int) -> str:
         cpu_us = results.cpu_us(peer, case)
         if cpu_us is not None:
             found.append((PEERS[peer].label.replace("*", "").replace("`", ""), cpu_us))
-    found.sort(key=lambda bar: bar[1])
+    title = f"CPU µs a branch, {n:,} branches that yield once, limit 64 (log scale)"
+    return bar_chart(title, found, lambda label: label == "Fanfold")
+
+
+def bar_chart(title: str, figures: Sequence[tuple[str, float]], is_ours: Callable[[str], bool]) -> str:
+    """A bar for each label, the shortest first, on a logarithmic scale; empty where there are no figures."""
+    found = sorted(figures, key=lambda bar: bar[1])
     if not found:
         return ""
     scale = _Log(min(value for _, value in found) / 2, max(value for _, value in found), LEFT, WIDTH - RIGHT)
     height = 50 + ROW * len(found)
-    parts = [_text(10, 22, f"CPU µs a branch, {n:,} branches that yield once, limit 64 (log scale)", bold=True)]
+    parts = [_text(10, 22, title, bold=True)]
     parts += [_vertical(scale.at(tick), 34, height - 8) for tick in scale.ticks()]
     for row, (label, value) in enumerate(found):
-        top, colour = 40 + ROW * row, OURS if label == "Fanfold" else THEIRS
-        parts.append(_text(LEFT - 8, top + 13, label, anchor="end", bold=label == "Fanfold"))
+        top, colour = 40 + ROW * row, OURS if is_ours(label) else THEIRS
+        parts.append(_text(LEFT - 8, top + 13, label, anchor="end", bold=is_ours(label)))
         wide = scale.at(value) - LEFT
         parts.append(f'<rect x="{LEFT}" y="{top}" width="{wide:.1f}" height="{ROW - 6}" fill="{colour}"/>')
         parts.append(_text(LEFT + wide + 6, top + 13, _short(value)))

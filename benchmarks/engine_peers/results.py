@@ -45,11 +45,20 @@ class Results:
 
     def ratio(self, over: tuple[str, Case], under: tuple[str, Case]) -> float | None:
         """CPU a branch of one peer's case over that of another's: the median of the rounds' own ratios."""
+        return self._ratio(over, under, _cpu_s)
+
+    def wall_ratio(self, over: tuple[str, Case], under: tuple[str, Case]) -> float | None:
+        """As `ratio`, of wall time."""
+        return self._ratio(over, under, lambda sample, case: sample.wall_s / sample.runs / case.n)
+
+    def _ratio(
+        self, over: tuple[str, Case], under: tuple[str, Case], figure: Callable[[Sample, Case], float]
+    ) -> float | None:
         overs, unders = self._good(*over), self._good(*under)
         if not overs or not unders:
             return None
         pairs = zip(overs, unders, strict=False)  # rounds that only one of them has are left out
-        return statistics.median(_cpu_s(one, over[1]) / _cpu_s(other, under[1]) for one, other in pairs)
+        return statistics.median(figure(one, over[1]) / figure(other, under[1]) for one, other in pairs)
 
     def wall_us(self, peer: str, case: Case) -> float | None:
         """Median over the rounds of wall µs a branch."""
@@ -63,6 +72,16 @@ class Results:
     def extra(self, peer: str, case: Case, name: str) -> float | None:
         """Median over the rounds of a figure that the runs took themselves."""
         return self._median(peer, case, lambda sample: sample.extra[name])
+
+    def total(self, peer: str, case: Case, name: str) -> float | None:
+        """Such a figure of all rounds together."""
+        found = self._good(peer, case)
+        return sum(sample.extra[name] for sample in found) if found else None
+
+    def most(self, peer: str, case: Case, name: str) -> float | None:
+        """The highest such figure of all rounds, those with a wrong result included."""
+        found = [sample.extra[name] for sample in self.samples.get((peer, case), []) if name in sample.extra]
+        return max(found, default=None)
 
     def wrong(self) -> list[tuple[str, Case, str]]:
         """Every peer and case with a result that is not as expected, and how."""

@@ -21,34 +21,37 @@ SIZES = {1_000: "1 KB", 10_000: "10 KB", 100_000: "100 KB", 1_000_000: "1 MB", 1
 def markdown(results: Results) -> str:
     """All tables, with headings, for `docs/benchmarks.md`."""
     parts = [
-        _notes(results),
-        _section("What the engine is held to", _floors(floors(results))),
-        *(_section(f"{title}: CPU µs a branch (wall)", _grid(results, work)) for work, title in WORKS.items()),
-        _section("Items that are records: CPU µs a branch", _plain(results, "items")),
-        _section("Shared state of growing size, each branch reads one record: CPU µs a branch", _state(results)),
-        _section("Shared state, each branch reads every record: CPU µs a branch", _scans(results)),
-        _section("A branch that raises", _errors(results)),
-        _section("Fan-outs inside fan-outs, limit 8", _nested(results)),
-        _section("Durable outcomes", _journal(results)),
-        _section("Memory", _memory(results)),
-        _section("H4's executor", _nodes(results)),
-        _section("Imports", _imports(results)),
-        _section("Where Fanfold is slower", _losses(results)),
-        _section("Left out", _left_out(results)),
+        notes(results),
+        section("What the engine is held to", floors_table(floors(results))),
+        *(section(f"{title}: CPU µs a branch (wall)", _grid(results, work)) for work, title in WORKS.items()),
+        section("Items that are records: CPU µs a branch", _plain(results, "items")),
+        section("Shared state of growing size, each branch reads one record: CPU µs a branch", _state(results)),
+        section("Shared state, each branch reads every record: CPU µs a branch", _scans(results)),
+        section("A branch that raises", _errors(results)),
+        section("Fan-outs inside fan-outs, limit 8", _nested(results)),
+        section("Durable outcomes", _journal(results)),
+        section("Memory", _memory(results)),
+        section("H4's executor", _nodes(results)),
+        section("Imports", _imports(results)),
+        section("Where Fanfold is slower", _losses(results)),
+        section("Left out", _left_out(results)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _notes(results: Results) -> str:
+def notes(results: Results) -> str:
+    """What the run was, as a list."""
     return "\n".join(f"- {name}: {value}" for name, value in results.notes.items() if isinstance(value, str | int))
 
 
-def _section(title: str, lines: Iterable[str]) -> str:
+def section(title: str, lines: Iterable[str]) -> str:
+    """Lines under a heading; nothing where there are none."""
     body = "\n".join(lines)
     return f"## {title}\n\n{body}" if body else ""
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """The lines of a table, without rows that have no figures."""
     found = [row for row in rows if any(row[1:])]
     if found:
         yield f"| {' | '.join(head)} |"
@@ -56,18 +59,20 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
         yield from (f"| {' | '.join(row)} |" for row in found)
 
 
-def _floors(found: list[Floor]) -> Iterator[str]:
+def floors_table(found: list[Floor]) -> Iterator[str]:
+    """The lines of a table of floors."""
     said = {True: "holds", False: "**missed**", None: "not measured"}
-    yield from _table(
+    yield from table(
         ("figure", "measured", "bound", ""),
         (
-            (each.what, _number(each.figure, each.unit), f"{each.relation} {each.bound:,g}", said[each.holds])
+            (each.what, number(each.figure, each.unit), f"{each.relation} {each.bound:,g}", said[each.holds])
             for each in found
         ),
     )
 
 
-def _number(figure: float | None, unit: str = "") -> str:
+def number(figure: float | None, unit: str = "") -> str:
+    """A figure with about three digits, and its unit."""
     if figure is None:
         return "-"
     figure = figure if abs(figure) >= 0.005 else 0.0
@@ -80,27 +85,28 @@ def _grid(results: Results, work: str) -> Iterator[str]:
     branches = sorted({case.n for case in cases})
     columns = [(n, limit) for limit in (64, None) for n in branches]
     head = ["", *(f"{n:,}, {'no limit' if limit is None else f'limit {limit}'}" for n, limit in columns)]
-    yield from _table(
+    yield from table(
         head,
-        ([PEERS[peer].label, *(_both(results, peer, Case("grid", work, n, limit)) for n, limit in columns)]
+        ([PEERS[peer].label, *(both(results, peer, Case("grid", work, n, limit)) for n, limit in columns)]
          for peer in GRID),
     )  # fmt: skip
 
 
-def _both(results: Results, peer: str, case: Case) -> str:
+def both(results: Results, peer: str, case: Case) -> str:
+    """CPU µs a branch, and wall time in brackets; empty where it wasn't measured."""
     cpu, wall = results.cpu_us(peer, case), results.wall_us(peer, case)
-    return "" if cpu is None else f"{_number(cpu)} ({_number(wall)})"
+    return "" if cpu is None else f"{number(cpu)} ({number(wall)})"
 
 
 def _cpu(results: Results, peer: str, case: Case) -> str:
     cpu = results.cpu_us(peer, case)
-    return "" if cpu is None else _number(cpu)
+    return "" if cpu is None else number(cpu)
 
 
 def _plain(results: Results, section: str) -> Iterator[str]:
     cases = results.cases(section)
     head = ("", *(f"N = {case.n:,}, {'no limit' if case.limit is None else f'limit {case.limit}'}" for case in cases))
-    yield from _table(head, ([PEERS[peer].label, *(_cpu(results, peer, case) for case in cases)] for peer in PEERS))
+    yield from table(head, ([PEERS[peer].label, *(_cpu(results, peer, case) for case in cases)] for peer in PEERS))
 
 
 def _by_size(results: Results, work: str, variants: Sequence[tuple[str, str, str]]) -> Iterator[str]:
@@ -112,7 +118,7 @@ def _by_size(results: Results, work: str, variants: Sequence[tuple[str, str, str
             case.state_bytes: case for case in cases if case.variant == variant and (peer, case) in results.samples
         }
         rows.append([label, *(_cpu(results, peer, found[size]) if size in found else "" for size in sizes)])
-    yield from _table(["", *(SIZES[size] for size in sizes)], rows)
+    yield from table(["", *(SIZES[size] for size in sizes)], rows)
 
 
 def _state(results: Results) -> Iterator[str]:
@@ -169,18 +175,18 @@ def _errors(results: Results) -> Iterator[str]:
         by_work = {case.work: results.cpu_us(peer, case) for case in cases if (peer, case) in results.samples}
         done, failed = by_work.get("trivial"), by_work.get("fail")
         if done is not None and failed is not None:
-            rows.append((PEERS[peer].label, _number(done), _number(failed), _number(failed - done)))
-    yield from _table(("CPU µs a branch", "returns", "raises", "difference"), rows)
+            rows.append((PEERS[peer].label, number(done), number(failed), number(failed - done)))
+    yield from table(("CPU µs a branch", "returns", "raises", "difference"), rows)
 
 
 def _nested(results: Results) -> Iterator[str]:
     rows = [
-        (PEERS[peer].label, _cpu(results, peer, case), _number(results.extra(peer, case, "peak")))
+        (PEERS[peer].label, _cpu(results, peer, case), number(results.extra(peer, case, "peak")))
         for case in results.cases("nested")
         for peer in PEERS
         if (peer, case) in results.samples
     ]
-    yield from _table(("groups of ten leaves", "CPU µs a leaf", "most leaves at once"), rows)
+    yield from table(("groups of ten leaves", "CPU µs a leaf", "most leaves at once"), rows)
 
 
 def _journal(results: Results) -> Iterator[str]:
@@ -192,10 +198,10 @@ def _journal(results: Results) -> Iterator[str]:
                 waits = [results.extra(peer, case, name) if is_timed else None for name in ("p50_ms", "p99_ms")]
                 limit = "no limit" if case.limit is None else str(case.limit)
                 label = f"{PEERS[peer].label}{', journal' if is_timed else ''}"
-                rows.append((label, case.variant, f"{case.n:,}", limit, _both(results, peer, case),
-                             *(_number(wait) if wait is not None else "" for wait in waits)))  # fmt: skip
+                rows.append((label, case.variant, f"{case.n:,}", limit, both(results, peer, case),
+                             *(number(wait) if wait is not None else "" for wait in waits)))  # fmt: skip
     head = ("", "synchronous", "N", "limit", "CPU µs a branch (wall)", "end to durable, ms, p50", "p99")
-    yield from _table(head, rows)
+    yield from table(head, rows)
 
 
 def _memory(results: Results) -> Iterator[str]:
@@ -205,8 +211,8 @@ def _memory(results: Results) -> Iterator[str]:
         for peer in PEERS:
             found = [results.extra(peer, case, name) for name in names]
             rows.append((f"{PEERS[peer].label}, N = {case.n:,}" if any(found) else "",
-                         *(_number(each / 1e6) if each is not None else "" for each in found)))  # fmt: skip
-    yield from _table(("MB", "beyond what is returned", "returned", "resident set grows by"), rows)
+                         *(number(each / 1e6) if each is not None else "" for each in found)))  # fmt: skip
+    yield from table(("MB", "beyond what is returned", "returned", "resident set grows by"), rows)
 
 
 def _nodes(results: Results) -> Iterator[str]:
@@ -215,14 +221,14 @@ def _nodes(results: Results) -> Iterator[str]:
         if case == ACCEPTANCE:
             continue
         what = f"{case.variant}: {case.work}" + (f", {SIZES[case.state_bytes]}" if case.state_bytes else "")
-        rows.append((f"{what}, {case.n} nodes", *(_both(results, peer, case) for peer in ("fanfold-nodes", "h4"))))
-    yield from _table(("CPU µs a node (wall)", "Fanfold's `ParallelExecutor`", "H4 as designed"), rows)
+        rows.append((f"{what}, {case.n} nodes", *(both(results, peer, case) for peer in ("fanfold-nodes", "h4"))))
+    yield from table(("CPU µs a node (wall)", "Fanfold's `ParallelExecutor`", "H4 as designed"), rows)
 
 
 def _imports(results: Results) -> Iterator[str]:
-    rows = [(f"`import {name}`", _number(statistics.median(took) * 1000), str(len(took)))
+    rows = [(f"`import {name}`", number(statistics.median(took) * 1000), str(len(took)))
             for name, took in results.imports.items() if took]  # fmt: skip
-    yield from _table(("", "median ms", "times"), sorted(rows, key=lambda row: float(row[1].replace(",", ""))))
+    yield from table(("", "median ms", "times"), sorted(rows, key=lambda row: float(row[1].replace(",", ""))))
 
 
 def _losses(results: Results) -> Iterator[str]:
@@ -234,9 +240,9 @@ def _losses(results: Results) -> Iterator[str]:
                 ours = results.cpu_us(_rival(peer, section), case)
                 theirs = results.cpu_us(peer, case)
                 if ours and theirs and theirs < ours:
-                    rows.append((f"{PEERS[peer].label}: {_said(case)}", _number(theirs), _number(ours),
-                                 _number(ours / theirs)))  # fmt: skip
-    yield from _table(("CPU µs a branch", "theirs", "Fanfold", "times"), sorted(rows))
+                    rows.append((f"{PEERS[peer].label}: {_said(case)}", number(theirs), number(ours),
+                                 number(ours / theirs)))  # fmt: skip
+    yield from table(("CPU µs a branch", "theirs", "Fanfold", "times"), sorted(rows))
 
 
 def _rival(peer: str, section: str) -> str:

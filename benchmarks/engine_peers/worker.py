@@ -1,6 +1,6 @@
 """The process in which one peer is measured: a case in, a sample out, a line of JSON each.
 
-    python -m engine_peers.worker PEER
+    python -m engine_peers.worker PEER MODULE
 
 One peer to a process: no peer's heap, threads or patches weigh on another's figures. Collections are even for all:
 what is imported and set up is frozen out of the collector, which then runs as always.
@@ -61,7 +61,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     peer, module = sys.argv[1], sys.argv[2]
-    probe: Probe = importlib.import_module(f"engine_peers.{module}").probe
+    probe: Probe = importlib.import_module(module).probe
     _answer(answers, {"ready": True})
     for line in sys.stdin:
         asked = json.loads(line)
@@ -136,10 +136,10 @@ async def memory(probe: Probe, peer: str, case: Case) -> Sample:
     await _warm_up(probe, peer, case)
     async with probe(peer, case) as run:
         gc.collect()
-        resident = _resident("VmRSS")
-        _forget_the_peak()
+        at_rest = resident("VmRSS")
+        forget_the_peak()
         wrong = _wrong(run.read(await run.call()), case)
-        grown = _resident("VmHWM") - resident
+        grown = resident("VmHWM") - at_rest
     tracemalloc.start()
     async with probe(peer, case) as run:
         gc.collect()
@@ -161,12 +161,13 @@ async def memory(probe: Probe, peer: str, case: Case) -> Sample:
     return Sample(runs=1, extra=extra, wrong=wrong)
 
 
-def _forget_the_peak() -> None:
+def forget_the_peak() -> None:
     """Make VmHWM count from here on (proc(5))."""
     Path("/proc/self/clear_refs").write_text("5")
 
 
-def _resident(name: str) -> int:
+def resident(name: str) -> int:
+    """Bytes of this process, now (VmRSS) or at most since `forget_the_peak` (VmHWM)."""
     status = Path("/proc/self/status").read_text()
     line = next(line for line in status.splitlines() if line.startswith(name))
     return int(line.split()[1]) * 1024

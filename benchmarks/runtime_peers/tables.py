@@ -1,0 +1,161 @@
+"""The results as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from engine_peers.case import Case
+from engine_peers.results import Results
+from engine_peers.tables import SIZES, both, floors_table, notes, number, section, table
+from runtime_peers.costs import placements
+from runtime_peers.floors import floors
+from runtime_peers.plan import BRANCHING, PEERS
+from runtime_peers.scale import BARE, EACH_S, PEER, WORLDS
+
+
+def markdown(results: Results) -> str:
+    """All tables, with headings, for `docs/benchmarks.md`."""
+    parts = [
+        notes(results),
+        section("What the runtimes are held to", floors_table(floors(results))),
+        section("One yield, limit 64: CPU µs a branch of the coordinating process (wall)", _overhead(results)),
+        section("Bytes on disk, KB a branch", _disk(results)),
+        section("Dask alone: branches sent in batches", _batches(results)),
+        section("Killed half-way and resumed", _kills(results)),
+        section("Branches that compute, on one worker and on two", _workers(results)),
+        section("Where it was wrong", _wrong(results)),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def scale_markdown(results: Results) -> str:
+    """The tables of the simulations, for `docs/scale.md`."""
+    parts = [
+        notes(results),
+        section("A large run, simulated", _worlds(results)),
+        section("What a branch costs the coordinator", _costs(results)),
+        section("Share of the workers' time that is used, simulated", _saturation(results)),
+        section("Branches that keep the coordinator busy", _limits(results)),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _overhead(results: Results) -> Iterator[str]:
+    cases = results.cases("overhead")
+    head = ("", *(_said(case) for case in cases), "processes of the workers")
+    rows = []
+    for peer in BRANCHING:
+        workers = [results.extra(peer, case, "workers_cpu_us") for case in cases if peer.startswith("cluster")]
+        known = [number(each) for each in workers if each is not None]
+        rows.append([PEERS[peer].label, *(both(results, peer, case) for case in cases), " / ".join(known)])
+    yield from table(head, rows)
+
+
+def _said(case: Case) -> str:
+    return f"{case.n:,}, {SIZES.get(case.state_bytes, '')}"
+
+
+def _disk(results: Results) -> Iterator[str]:
+    cases = results.cases("overhead")
+    rows = []
+    for peer in BRANCHING:
+        if peer.endswith(("-journal", "-saver")):
+            sizes = [results.extra(peer, case, "disk_bytes") for case in cases]
+            cells = (number(size / case.n / 1000) if size else "" for size, case in zip(sizes, cases, strict=True))
+            rows.append([PEERS[peer].label, *cells])
+    yield from table(("", *map(_said, cases)), rows)
+
+
+def _batches(results: Results) -> Iterator[str]:
+    rows = [(case.variant, both(results, "dask", case)) for case in results.cases("batches")]
+    yield from table(("branches a message", "CPU µs a branch (wall)"), sorted(rows, key=lambda row: int(row[0])))
+
+
+def _kills(results: Results) -> Iterator[str]:
+    names = ("ended", "again", "known_again", "afresh_s", "first_s", "took_s", "ideal_s")
+    rows = []
+    for case in results.cases("kills"):
+        for peer in PEERS:
+            if (peer, case) in results.samples:
+                times = len(results.samples[peer, case])
+                counted = [results.total(peer, case, name) for name in names[:3]]
+                timed = [results.extra(peer, case, name) for name in names[3:]]
+                rows.append((PEERS[peer].label, str(times), *(number(each) for each in (*counted, *timed))))
+    head = (
+        "", "kills", "branches that had ended", "of these run again", "of these known to the run",
+        "s until the first branch of a new run", "of a resumed one", "s until its end", "s that the rest takes at least",
+    )  # fmt: skip
+    yield from table(head, rows)
+
+
+def _workers(results: Results) -> Iterator[str]:
+    cases, rows = {case.variant: case for case in results.cases("workers")}, []
+    for variant, label in (("", "native, one process"), ("1", "cluster, one worker"), ("2", "cluster, two workers")):
+        peer = "cluster" if variant else "native"
+        if variant in cases:
+            wall_us = results.wall_us(peer, cases[variant])
+            one = ("cluster", cases["1"]) if "1" in cases else None
+            ratio = results.wall_ratio(one, (peer, cases[variant])) if one else None
+            wall_s = wall_us and wall_us * cases[variant].n / 1e6
+            rows.append((label, number(wall_s), number(ratio)))
+    yield from table(("", "wall s", "one worker's wall time / this"), rows)
+
+
+def _worlds(results: Results) -> Iterator[str]:
+    rows, cases = [], {case.work: case for case in results.cases("scale")}
+    bare_us = results.cpu_us(PEER, cases[BARE]) if BARE in cases else None
+    for name in WORLDS:
+        if name in cases and (cpu_us := results.cpu_us(PEER, cases[name])) is not None:
+            case = cases[name]
+            grown, ideal_s, lost, hedged, share = (
+                results.extra(PEER, case, extra) for extra in ("grown_bytes", "ideal_s", "lost", "hedged", "share")
+            )
+            took_s = (results.wall_us(PEER, case) or 0) * case.n / 1e6
+            over = None if bare_us is None else cpu_us - bare_us
+            rows.append((name, *(number(each) for each in (cpu_us, over, grown and grown / 1e6, took_s, ideal_s,
+                                                           share and share * 100, lost, hedged))))  # fmt: skip
+    head = (
+        "", "CPU µs a branch", "beyond the simulation's own", "MB", "simulated s", "ideal s", "% of ideal",
+        "placements lost", "copies",
+    )  # fmt: skip
+    yield from table(head, rows)
+
+
+def _costs(results: Results) -> Iterator[str]:
+    rows = [(name, number(cost)) for name, cost in placements(results).items() if cost]
+    yield from table(("CPU µs a branch", "beyond the engine's own"), rows)
+
+
+def _saturation(results: Results) -> Iterator[str]:
+    cases = results.cases("saturation")
+    rows = []
+    for name in dict.fromkeys(_by_cost(results)):
+        found = {float(case.work): case for case in cases if case.variant == name}
+        shares = [results.extra(PEER, found[each_s], "share") if each_s in found else None for each_s in EACH_S]
+        rows.append([name, *("" if share is None else f"{share * 100:.0f}%" for share in shares)])
+    workers = f"{cases[0].limit:,} workers, branches of" if cases else ""
+    yield from table((workers, *(f"{each_s:g} s" for each_s in EACH_S)), rows)
+
+
+def _by_cost(results: Results) -> Iterable[str]:
+    return (name for name in placements(results) if any(case.variant == name for case in results.cases("saturation")))
+
+
+def _limits(results: Results) -> Iterator[str]:
+    """From the shortest branches, where the coordinator is the bottleneck: what one core places."""
+    rows = []
+    for name in _by_cost(results):
+        cases = [case for case in results.cases("saturation") if case.variant == name]
+        shortest = min(cases, key=lambda case: float(case.work))
+        wall_us = results.wall_us(PEER, shortest)
+        if wall_us:
+            busy = (f"{workers * wall_us / 1e6:,.3g} s" for workers in (10, 100, 1_000, 10_000))
+            rows.append((name, f"{1e6 / wall_us:,.0f}", *busy))
+    head = ("", "branches a second", *(f"{workers:,} workers" for workers in (10, 100, 1_000, 10_000)))
+    yield from table(head, rows)
+
+
+def _wrong(results: Results) -> Iterator[str]:
+    for peer, case, why in results.wrong():
+        label = PEERS[peer].label if peer in PEERS else peer
+        yield f"- {label}, {case.section}, {case.work}, N = {case.n:,}: {why.splitlines()[-1]}"
