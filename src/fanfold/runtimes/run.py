@@ -145,7 +145,7 @@ def begun(flow: Flow[S], state: S | Mapping[str, Any]) -> Any:
             near = get_close_matches(str(name), fields, n=1)
             hint = f"is it {near[0]!r}?" if near else f"the state has {', '.join(fields)}"
             raise FlowError(f"the state given to the flow {flow.name} has {name!r}, which its type lacks", hint=hint)
-    missing = {name: field.start for name, field in fields.items() if name not in state and not _defaults(schema, name)}
+    missing = {name: field.start for name, field in fields.items() if name not in state and not has_default(schema, name)}
     known = {name: start() for name, start in missing.items() if start is not None} | detach(dict(state))
     return made(flow, {name: known[name] for name in [*(name for name in fields if name in known), *known]})
 
@@ -163,7 +163,7 @@ def _plain(schema: type) -> type:
     return schema if is_model(schema) else cast("type", get_origin(schema) or schema)
 
 
-def _defaults(schema: Any, name: str) -> bool:
+def has_default(schema: Any, name: str) -> bool:
     """Whether the type itself has something for a field that isn't given."""
     if is_model(schema):
         return not schema.model_fields[name].is_required()
