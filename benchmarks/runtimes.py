@@ -123,8 +123,10 @@ def _document(results: Results, told: str, told_scale: str) -> None:
         (DOCS / "benchmarks").mkdir(exist_ok=True)
         (DOCS / "benchmarks" / PLOT).write_text(drawn)
         shown = f"![CPU for each of 1,000 branches that yield once, by runtime](benchmarks/{PLOT})\n\n"
-    _put(DOCS / "benchmarks.md", MARKS, shown + told)
-    _put(DOCS / "scale.md", SCALE_MARKS, told_scale)
+    if results.cases("overhead") or results.cases("kills"):
+        _put(DOCS / "benchmarks.md", MARKS, shown + told)
+    if results.cases("scale"):
+        _put(DOCS / "scale.md", SCALE_MARKS, told_scale)
 
 
 def _put(page: Path, marks: tuple[str, str], told: str) -> None:

@@ -71,7 +71,7 @@ def _tried(peer: str, case: Case, each_s: float, share: float, python: Path, cod
             told = _told(process)
         began_s = told["began"]
     marks = marks_in(folder / "marks")
-    sample = _judged(peer, case, each_s, marks, killed_s, began_s, told)
+    sample = judged(peer, case, each_s, marks, killed_s, began_s, told)
     sample.extra["afresh_s"] = marks[0].at_s - afresh_s
     return sample
 
@@ -119,9 +119,10 @@ def _told(process: subprocess.Popen[str]) -> dict[str, Any]:
     return told
 
 
-def _judged(
+def judged(
     peer: str, case: Case, each_s: float, marks: list[Mark], killed_s: float, began_s: float, told: dict[str, Any]
 ) -> Sample:
+    """What the marks say of a run that was killed at `killed_s` and resumed at `began_s`; wrong as it is judged."""
     before, after = ([mark for mark in marks if (mark.at_s > killed_s) is is_after] for is_after in (False, True))
     begun, ended, known = ({mark.number for mark in before if mark.what == what} for what in ("began", "ended", "told"))
     begun_after = [mark for mark in after if mark.what == "began"]

@@ -52,7 +52,8 @@ class Scale:
         simulated: branches of a simulated run.
         fleet: simulated workers.
         seeds: with which each simulation is run.
-        saturating: branches for each worker where the coordinator is the bottleneck.
+        saturating: branches for each worker where the coordinator is to be the bottleneck.
+        lasting_s: how long these take.
     """
 
     branches: tuple[int, ...] = (100, 1_000)
@@ -66,12 +67,13 @@ class Scale:
     fleet: int = 1_000
     seeds: int = 5
     saturating: int = 20
+    lasting_s: tuple[float, ...] = (10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.001)
 
 
 FULL = Scale()
 QUICK = Scale(
     branches=(10, 100), most=200, size=100 * KB, killed=60, each_s=0.01, tries=1, spins=8, simulated=2_000, fleet=100,
-    seeds=1, saturating=5,
+    seeds=1, saturating=5, lasting_s=(1.0, 0.001),
 )  # fmt: skip
 
 

@@ -31,7 +31,6 @@ WORLDS = {
     "the same, longest first and hedged": replace(HARSH, is_longest_first=True, hedge_after=3.0),
 }
 BARE = next(iter(WORLDS))
-EACH_S = (10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.001)
 
 
 def measure(scale: Scale, python: Path, seed: int, results: Results, tell: Callable[[str], None]) -> None:
@@ -63,7 +62,7 @@ def _worlds(scale: Scale) -> Iterator[tuple[Case, Scenario]]:
 
 def _saturations(scale: Scale, results: Results) -> Iterator[tuple[Case, Scenario]]:
     for name, placement_us in placements(results).items():
-        for each_s in EACH_S:
+        for each_s in scale.lasting_s:
             case = saturation(scale, name, each_s)
             yield case, replace(CALM, branches=case.n, workers=scale.fleet, typical_s=each_s, spread=0.0, is_busy=True,
                                 placement_s=placement_us / 1e6)  # fmt: skip

@@ -10,7 +10,7 @@ from engine_peers.tables import SIZES, both, floors_table, notes, number, sectio
 from runtime_peers.costs import placements
 from runtime_peers.floors import floors
 from runtime_peers.plan import BRANCHING, PEERS
-from runtime_peers.scale import BARE, EACH_S, PEER, WORLDS
+from runtime_peers.scale import BARE, PEER, WORLDS
 
 
 def markdown(results: Results) -> str:
@@ -83,7 +83,7 @@ def _kills(results: Results) -> Iterator[str]:
                 rows.append((PEERS[peer].label, str(times), *(number(each) for each in (*counted, *timed))))
     head = (
         "", "kills", "branches that had ended", "of these run again", "of these known to the run",
-        "s until the first branch of a new run", "of a resumed one", "s until its end", "s that the rest takes at least",
+        "s until a new run's first branch", "a resumed run's", "s until its end", "s that the rest takes at least",
     )  # fmt: skip
     yield from table(head, rows)
 
@@ -128,13 +128,14 @@ def _costs(results: Results) -> Iterator[str]:
 
 def _saturation(results: Results) -> Iterator[str]:
     cases = results.cases("saturation")
+    lasting_s = sorted({float(case.work) for case in cases}, reverse=True)
     rows = []
-    for name in dict.fromkeys(_by_cost(results)):
+    for name in _by_cost(results):
         found = {float(case.work): case for case in cases if case.variant == name}
-        shares = [results.extra(PEER, found[each_s], "share") if each_s in found else None for each_s in EACH_S]
+        shares = [results.extra(PEER, found[each_s], "share") if each_s in found else None for each_s in lasting_s]
         rows.append([name, *("" if share is None else f"{share * 100:.0f}%" for share in shares)])
     workers = f"{cases[0].limit:,} workers, branches of" if cases else ""
-    yield from table((workers, *(f"{each_s:g} s" for each_s in EACH_S)), rows)
+    yield from table((workers, *(f"{each_s:g} s" for each_s in lasting_s)), rows)
 
 
 def _by_cost(results: Results) -> Iterable[str]:
