@@ -158,14 +158,6 @@ class Branch:
         if wanted is not None and not wanted.done():
             wanted.set_result(None)
 
-    def _end(self) -> bool:
-        """Want no slot any more; whether the branch still holds one, which is the caller's to give back then."""
-        self._ended = True
-        self._task = None  # which has this branch: the two would be left to the garbage collector
-        held, self._holds = self._holds, True
-        self._want_no_more()
-        return held
-
 
 def current_branch() -> Branch | None:
     """The branch that this code runs in; None outside of one, after its end, and on another event loop."""

@@ -270,4 +270,5 @@ def _call(
     """Calls the branch function with the item at a position, and with a view of the state if there is one."""
     if base is None:
         return lambda position: branch(item_at(position))
-    return lambda position: branch(item_at(position), base.view())
+    view = base.viewer()
+    return lambda position: branch(item_at(position), view())

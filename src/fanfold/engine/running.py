@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
 from contextvars import copy_context
@@ -20,6 +21,7 @@ from fanfold.engine.outcome import (
     BranchError,
     BranchNotStarted,
     DeadlineExceeded,
+    Done,
     Failed,
     FanOutError,
     Outcome,
@@ -74,6 +76,16 @@ class Running(Generic[T]):
         coming: items still to come; each is pulled when the one before it has started.
     """
 
+    # So many attributes would make each of them slow to reach in an instance's dict.
+    # fmt: off
+    __slots__ = (
+        "_abandoned", "_arrival", "_arrived", "_backlog", "_began_s", "_branches", "_call", "_chain", "_coming",
+        "_context", "_deadline_s", "_error", "_fail_fast", "_filling", "_first_failed", "_full", "_is_fetched",
+        "_is_quiet", "_is_stream", "_items", "_loop", "_outcomes", "_outer", "_over", "_place", "_puller", "_room",
+        "_source_error", "_stopping", "_tell", "_time", "_timed_out", "_timer", "_total_deadline_s", "_waiting",
+    )
+    # fmt: on
+
     def __init__(
         self,
         call: Callable[[int], Awaitable[T]],
@@ -106,12 +118,14 @@ class Running(Generic[T]):
         self._arrival = asyncio.Event()
         self._over = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self._time = self._loop.time
+        self._time = _clock(self._loop)
         self._context = copy_context()
         self._began_s = self._time()
         self._outer = current_branch()
         self._place = self._placed(limit, options.on_event)
         self._tell = self._place.tell
+        self._chain = self._place.chain
+        self._is_quiet = self._tell is None and not options.is_fetched
 
     def _placed(self, limit: Limit | None, on_event: Callable[[Event], None] | None) -> Place:
         path = self._outer.path if self._outer else ()
@@ -211,7 +225,7 @@ class Running(Generic[T]):
             return
         self._filling = True
         while self._may_start():
-            self._full = take(self._place.chain)
+            self._full = take(self._chain)
             if self._full is not None:
                 self._full._wait((1, -len(self._place.outer), -self._items.priority(self._waiting[0])), self._wake)
                 break
@@ -240,14 +254,16 @@ class Running(Generic[T]):
 
     async def _run(self, branch: Branch) -> None:
         current.set(branch)
-        branch._started_s = started_s = self._time() - self._began_s
+        # Called by a name of their own, for a call through an attribute costs as much as what it calls.
+        now_s, call, began_s = self._time, self._call, self._began_s
+        branch._started_s = started_s = now_s() - began_s
         if self._tell is not None:
             self._tell(BranchStarted(branch.key, branch.path, started_s))
         timer = None
         if self._deadline_s is not None:
             timer = self._loop.call_later(self._deadline_s, branch._expire)
         try:
-            awaitable = self._call(branch._index)
+            awaitable = call(branch._index)
             if type(awaitable) is not CoroutineType and not isinstance(awaitable, Awaitable):
                 self.abandon(_not_async(awaitable))
             value = detach(await awaitable)
@@ -259,11 +275,14 @@ class Running(Generic[T]):
             if branch._expired or self._timed_out:
                 outcome = self._failed(branch, None)
             else:
-                elapsed_s = self._time() - self._began_s - started_s
+                elapsed_s = now_s() - began_s - started_s
                 outcome = done(branch.key, value, started_s, elapsed_s, branch.attempt, branch._index)
         if timer is not None:
             timer.cancel()
-        self._settle(outcome)
+        if self._is_quiet and type(outcome) is Done:
+            self._outcomes[outcome.index] = outcome  # as `_settle` would: it is what nearly all branches come to
+        else:
+            self._settle(outcome)
         del outcome  # from Python 3.12 on, the frames of an error's traceback know this one
         self._end(branch)
 
@@ -277,14 +296,23 @@ class Running(Generic[T]):
         del self._branches[branch._index]
         if self._outer is not None and not self._branches and not self._waiting and self._puller is None:
             self._outer._goes_on()  # only the event loop hasn't come to that yet
-        if branch._end():
-            chain = self._place.chain
-            if self._full is not None and self._may_start() and may_pass_on(chain, self._full):
-                self._start_next()
-            else:
-                give(chain)
+        held = branch._holds
+        branch._ended = branch._holds = True
+        branch._task = None  # which has this branch: the two would be left to the garbage collector
+        if branch._wanted is not None:
+            branch._want_no_more()
+        if held:
+            self._pass_on()
         if not self._branches:
             self._check_over()
+
+    def _pass_on(self) -> None:
+        """Have this fan-out's next branch take the slot over; give it back where others wait for it too."""
+        full, chain = self._full, self._chain
+        if full is not None and self._may_start() and may_pass_on(chain, full):
+            self._start_next()
+        else:
+            give(chain)
 
     def _failed(self, branch: Branch, cause: BaseException | None) -> Failed:
         """What a branch came to that has no value, or one that doesn't count any more."""
@@ -397,6 +425,11 @@ class Running(Generic[T]):
         elif not puller.cancelled() and (error := puller.exception()) is not None:
             self.abandon(error)
         self._check_over()
+
+
+def _clock(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
+    """The loop's clock: what it calls itself, unless it has another one, as in tests."""
+    return time.monotonic if getattr(type(loop), "time", None) is asyncio.BaseEventLoop.time else loop.time
 
 
 def _not_async(returned: object) -> TypeError:
