@@ -76,7 +76,7 @@ from fanfold.engine.reducers import (
     union,
 )
 from fanfold.engine.retry import earlier_errors, retry
-from fanfold.engine.schema import SchemaError, fields_of
+from fanfold.engine.schema import Field, SchemaError, fields_of
 from fanfold.engine.tracing import TracingUnavailable, spans, traced
 from fanfold.engine.updates import UpdateError, updates_only
 from fanfold.engine.wrapper import Wrapper
@@ -121,6 +121,7 @@ __all__ = [
     "Failed",
     "FailedBefore",
     "FanOutError",
+    "Field",
     "FoldError",
     "Folded",
     "Folding",
