@@ -1,0 +1,23 @@
+"""Run a flow as a LangGraph graph, and put right inside what LangGraph gets wrong.
+
+`to_langgraph` (or `flow.to_langgraph`) makes an ordinary graph of it, `LangGraph` is the runtime that runs one.
+"""
+
+from __future__ import annotations
+
+from fanfold.errors import FanfoldError
+
+__all__ = ["LangGraph", "LangGraphMissing", "to_langgraph"]
+
+
+class LangGraphMissing(FanfoldError, ImportError):
+    """LangGraph isn't installed."""
+
+
+try:
+    import langgraph.graph  # noqa: F401 whether it is there
+except ImportError as error:
+    raise LangGraphMissing("LangGraph isn't installed", hint="pip install 'fanfold[langgraph]'") from error
+
+from fanfold.runtimes.langgraph.compile import to_langgraph  # noqa: E402 what comes before says how to have it
+from fanfold.runtimes.langgraph.runtime import LangGraph  # noqa: E402

@@ -1,0 +1,148 @@
+"""The branches of one run: what each of them is given, and what they came to."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, TypeAlias, TypedDict
+
+from fanfold.engine import Done, FailedBefore, Failed, Freezer, Frozen, Outcome
+from fanfold.engine.items import Items
+from fanfold.engine.journal.ledger import failure
+from fanfold.engine.journal.states import item_hash
+from fanfold.runtimes.flow import Flow, FlowError
+from fanfold.runtimes.langgraph.typed import restorer
+from fanfold.runtimes.native import Hop
+from fanfold.runtimes.run import update_of
+from fanfold.engine import fields_of
+
+Record: TypeAlias = tuple[int, str, Any, tuple[str, str, str] | None]
+"""What the graph is told of a branch: its index, its key, its update, and of a failure type, message and traceback."""
+
+
+class Payload(TypedDict):
+    """What a Send carries: which branch of which run; `run` is None without a journal."""
+
+    run: str | None
+    index: int
+    key: str
+
+
+class Branches:
+    """Items and state as they were when the branches began, and outcomes as they arrive.
+
+    Attributes:
+        outcomes: by index.
+    Raises:
+        DuplicateKeyError, IsolationError: as `fan_out`.
+    """
+
+    def __init__(self, flow: Flow[Any], state: Any, items: Iterable[Any]) -> None:
+        self._flow = flow
+        freezer = Freezer()
+        self._base: Frozen[Any] = freezer.freeze(state, name="the state", as_type=flow.state)
+        self._given: list[Frozen[Any]] = []
+
+        def keep(item: Any, key: str) -> Frozen[Any]:
+            self._given.append(freezer.freeze(item, key=key))
+            return self._given[-1]
+
+        self._items = Items[Any](keep, flow.key, flow.priority)
+        for item in items:
+            self._items.add(item)
+        self.outcomes: dict[int, Outcome[Any]] = {}
+        self._delivering = asyncio.Lock()
+        self._has_refused = False
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """A hash of what the branches are given: flow, version, state and items."""
+        flow = self._flow
+        given = [item_hash(self._base.view()), *(item_hash(item.view()) for item in self._given)]
+        return item_hash([flow.name, flow.version, self._items.keys, given])
+
+    def payloads(self, run: str | None) -> list[Payload]:
+        """What each branch is sent: those of a higher priority first, for they start in this order."""
+        keys = self._items.keys
+        return [{"run": run, "index": index, "key": keys[index]} for index in self._items.in_order()]
+
+    def call(self, payload: Payload, branch: Hop) -> Callable[[str], Awaitable[Any]]:
+        """The branch function with the item that the payload is for, and with the state.
+
+        Raises:
+            FlowError: there is no such item.
+        """
+        index = payload["index"]
+        if index >= len(self._given) or self._items.keys[index] != payload["key"]:
+            raise FlowError(
+                f"the flow {self._flow.name} has gone on with other items: number {index} was {payload['key']!r}",
+                hint="have `items` depend on the state alone, and on no file, time or chance",
+            )
+        return lambda _: branch(self._given[index].view(), self._base.view())
+
+    async def arrived(self, outcome: Outcome[Any]) -> Record:
+        """Take an outcome, once `on_outcome` had it, after those that arrived before."""
+        self.outcomes[outcome.index] = outcome
+        if self._flow.on_outcome is not None:
+            await _to_its_end(self._deliver(self._flow.on_outcome, outcome))
+        if not isinstance(outcome, Failed):
+            return outcome.index, outcome.key, outcome.value, None
+        update = update_of(self._flow, outcome)
+        told = failure(outcome.error)
+        return (
+            outcome.index,
+            outcome.key,
+            update.value if isinstance(update, Done) else None,
+            (told.error_type or "", told.error or "", told.traceback or ""),
+        )
+
+    async def _deliver(self, on_outcome: Callable[[Outcome[Any]], Awaitable[None]], outcome: Outcome[Any]) -> None:
+        async with self._delivering:
+            if self._has_refused:
+                return  # the run ends with what an earlier one raised
+            try:
+                await on_outcome(outcome)
+            except BaseException:
+                self._has_refused = True
+                raise
+
+
+def outcome_of(flow: Flow[Any], record: Record) -> Outcome[Any]:
+    """The outcome of a branch that another process ran, or this one before an interrupt."""
+    index, key, update, failed = record
+    if failed is None:
+        return Done(key, _typed(flow, update), 0.0, 0.0, index=index)
+    error_type, message, traceback = failed
+    error = FailedBefore(f"{key} failed before: {message}", error_type=error_type, traceback=traceback)
+    return Failed(key, error, 0.0, 0.0, index=index)
+
+
+def folded_of(flow: Flow[Any], record: Record) -> Outcome[Any]:
+    """What is folded of it: of a failure what was made of it then."""
+    index, key, update, _ = record
+    return Done(key, _typed(flow, update), 0.0, 0.0, index=index)
+
+
+def _typed(flow: Flow[Any], update: Any) -> Any:
+    """An update that a saver brought back."""
+    if not isinstance(update, dict):
+        return update
+    fields = fields_of(flow.state)
+    return {name: restorer(fields[name].type)(value) if name in fields else value for name, value in update.items()}
+
+
+async def _to_its_end(work: Any) -> None:
+    """Wait for work that a single cancellation doesn't cut short: an outcome that is there is delivered."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        if task.cancelled():
+            raise
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.cancel()
+            await asyncio.wait([task])
+        raise
