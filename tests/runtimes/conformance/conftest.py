@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
 from fanfold.runtimes import Native, Runtime
 
-RUNTIMES = ["native"]
+Opened: TypeAlias = Callable[[], AbstractAsyncContextManager[Runtime]]
+
+
+@asynccontextmanager
+async def _native() -> AsyncIterator[Runtime]:
+    yield Native()
+
+
+@asynccontextmanager
+async def _langgraph() -> AsyncIterator[Runtime]:
+    from fanfold.runtimes import LangGraph
+
+    yield LangGraph()
+
+
+RUNTIMES: dict[str, Opened] = {"native": _native, "langgraph": _langgraph}
 
 
 @pytest.fixture(params=RUNTIMES)
-def runtime(request: pytest.FixtureRequest) -> Runtime:  # noqa: ARG001
+def opened(request: pytest.FixtureRequest) -> Opened:
+    """Opens a runtime on the event loop that it is to run on."""
+    return RUNTIMES[request.param]
+
+
+@pytest.fixture
+async def runtime(opened: Opened) -> AsyncIterator[Runtime]:
     """A runtime, ready to run."""
-    return Native()
+    async with opened() as runtime:
+        yield runtime
 
 
 @pytest.fixture

@@ -1,0 +1,151 @@
+"""Flows drawn at random come to the same state, byte for byte, on every runtime."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import copy
+import dataclasses
+import enum
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, TypeAlias
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fanfold.engine import Failed, Outcome
+from fanfold.runtimes import Flow, Native, Result, Runtime
+from fanfold.testing.flows import (
+    Form,
+    Job,
+    Mood,
+    Point,
+    Sheet,
+    excusing,
+    on_form,
+    on_sheet,
+    stepped,
+    three_hops,
+    two_hops,
+    values_of,
+)
+from fanfold.testing.flows import board as board_of
+
+Opened: TypeAlias = Callable[[], AbstractAsyncContextManager[Runtime]]
+
+EXAMPLES = {"native": 100, "langgraph": 60, "cluster": 25}
+
+words = st.text(st.characters(exclude_categories=["Cs"]), max_size=3)
+numbers = st.integers(-(2**70), 2**70)
+plain = st.recursive(
+    st.none() | st.booleans() | numbers | st.floats(allow_nan=False, allow_infinity=False) | words,
+    lambda parts: st.lists(parts, max_size=2) | st.dictionaries(words, parts, max_size=2),
+    max_leaves=4,
+)
+values: dict[str, st.SearchStrategy[Any]] = {
+    "notes": st.lists(words, max_size=2),
+    "count": numbers,
+    "best": numbers,
+    "seen": st.lists(words, max_size=2),
+    "found": st.dictionaries(words, plain, max_size=2),
+    "last": words,
+    "mood": st.sampled_from([mood.value for mood in Mood]),
+    "spans": st.lists(st.lists(numbers, min_size=2, max_size=2), max_size=2),
+    "points": st.dictionaries(words, st.tuples(numbers, st.lists(numbers, max_size=2)).map(list), max_size=2),
+}
+initial: dict[str, st.SearchStrategy[Any]] = {
+    **{name: values[name] for name in ("notes", "count", "best", "found", "last")},
+    "seen": st.sets(words, max_size=2),
+    "mood": st.sampled_from(Mood),
+    "spans": st.lists(st.tuples(numbers, numbers), max_size=2),
+    "points": st.dictionaries(words, st.builds(Point, numbers, st.tuples(numbers)), max_size=2),
+    "plan": st.dictionaries(words, plain, max_size=2),
+    "rules": st.dictionaries(words, plain, max_size=2),
+}
+additions = st.sampled_from(sorted(values)).flatmap(lambda name: values[name].map(lambda value: ["add", name, value]))
+simple = st.one_of(
+    additions,
+    additions,
+    additions,
+    st.sampled_from([*initial]).map(lambda name: ["see", name]),
+    st.integers(0, 4).map(lambda times: ["yield", times]),
+    st.just(["spoil"]),
+    st.just(["place"]),
+    st.just(["fail", "no luck"]),
+    st.just(["give_state"]),
+)
+
+
+def listed(acts: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Jobs of a flow inside of a branch."""
+    jobs = st.lists(st.tuples(words, st.lists(acts, max_size=3)), max_size=3, unique_by=lambda job: job[0])
+    return jobs.map(lambda jobs: ["nest", [[key, *acts] for key, acts in jobs]])
+
+
+acts = simple | listed(simple | listed(simple))
+hops = st.lists(st.lists(acts, max_size=4), max_size=3)
+jobs = st.lists(st.builds(Job, words, hops, st.lists(words, max_size=1)), max_size=5, unique_by=lambda job: job.key)
+boards = st.fixed_dictionaries({"jobs": jobs}, optional=initial)
+limits = st.none() | st.integers(1, 3)
+flows = st.sampled_from([stepped, excusing, two_hops, three_hops, on_sheet, on_form])
+
+
+def spelled(value: Any) -> str:
+    """All that a value says, with its type and the order of its entries; only sets have none."""
+    kind = type(value).__name__
+    if isinstance(value, dict):
+        return f"{kind}{{{', '.join(f'{spelled(key)}: {spelled(part)}' for key, part in value.items())}}}"
+    if isinstance(value, (list, tuple)):
+        return f"{kind}[{', '.join(map(spelled, value))}]"
+    if isinstance(value, set):
+        return f"{kind}{sorted(map(spelled, value))}"
+    if isinstance(value, enum.Enum):
+        return str(value)
+    if dataclasses.is_dataclass(value) or isinstance(value, Form):
+        return f"{kind}({spelled(values_of(value) if isinstance(value, (Form, Sheet)) else vars(value))})"
+    return f"{kind} {value!r}"
+
+
+def told(outcome: Outcome[Any]) -> str:
+    """What an outcome says, the same on every runtime."""
+    said = str(outcome.error) if isinstance(outcome, Failed) else spelled(outcome.value)
+    return f"{outcome.index} {outcome.key} {type(outcome).__name__} {outcome.attempts} {said}"
+
+
+def state_of(flow: Flow[Any], fields: dict[str, Any]) -> Any:
+    """What the flow begins with."""
+    if flow is on_sheet:
+        return Sheet(**fields)
+    return Form(**fields) if flow is on_form else board_of(*fields.pop("jobs"), **fields)
+
+
+async def come_to(flow: Flow[Any], fields: dict[str, Any], **options: Any) -> Result[Any]:
+    """What the flow comes to; it changes nothing of what it was given."""
+    state = state_of(flow, copy.deepcopy(fields))
+    before = spelled(state)
+    result = await flow.run(state, **options)
+    assert spelled(state) == before
+    return result
+
+
+async def told_apart(flow: Flow[Any], fields: dict[str, Any], limit: int | None, runtime: Runtime) -> None:
+    one = await come_to(flow, fields, limit=1, runtime=Native())
+    other = await come_to(flow, fields, limit=limit, runtime=runtime)
+    assert spelled(other.state) == spelled(one.state)
+    assert [told(outcome) for outcome in other.outcomes] == [told(outcome) for outcome in one.outcomes]
+
+
+def test_a_random_flow_comes_to_the_same_state_on_every_runtime(opened: Opened) -> None:
+    with asyncio.Runner() as loop, contextlib.ExitStack() as stack:
+        coming = opened()
+        runtime = loop.run(coming.__aenter__())
+        stack.callback(lambda: loop.run(coming.__aexit__(None, None, None)))
+        slow = [HealthCheck.too_slow, HealthCheck.data_too_large]
+
+        @settings(max_examples=EXAMPLES[runtime.name], suppress_health_check=slow)
+        @given(flow=flows, fields=boards, limit=limits)
+        def come_to_the_same(flow: Flow[Any], fields: dict[str, Any], limit: int | None) -> None:
+            loop.run(told_apart(flow, fields, limit, runtime))
+
+        come_to_the_same()
