@@ -53,7 +53,7 @@ _NO_FILTER = """[filter {name}]
 async def unpacked(
     bundle: Bundle, *, home: Path, max_kept_bytes: int = MAX_KEPT_BYTES, max_age_s: float = MAX_AGE_S
 ) -> AsyncIterator[Repository]:
-    """A private repository that holds the bundle's commit and nothing else, with an empty checkout.
+    """A private repository that holds the bundle's commit and nothing else, with a checkout of it.
 
     What is there already isn't unpacked again; any number of processes use it together. At the end, bases that nobody
     has used for `max_age_s`, and the longest unused ones past `max_kept_bytes`, are removed with their workspaces.
@@ -130,6 +130,7 @@ async def _unpack(folder: Path, bundle: Bundle) -> None:
     with (git_dir / "config").open("ab") as config:
         for name in sorted(await filters_of(repository, bundle.commit)):
             config.write(raw(_NO_FILTER.format(name=quoted(name))))
+    await git("read-tree", "--reset", "-u", bundle.commit, cwd=root)
     _complete(folder).write_text(slot_home(repository))
 
 

@@ -99,7 +99,7 @@ class Inbox:
         except GitError as error:
             raise ParcelError(f"the change doesn't fit into its base: {error.message}") from error
         change = Change(base, tree, await self._paths(root, tree))
-        if tree != claimed or {path.path for path in change.paths} != files.keys():
+        if change.empty or tree != claimed or {path.path for path in change.paths} != files.keys():
             raise ParcelError("the change that arrived is not the one that was made: its files make another tree")
         return change
 
