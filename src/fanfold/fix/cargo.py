@@ -1,0 +1,88 @@
+"""What a worker is told of a run, as data: one line of JSON before the commit's files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from fanfold.config import FixSettings
+from fanfold.fix.bench import Brief
+from fanfold.fix.errors import FixError
+from fanfold.fix.finding import Finding
+from fanfold.fix.project import Project
+
+STAYS = frozenset({"cluster", "jobs", "runtime", "workers", "workspaces"})
+"""Settings that are about the coordinator's own machine: a worker has its own place for working copies, say."""
+
+
+@dataclass(frozen=True)
+class Cargo:
+    """What travels beside the commit's files.
+
+    Args:
+        brief: what all attempts have in common.
+        versions: of the project's Python and of each checker, by name; None where it isn't told.
+        project: where the coordinator has the project and its environment.
+        cache: where it has the checkers' caches of the base.
+        workspaces: where it has its working copies.
+        tested: whether each change is tested, by a suite that can tell good changes from bad ones.
+    """
+
+    brief: Brief
+    versions: Mapping[str, str | None]
+    project: Project
+    cache: Path
+    workspaces: Path
+    tested: bool
+
+    def to_json(self) -> bytes:
+        """As one line without its end; undecodable bytes in paths survive."""
+        brief, project = self.brief, self.project
+        told = {
+            "base": brief.base,
+            "settings": brief.settings.model_dump(mode="json", exclude=set(STAYS)),
+            "checkers": brief.checkers,
+            "findings": [asdict(finding) for finding in brief.findings],
+            "explanations": dict(brief.explanations),
+            "conventions": brief.conventions,
+            "versions": dict(self.versions),
+            "project": [str(project.root), str(project.python), project.environment and str(project.environment)],
+            "cache": str(self.cache),
+            "workspaces": str(self.workspaces),
+            "tested": self.tested,
+        }
+        return json.dumps(told).encode()
+
+    @classmethod
+    def from_json(cls, line: bytes) -> Cargo:
+        """What `to_json` wrote; settings that stay where they are set are this machine's.
+
+        Raises:
+            FixError: it was written by another version of Fanfold.
+        """
+        try:
+            told: dict[str, Any] = json.loads(line)
+            root, python, environment = told["project"]
+            return cls(
+                brief=Brief(
+                    base=told["base"],
+                    settings=FixSettings(**told["settings"]),
+                    checkers=tuple(told["checkers"]),
+                    findings=tuple(Finding(**finding) for finding in told["findings"]),
+                    explanations=told["explanations"],
+                    conventions=told["conventions"],
+                ),
+                versions=told["versions"],
+                project=Project(Path(root), Path(python), Path(environment) if environment else None),
+                cache=Path(told["cache"]),
+                workspaces=Path(told["workspaces"]),
+                tested=told["tested"],
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise FixError(
+                f"this worker can't read what the run says: {error}",
+                hint="install the same version of Fanfold on all machines",
+            ) from error

@@ -1,0 +1,48 @@
+"""What was attempted on another machine, on its way: sent with its files, received as a change of this repository."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fanfold.engine import Done, Failed, Outcome
+from fanfold.fix.attempt import Attempted
+from fanfold.fix.bench import Workplace
+from fanfold.fix.record import Run
+from fanfold.git import Inbox, ParcelError, pack_change
+
+
+async def sent(workplace: Workplace, attempted: Attempted) -> Attempted:
+    """What leaves the machine that it was made on; as it is where that is the coordinator's."""
+    if not workplace.elsewhere or workplace.bench is None or attempted.change is None:
+        return attempted
+    return replace(attempted, parcel=await pack_change(workplace.bench.repository, attempted.change))
+
+
+async def received(run: Run, outcome: Outcome[Attempted]) -> Outcome[Attempted]:
+    """An outcome whose change is in the user's object store, whoever made it; a failure where that can't be.
+
+    What a worker says of its change isn't believed: it is a change of the one file that the branch was for, on the
+    base, or none. Whether it is good is seen again when all changes are checked together.
+    """
+    if not isinstance(outcome, Done):
+        return outcome
+    attempted = _its_own(run, outcome)
+    if attempted.change is None or (attempted.parcel is None and not run.elsewhere):
+        return replace(outcome, value=attempted)
+    try:
+        change = await (await _inbox(run)).take(attempted.parcel or "", base=run.repository.head, only={outcome.key})
+    except ParcelError as error:
+        return Failed(outcome.key, error, outcome.started_s, outcome.elapsed_s, outcome.attempts, outcome.index)
+    return replace(outcome, value=replace(attempted, change=change, parcel=None))
+
+
+def _its_own(run: Run, outcome: Done[Attempted]) -> Attempted:
+    """What was attempted, with the task as it was given."""
+    tasks = {task.key: task for task in run.plan.tasks}
+    return replace(outcome.value, task=tasks.get(outcome.key, outcome.value.task))
+
+
+async def _inbox(run: Run) -> Inbox:
+    if run.inbox is None:
+        run.inbox = await run.closing.enter_async_context(Inbox(run.repository))
+    return run.inbox

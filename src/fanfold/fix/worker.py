@@ -1,0 +1,230 @@
+"""What `fix` needs to have its branches run on other machines: packed by the run, made use of on each worker.
+
+What travels: the commit's files, the findings, the settings but those about the coordinator's own machine, and what
+agents are told of rules and conventions. What doesn't: environment variables (an agent has the keys of the worker that
+it runs on), the user's configuration, uncommitted text. A worker has checkers and an environment of its own, and says
+no where they don't see what the coordinator's see.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from fanfold.agents import agent_for
+from fanfold.config import FixSettings, workspaces_home
+from fanfold.fix.bench import Workplace, bench_of
+from fanfold.fix.cargo import Cargo
+from fanfold.fix.checkers import Checker, Scope, checkers_for, run_checkers
+from fanfold.fix.checkers.invoke import version_of
+from fanfold.fix.checkers.sarif import SarifCommand
+from fanfold.fix.errors import FixError
+from fanfold.fix.finding import Finding
+from fanfold.fix.project import Project, find_project
+from fanfold.fix.record import Run
+from fanfold.fix.suite import find_suite
+from fanfold.fix.tested import Part, Tester, comparable
+from fanfold.git import Bundle, Repository, WorkspacePool, unpacked, write_bundle
+from fanfold.process import ProcessError, run
+from fanfold.runtimes import get_context
+
+PYTHON = "python"
+_ITS_VERSION = "import platform; print(platform.python_version())"
+
+
+async def pack() -> bytes:
+    """What every worker needs for the branches of this run.
+
+    Raises:
+        FixError: the run's agent can't be had by its name elsewhere.
+        BundleError: the commit can't be packed.
+    """
+    this = get_context(Run)
+    if this.bench is None:
+        raise RuntimeError("a run packs its branches' needs after collect_errors, which makes the bench")
+    if this.given_agent:
+        raise FixError(
+            f"the agent {this.agent.name} was made for this process, and other machines can't have it",
+            hint="name an agent that is installed on all machines, or run on one machine",
+        )
+    brief = replace(this.bench.brief, settings=_anywhere(this.settings))
+    cargo = Cargo(
+        brief=brief,
+        versions=await versions(this.bench.baseline.checkers, this.repository.root, this.project, this.cache),
+        project=this.project,
+        cache=this.cache,
+        workspaces=workspaces_home(this.settings),
+        tested=await _tests_changes(this),
+    )
+    with tempfile.TemporaryFile() as file:
+        file.write(cargo.to_json() + b"\n")
+        await write_bundle(this.repository, brief.base, file)
+        file.seek(0)
+        return file.read()
+
+
+def _anywhere(settings: FixSettings) -> FixSettings:
+    """The settings with the program of the agent where it is, if it was given as a path."""
+    program, *arguments = settings.agent_command or ("",)
+    if os.sep not in program:
+        return settings
+    return settings.model_copy(update={"agent_command": (str(Path(program).absolute()), *arguments)})
+
+
+async def _tests_changes(this: Run) -> bool:
+    """Whether a change from a worker was to be tested there; waits for the suite's run on the base if so."""
+    asked = this.settings.tests == "each" or bool(this.landing.taken_out)
+    return this.tester is not None and asked and comparable((await this.tester.whole()).base)
+
+
+@contextlib.asynccontextmanager
+async def prepare_worker(data: bytes) -> AsyncIterator[Workplace]:
+    """Where branches of the run work on this machine: the same commit, with this machine's programs.
+
+    A worker that shares its files with the coordinator, as those of a local cluster do, uses the environment of the
+    project and the caches where they are. Any other one finds the project's environment as a run there would
+    (the active one, or `python` on PATH), and checks the base once to see that it finds what the coordinator found.
+
+    Raises:
+        FixError: a checker is missing, has another version, or finds other things than on the coordinator; the agent
+            isn't there; or the data is of another version.
+        BundleError: the commit can't be unpacked.
+    """
+    view = memoryview(data)
+    end = data.index(b"\n")
+    cargo, bundle = Cargo.from_json(bytes(view[:end])), Bundle.read(view[end + 1 :])
+    settings, shares = cargo.brief.settings, cargo.cache.is_dir()
+    home = cargo.workspaces if shares else workspaces_home(settings)
+    agent = agent_for(settings.agent, settings)
+    async with contextlib.AsyncExitStack() as stack:
+        repository = await stack.enter_async_context(unpacked(bundle, home=home))
+        pool = await stack.enter_async_context(WorkspacePool(repository, home=home))
+        project = cargo.project if shares else replace(find_project(repository.root), root=repository.root)
+        checkers = checkers_for(repository.root, _specs(settings, cargo.brief.checkers))
+        cache = cargo.cache if shares else Path(stack.enter_context(_scratch()))
+        _refuse_other(cargo, await versions(checkers, repository.root, project, cache))
+        if not shares:
+            await _refuse_other_findings(cargo, checkers, project, pool, cache)
+        tester = _tester(cargo, repository, project, pool)
+        if tester is not None:
+            await stack.enter_async_context(tester.running(at_once=False))
+        bench = bench_of(
+            cargo.brief,
+            repository=repository,
+            project=project,
+            pool=pool,
+            agent=agent,
+            checkers=checkers,
+            cache=cache,
+            tester=tester,
+        )
+        yield Workplace(bench=bench, elsewhere=True)
+
+
+def _scratch() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="fanfold-", ignore_cleanup_errors=True)
+
+
+def _specs(settings: FixSettings, names: Sequence[str]) -> tuple[str, ...]:
+    """The checkers as a user would name them, the ones that are commands with their commands."""
+    commands = {spec.partition("=")[0].strip(): spec for spec in settings.checks if "=" in spec}
+    return tuple(commands.get(name, name) for name in names)
+
+
+async def versions(checkers: Sequence[Checker], root: Path, project: Project, cache: Path) -> dict[str, str | None]:
+    """What the project's Python and each checker that Fanfold knows say of their version.
+
+    A command that writes SARIF isn't asked: there is no telling what it would do.
+    """
+    scope = Scope(root, project, cache)
+    try:
+        python = (await run([project.python, "-I", "-S", "-c", _ITS_VERSION], deadline_s=60)).stdout.decode().strip()
+    except ProcessError:
+        python = ""
+    # A last digit of Python's changes nothing of what checkers find.
+    told: dict[str, str | None] = {PYTHON: python.rpartition(".")[0] or None}
+    for checker in checkers:
+        if not isinstance(checker, SarifCommand):
+            told[checker.name] = await version_of(checker.command(scope)[0], scope)
+    return told
+
+
+def _refuse_other(cargo: Cargo, here: dict[str, str | None]) -> None:
+    wanted_of = {name: wanted for name, wanted in cargo.versions.items() if wanted is not None}
+    for name, wanted in wanted_of.items():
+        found = here.get(name)
+        if found != wanted:
+            raise FixError(
+                f"{name} is {found or 'of no known version'} on this worker, and {wanted} on the coordinator",
+                hint=f"install {name} {wanted} on the worker, too: another version finds other things",
+            )
+
+
+async def _refuse_other_findings(
+    cargo: Cargo, checkers: Sequence[Checker], project: Project, pool: WorkspacePool, cache: Path
+) -> None:
+    """Other packages installed, or other settings of the machine's user: what is found tells them all.
+
+    What the checkers keep of it in their caches saves each workspace the same work.
+    """
+    settings = cargo.brief.settings
+    async with pool.lease(cargo.brief.base) as workspace:
+        scope = Scope(workspace.root, project, cache, None, settings.select, settings.exclude)
+        census = await run_checkers(checkers, scope)
+    for name, error in census.errors.items():
+        raise FixError(f"{name} can't check the base on this worker: {error}", hint="make it work there first")
+    here, there = (Counter(map(_identity, findings)) for findings in (census.findings, cargo.brief.findings))
+    if differing := sorted((here - there) + (there - here)):
+        one = differing[0]
+        where = "this worker" if one in here - there else "the coordinator"
+        raise FixError(
+            f"{len(differing)} findings differ between this worker and the coordinator: "
+            f"{one.checker} {one.rule} at {one.path}:{one.line} is found on {where} only",
+            hint="install what the project depends on in the same versions on both",
+        )
+
+
+def _identity(finding: Finding) -> Finding:
+    return replace(finding, fingerprint="", message="", url=None)
+
+
+class _Tester(Tester):
+    """The suite on a worker, where it must say something wherever it does so on the coordinator."""
+
+    must_run: bool = False
+
+    async def whole(self) -> Part:
+        """All of the suite, as the worker has it.
+
+        Raises:
+            FixError: it can't tell good changes from bad ones here.
+        """
+        part = await super().whole()
+        if self.must_run and not comparable(part.base):
+            raise FixError(
+                f"the tests don't run on this worker: {part.base.error or 'none of them passes'}",
+                hint="install what they need there, or test at the end only: --tests final",
+            )
+        return part
+
+
+def _tester(cargo: Cargo, repository: Repository, project: Project, pool: WorkspacePool) -> Tester | None:
+    settings = cargo.brief.settings
+    if settings.tests == "none":
+        return None
+    suite = find_suite(repository.root, project, settings.test_command, settings.test_deadline_s)
+    if suite is None and cargo.tested:
+        raise FixError(
+            "there is no pytest on this worker for the project's tests",
+            hint=f"install it into {project.environment or project.python}, or test at the end only: --tests final",
+        )
+    if suite is None:
+        return None
+    tester = _Tester(suite, pool, cargo.brief.base)
+    tester.must_run = cargo.tested
+    return tester
