@@ -1,0 +1,171 @@
+"""A coordinator's connection to one worker, for one run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+
+from fanfold.engine import current_branch
+from fanfold.engine.branch import Branch
+from fanfold.runtimes.cluster.errors import ClusterError, WorkerLost
+from fanfold.runtimes.cluster.failure import raised, remote
+from fanfold.runtimes.cluster.lease import Lease
+from fanfold.runtimes.cluster.wire import OP, Comm, Message, Outbox
+
+
+@dataclass(eq=False, slots=True)
+class Call:
+    """One hop's work while a worker does it; `slots` are those in use for it."""
+
+    number: int
+    branch: Branch
+    lease: Lease
+    slots: int = 1
+    answer: asyncio.Future[Message] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class Link:
+    """Sends branches to a worker and has their answers.
+
+    Args:
+        freed: called when there is room for one more.
+    Attributes:
+        worker: its address.
+        capacity: branches at once; None = as many as there are.
+        busy: slots that are in use there.
+    """
+
+    def __init__(self, worker: str, capacity: int | None, comm: Comm, freed: Callable[[], None]) -> None:
+        self.worker = worker
+        self.capacity = capacity
+        self.busy = 0
+        self._comm = comm
+        self._freed = freed
+        self._numbers = count()
+        self._calls: dict[int, Call] = {}
+        self._outbox = Outbox(comm)
+        self._gone = False
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more branch may be placed there."""
+        return not self._gone and (self.capacity is None or self.busy < self.capacity)
+
+    async def open(self, reference: str) -> dict[str, str]:
+        """Begin the run there; what the worker says of the flow.
+
+        Raises:
+            RemoteError: the worker can't import it.
+            OSError: the worker is gone.
+        """
+        message = await self._asked({"op": OP, "reply": False, "flow": reference})
+        return dict(message["flow"])
+
+    async def prepare(self, pack: bytes, state: str) -> None:
+        """Have the worker enter the flow's context.
+
+        Raises:
+            RemoteError: what the flow's own code raised there.
+            OSError: the worker is gone.
+        """
+        await self._asked([{"op": "prepare", "pack": pack, "state": state}])
+
+    async def serve(self) -> None:
+        """Pass on what the worker says, until it has left the run or is gone; all that waits for it is told then."""
+        writer = asyncio.create_task(self._outbox.run())
+        try:
+            await self._read()
+        finally:
+            self._gone = True
+            self._comm.abort()
+            for call in self._calls.values():
+                if not call.answer.done():
+                    call.answer.set_exception(WorkerLost(self.worker))
+            self._outbox.finish()
+            await asyncio.wait([writer])
+            writer.exception()  # the connection's end, which is known
+
+    def bye(self) -> None:
+        """End the run there; `serve` returns when the worker has left it."""
+        self._outbox.put({"op": "bye"})
+
+    def abort(self) -> None:
+        """Give the worker up."""
+        self._comm.abort()
+
+    async def carry(self, message: Message) -> str:
+        """Have one hop's work done; its value as JSON.
+
+        Raises:
+            WorkerLost: the worker is gone, and nobody knows how far it came.
+            RemoteError: what the hop raised.
+        When the caller is cancelled, so is the hop; returns when that has ended.
+        """
+        branch = current_branch()
+        if branch is None:
+            raise ClusterError("a hop can be placed on a worker only from within its branch")
+        number = next(self._numbers)
+        self._calls[number] = call = Call(number, branch, Lease(branch, lambda: self._grant(number)))
+        self.busy += 1
+        self._outbox.put({**message, "op": "start", "call": number})
+        try:
+            return await self._answered(call)
+        finally:
+            del self._calls[number]
+            self.busy -= call.slots
+            self._freed()
+            await call.lease.end()
+
+    async def _asked(self, message: Message | list[Message]) -> Message:
+        await self._comm.write(message)
+        (answer,) = await self._comm.read()
+        if answer["op"] == "unfit":
+            raise remote(answer["error"], self.worker)
+        return dict(answer)
+
+    async def _answered(self, call: Call) -> str:
+        cancelled: asyncio.CancelledError | None = None
+        while not call.answer.done():
+            try:
+                await asyncio.wait([call.answer])
+            except asyncio.CancelledError as error:
+                cancelled = error
+                self._outbox.put({"op": "cancel", "call": call.number})
+        if isinstance(call.answer.exception(), WorkerLost) and cancelled is not None:
+            raise cancelled
+        answer = call.answer.result()
+        if answer["op"] == "done":
+            return str(answer["value"])
+        if answer["op"] == "failed":
+            raise raised(answer["error"], self.worker)
+        raise cancelled or asyncio.CancelledError
+
+    async def _read(self) -> None:
+        while True:
+            for message in await self._comm.read():
+                if message["op"] in {"left", "unfit"}:
+                    return
+                call = self._calls.get(message.get("call", -1))
+                if call is not None:
+                    self._receive(call, message)
+
+    def _receive(self, call: Call, message: Message) -> None:
+        op = message["op"]
+        if op == "give":
+            call.slots -= 1
+            self.busy -= 1
+            call.lease.give()
+            self._freed()
+        elif op == "want":
+            call.lease.want()
+        elif op == "retried":
+            call.branch.retried(remote(message["error"], self.worker), message["wait_s"])
+        elif not call.answer.done():
+            call.answer.set_result(message)
+
+    def _grant(self, number: int) -> None:
+        self._calls[number].slots += 1
+        self.busy += 1
+        self._outbox.put({"op": "slot", "call": number})
