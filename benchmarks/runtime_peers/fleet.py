@@ -26,7 +26,8 @@ class Scenario:
         back_s: how long until another has taken its place.
         hedge_after: a second copy is started when a branch takes so many times as long as expected; 0 = never.
         is_longest_first: start what is expected to take longest first, else in item order.
-        coordinator: "engine" = `carry_out` and `fan_out` as they are; "none" = a bare loop for each worker.
+        coordinator: "engine" = `carry_out` and `fan_out` as they are, each branch waits for its worker;
+            "cluster" = with the cluster runtime's own placement on top; "none" = a bare loop for each worker.
         is_busy: the coordinator's own CPU time passes on the clock too.
         placement_s: what each placement takes of the coordinator's time beyond that, as measured elsewhere.
         seed: makes the durations and the failures.
@@ -65,7 +66,7 @@ class Fleet:
         self._chance = chance
         self._spend = spend
         self._loop = asyncio.get_running_loop()
-        self._dies_s = [self._next_death() for _ in range(scenario.workers)]
+        self._dies_s = [self.next_death() for _ in range(scenario.workers)]
         self._idle = deque(range(scenario.workers))
         self._waiting: deque[asyncio.Future[int]] = deque()
 
@@ -98,7 +99,7 @@ class Fleet:
         """Whether the worker lived until the branch was done."""
         worker = await self._take()
         self._spend(self._scenario.placement_s)
-        takes_s = self.work_s[number] * self._slowness()
+        takes_s = self.takes_s(number)
         left_s = self._dies_s[worker] - self._loop.time()
         lives = takes_s <= left_s
         try:
@@ -134,11 +135,16 @@ class Fleet:
         self._idle.append(worker)
 
     def _replace(self, worker: int) -> None:
-        self._dies_s[worker] = self._loop.time() + self._scenario.back_s + self._next_death()
+        self._dies_s[worker] = self._loop.time() + self._scenario.back_s + self.next_death()
         self._loop.call_later(self._scenario.back_s, self._give, worker)
 
-    def _next_death(self) -> float:
+    def next_death(self) -> float:
+        """In how many seconds a new worker dies."""
         return self._chance.expovariate(1 / self._scenario.lives_s) if self._scenario.lives_s else math.inf
+
+    def takes_s(self, number: int) -> float:
+        """How long a branch takes on the worker that it meets."""
+        return self.work_s[number] * self._slowness()
 
     def _slowness(self) -> float:
         if self._chance.random() >= self._scenario.slow_share:

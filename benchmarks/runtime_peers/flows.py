@@ -25,8 +25,15 @@ class State(TypedDict):
     results: Annotated[list[int], operator.add]
 
 
+class Counted(TypedDict):
+    """How many branches there are to be, and how many there were."""
+
+    branches: int
+    done: Annotated[int, operator.add]
+
+
 class Marked(TypedDict):
-    """A run whose branches leave marks: the file that they leave them in, and how long each takes."""
+    """A run whose branches leave marks: the file that they leave them in, and how long each takes on average."""
 
     items: list[int]
     marks: str
@@ -53,11 +60,21 @@ async def spinning(number: int, state: State) -> dict[str, Any]:
 
 
 async def marking(number: int, state: Marked) -> dict[str, Any]:
-    """Waits, and leaves a mark before and after it."""
+    """Waits, and leaves a mark before and after it; no two branches wait as long, so they end one by one."""
     leave(state["marks"], "began", number)
-    await asyncio.sleep(state["each_s"])
+    await asyncio.sleep(state["each_s"] * (0.5 + number * 37 % 101 / 100))
     leave(state["marks"], "ended", number)
     return {"results": [number * 2 + 1]}
+
+
+def counted(state: Counted) -> range:
+    """As many items as there are to be branches."""
+    return range(state["branches"])
+
+
+async def elsewhere(number: int, state: Counted) -> dict[str, int]:
+    """What simulated workers stand for."""
+    raise AssertionError(f"branch {number} of {state['branches']} ran here instead of on a worker")
 
 
 async def told(outcome: Outcome[Any]) -> None:
@@ -101,4 +118,5 @@ def marks_in(path: Path) -> list[Mark]:
 YIELDING = Flow(name="yielding", state=State, items=items_of, branch=yielding, key=str)
 SPINNING = Flow(name="spinning", state=State, items=items_of, branch=spinning, key=str)
 MARKING = Flow(name="marking", state=Marked, items=items_of, branch=marking, key=str, on_outcome=told)
+SIMULATED = Flow(name="simulated", state=Counted, items=counted, branch=elsewhere, key=str)
 FLOWS: dict[str, Flow[State]] = {"yield": YIELDING, "spin": SPINNING}

@@ -11,29 +11,21 @@ import asyncio
 import json
 import sys
 import time
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 from engine_peers.savers import opened_saver
-from fanfold.engine import Journal
 from runtime_peers.flows import MARKING, Marked, Marks, marking
-from runtime_peers.ours import opened
+from runtime_peers.ours import runner
 
 
 async def ours(peer: str, folder: Path, state: dict[str, Any], limit: int) -> list[int]:
     """The flow on one of Fanfold's runtimes."""
-    async with AsyncExitStack() as stack:
-        runtime = await stack.enter_async_context(opened(peer, folder))
-        journal = None
-        if "journal" in peer:
-            made = Journal.open(folder / "journal.db", run="run", version="1")
-            journal = await stack.enter_async_context(made)
+    async with runner(peer, MARKING, folder, "run", limit=limit, context=Marks(state["marks"])) as going:
         _tell("began")
-        marks = Marks(state["marks"])
-        result = await MARKING.run(state, limit=limit, runtime=runtime, journal=journal, context=marks)
+        results = await going(state)
         _tell("ended")
-        return result.state["results"]
+        return results
 
 
 async def plain(folder: Path, state: dict[str, Any], limit: int) -> list[int]:
@@ -50,7 +42,7 @@ async def plain(folder: Path, state: dict[str, Any], limit: int) -> list[int]:
     )
     graph.add_edge("work", graphs.END)
     config: dict[str, Any] = {"max_concurrency": limit, "configurable": {"thread_id": "run"}}
-    async with opened_saver(folder, "FULL") as saver:
+    async with opened_saver(folder, "NORMAL") as saver:
         compiled = graph.compile(checkpointer=saver)
         is_resumed = await saver.aget_tuple(config) is not None
         _tell("began")

@@ -21,11 +21,15 @@ from engine_peers.worker import Sample
 from runtime_peers.flows import Mark, marks_in
 from runtime_peers.plan import RESUMED, Scale
 
-LIMIT, PATIENCE_S, LOOK_S = 16, 120.0, 0.002
+LIMIT, PATIENCE_S, LOOK_S = 16, 120.0, 0.0017
 
 
 class NotKilledError(Exception):
     """A run ended, or hung, before it could be killed half-way; the message has what it wrote."""
+
+
+class NotResumedError(Exception):
+    """A resumed run failed; the message has what it wrote."""
 
 
 def measure(
@@ -40,7 +44,7 @@ def measure(
                 with tempfile.TemporaryDirectory(prefix="killed-", dir=scratch) as folder:
                     try:
                         sample = _tried(peer, case, scale.each_s, share, python, scratch / CODE, Path(folder))
-                    except (NotKilledError, subprocess.SubprocessError, KeyError) as error:
+                    except (NotKilledError, NotResumedError, subprocess.SubprocessError) as error:
                         sample = Sample(runs=1, wrong=f"{type(error).__name__}: {error}")
                     results.add(peer, case, sample)
             tell(f"killed {number + 1} of {scale.tries} times")
@@ -57,18 +61,19 @@ def peers_of(*, with_peers: bool) -> tuple[str, ...]:
 
 
 def _tried(peer: str, case: Case, each_s: float, share: float, python: Path, code: Path, folder: Path) -> Sample:
+    log = folder / "log"
     start = _starter(peer, case, each_s, python, code, folder)
     if peer.startswith("cluster"):
         with start() as process:
             killed_s = _kill_half_way(process, folder / "marks", case.n * share, is_worker=True)
-            told = _told(process)
+            told = _told(process, log)
         began_s, afresh_s = killed_s, told["began"]
     else:
         with start() as process:
             killed_s = _kill_half_way(process, folder / "marks", case.n * share, is_worker=False)
-            afresh_s = _told(process)["began"]
+            afresh_s = _told(process, log)["began"]
         with start() as process:
-            told = _told(process)
+            told = _told(process, log)
         began_s = told["began"]
     marks = marks_in(folder / "marks")
     sample = judged(peer, case, each_s, marks, killed_s, began_s, told)
@@ -111,8 +116,10 @@ def _kill_half_way(process: subprocess.Popen[str], marks: Path, ended: float, *,
     return time.monotonic()
 
 
-def _told(process: subprocess.Popen[str]) -> dict[str, Any]:
+def _told(process: subprocess.Popen[str], log: Path) -> dict[str, Any]:
     output, _ = process.communicate(timeout=PATIENCE_S)
+    if process.returncode not in {0, -signal.SIGKILL}:
+        raise NotResumedError(log.read_text().strip()[-2000:])
     told: dict[str, Any] = {}
     for line in output.splitlines():
         told |= json.loads(line)

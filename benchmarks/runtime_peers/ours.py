@@ -5,19 +5,21 @@ from __future__ import annotations
 import importlib
 import itertools
 import tempfile
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from engine_peers.case import Case, Run, make_state
 from engine_peers.savers import bytes_in, opened_saver
 from fanfold.engine import Journal
-from fanfold.runtimes import Native, Result, Runtime
+from fanfold.runtimes import Flow, Native, Runtime
 from runtime_peers.flows import FLOWS
 
 _runs = itertools.count()
+
+Runner: TypeAlias = Callable[[dict[str, Any]], Awaitable[list[int]]]
+"""Runs a flow, or goes on with its run, and returns the `results` of its final state."""
 
 
 @asynccontextmanager
@@ -25,50 +27,76 @@ async def probe(peer: str, case: Case) -> AsyncIterator[Run]:
     """Set up one run; opening the cluster, the journal and the saver isn't timed."""
     figures: dict[str, float] = {}
     state = {"items": list(range(case.n)), "shared": make_state(case.state_bytes), "results": []}
-    async with AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-runtimes-")))
-        workers = int(case.variant) if case.variant.isdecimal() else 2
-        began_s = time.perf_counter()
-        runtime = await stack.enter_async_context(opened(peer, folder, workers=workers))
-        figures["opened_s"] = time.perf_counter() - began_s
-        journal = None
-        if "journal" in peer:
-            made = Journal.open(folder / "journal.db", run=f"run-{next(_runs)}", version="1")
-            journal = await stack.enter_async_context(made)
-        before_s = children_cpu_s() if peer.startswith("cluster") else None
+    workers = int(case.variant) if case.variant.isdecimal() else 2
+    with tempfile.TemporaryDirectory(prefix="bench-runtimes-") as name:
+        folder, run = Path(name), f"run-{next(_runs)}"
+        async with runner(peer, FLOWS[case.work], folder, run, limit=case.limit, workers=workers) as going:
+            before_s = children_cpu_s() if peer.startswith("cluster") else None
 
-        async def call() -> Result[Any]:
-            return await FLOWS[case.work].run(state, limit=case.limit, runtime=runtime, journal=journal)
+            def read(results: list[int]) -> list[int]:
+                figures["disk_bytes"] = bytes_in(folder)
+                if before_s is not None:
+                    figures["workers_cpu_us"] = (children_cpu_s() - before_s) / case.n * 1e6
+                return results
 
-        def read(result: Result[Any]) -> list[int]:
-            figures["disk_bytes"] = bytes_in(folder)
-            if before_s is not None:
-                figures["workers_cpu_us"] = (children_cpu_s() - before_s) / case.n * 1e6
-            results: list[int] = result.state["results"]
-            return results
-
-        yield Run(call, read, figures)
+            yield Run(lambda: going(state), read, figures)
 
 
 @asynccontextmanager
-async def opened(peer: str, folder: Path, *, workers: int = 2) -> AsyncIterator[Runtime]:
-    """The runtime that a peer's name begins with; its saver's database is in the folder."""
-    if peer.startswith("native"):
-        yield Native()
-    elif peer.startswith("cluster"):
+async def runner(
+    peer: str,
+    flow: Flow[Any],
+    folder: Path,
+    run: str,
+    *,
+    limit: int | None,
+    workers: int = 2,
+    context: Any = None,
+) -> AsyncIterator[Runner]:
+    """Runs a flow as the peer's name says; its databases are in the folder, where a resumed run finds them."""
+    async with AsyncExitStack() as stack:
+        if peer.endswith("-saver"):
+            saver = await stack.enter_async_context(opened_saver(folder, "NORMAL"))
+            config: dict[str, Any] = {"configurable": {"thread_id": run}}
+            journaled = folder / "journal.db"
+            graph = flow.to_langgraph(checkpointer=saver, limit=limit, context=context, journal=journaled)
+
+            async def invoke(state: dict[str, Any]) -> list[int]:
+                is_resumed = await saver.aget_tuple(config) is not None
+                final: Any = await graph.ainvoke(None if is_resumed else state, config)  # type: ignore[call-overload]
+                results: list[int] = final["results"]
+                return results
+
+            yield invoke
+            return
+        runtime = await stack.enter_async_context(_opened(peer, workers))
+        journal: Journal | None = None
+        if peer.endswith("-journal"):
+            opened = Journal.open(folder / "journal.db", run=run, version="1")
+            journal = await stack.enter_async_context(opened)
+
+        async def call(state: dict[str, Any]) -> list[int]:
+            result = await flow.run(state, limit=limit, runtime=runtime, journal=journal, context=context)
+            results: list[int] = result.state["results"]
+            return results
+
+        yield call
+
+
+@asynccontextmanager
+async def _opened(peer: str, workers: int) -> AsyncIterator[Runtime]:
+    """The runtime that a peer's name begins with."""
+    if peer.startswith("cluster"):
         from fanfold.runtimes import Cluster  # noqa: PLC0415 it needs Dask
 
         async with Cluster(workers=workers) as cluster:
             yield cluster
-    elif peer.endswith("-saver"):
-        from fanfold.runtimes import LangGraph  # noqa: PLC0415 it needs LangGraph
-
-        async with opened_saver(folder, "FULL") as saver:
-            yield LangGraph(checkpointer=saver)
-    else:
+    elif peer.startswith("langgraph"):
         from fanfold.runtimes import LangGraph  # noqa: PLC0415 it needs LangGraph
 
         yield LangGraph()
+    else:
+        yield Native()
 
 
 def children_cpu_s() -> float:

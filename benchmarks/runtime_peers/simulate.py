@@ -11,27 +11,21 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import operator
+import logging
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Annotated, Any, TypedDict, TypeVar
+from dataclasses import asdict, dataclass, replace
+from typing import Any, TypeVar
 
 from engine_peers.worker import forget_the_peak, resident
 from fanfold.runtimes import Flow, Options, Result, Runtime
 from fanfold.runtimes.native import carry_out
 from fanfold.testing import clock
 from runtime_peers.fleet import Fleet, Scenario
+from runtime_peers.flows import SIMULATED
 
 S = TypeVar("S")
-
-
-class Counted(TypedDict):
-    """How many branches there are to be, and how many there were."""
-
-    branches: int
-    done: Annotated[int, operator.add]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +102,7 @@ async def _run(scenario: Scenario, spend: Spending) -> Simulated:
     gc.freeze()
     forget_the_peak()
     resident_bytes, began_s, cpu = resident("VmRSS"), loop.time(), time.process_time()
-    done = await (_coordinated(scenario, fleet) if scenario.coordinator == "engine" else _bare(scenario, fleet))
+    done = await _runs(scenario, fleet, spend)
     return Simulated(
         done=done,
         cpu_s=time.process_time() - cpu,
@@ -120,22 +114,29 @@ async def _run(scenario: Scenario, spend: Spending) -> Simulated:
     )
 
 
+async def _runs(scenario: Scenario, fleet: Fleet, spend: Spending) -> int:
+    match scenario.coordinator:
+        case "engine":
+            return await _coordinated(scenario, fleet)
+        case "cluster":
+            return await _placed(scenario, fleet, spend)
+        case _:
+            return await _bare(scenario, fleet)
+
+
 async def _coordinated(scenario: Scenario, fleet: Fleet) -> int:
-    flow = Flow(
-        name="simulated",
-        state=Counted,
-        items=lambda state: range(state["branches"]),
-        branch=_never,
-        key=str,
-        priority=fleet.work_s.__getitem__ if scenario.is_longest_first else None,
-    )
+    flow = replace(SIMULATED, priority=fleet.work_s.__getitem__) if scenario.is_longest_first else SIMULATED
     runtime: Runtime = OnFleet(fleet)
     result = await flow.run({"branches": scenario.branches}, limit=scenario.workers, runtime=runtime)
     return result.state["done"]
 
 
-async def _never(number: int, state: Counted) -> dict[str, int]:
-    raise AssertionError(f"branch {number} of {state['branches']} ran here instead of on a worker")
+async def _placed(scenario: Scenario, fleet: Fleet, spend: Spending) -> int:
+    from runtime_peers.placed import OnStations  # noqa: PLC0415 the others need no Dask
+
+    runtime: Runtime = OnStations(scenario, fleet, spend)
+    result = await SIMULATED.run({"branches": scenario.branches}, limit=scenario.workers, runtime=runtime)
+    return result.state["done"]
 
 
 async def _bare(scenario: Scenario, fleet: Fleet) -> int:
@@ -153,4 +154,5 @@ async def _bare(scenario: Scenario, fleet: Fleet) -> int:
 
 
 if __name__ == "__main__":
+    logging.disable()  # each lost worker is told
     print(json.dumps(asdict(simulated(Scenario(**json.loads(sys.argv[1]))))))
