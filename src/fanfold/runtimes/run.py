@@ -9,7 +9,20 @@ from dataclasses import MISSING, dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast, get_origin
 
-from fanfold.engine import Done, Event, Failed, Limit, Outcome, current_branch, detach, fields_of, fold, freeze
+from fanfold.engine import (
+    Done,
+    Event,
+    Failed,
+    Limit,
+    Outcome,
+    UpdateError,
+    current_branch,
+    detach,
+    fields_of,
+    fold,
+    freeze,
+    updates_only,
+)
 from fanfold.engine.schema import is_model
 from fanfold.errors import FanfoldError
 from fanfold.runtimes.flow import INHERITED, Flow, FlowError, Update, name_of
@@ -173,9 +186,29 @@ def has_default(schema: Any, name: str) -> bool:
 
 
 async def stepped(flow: Flow[S], step: Callable[[S], Awaitable[Update]], state: S) -> S:
-    """The state with a step's update folded into it."""
-    update = await step(viewed(flow, state))
+    """The state with a step's update folded into it.
+
+    Raises:
+        As `update_by`; FoldError: its update can't be folded.
+    """
+    update = await update_by(flow, step, state)
     return fold(state, [Done(name_of(step), update, 0.0, 0.0)], schema=flow.state)
+
+
+async def update_by(flow: Flow[S], step: Callable[[S], Awaitable[Update]], state: S) -> Update:
+    """What a step adds to the state, of which it has a view of its own.
+
+    Raises:
+        UpdateError: it returned its state. Else what the step raised.
+    """
+
+    async def asked(_: None, view: S) -> Update:
+        return await step(view)
+
+    try:
+        return await updates_only(asked, schema=flow.state)(None, viewed(flow, state))
+    except UpdateError as error:
+        raise UpdateError(f"in the step {name_of(step)}: {error.message}", hint=error.hint) from None
 
 
 def viewed(flow: Flow[S], state: S) -> S:
