@@ -402,6 +402,11 @@ async def ends(state: Any) -> Update:
     return {"answer": f"{len(values_of(state).get('notes', []))} notes"}
 
 
+async def returns_all(state: Any) -> Any:
+    """A step that returns its state where an update belongs."""
+    return {**state}
+
+
 def excused(failed: Failed) -> Update:
     """What a failure adds."""
     return {"notes": [f"{failed.key} failed"]}
@@ -435,6 +440,7 @@ nested = replace(scripted, name="nested")
 two_hops = replace(scripted, name="two hops", branch=(first, last))
 three_hops = replace(scripted, name="three hops", branch=(first, second, last))
 stepped = replace(scripted, name="stepped", prepare=(begins,), finish=(ends,))
+doubling = replace(scripted, name="doubling", prepare=(returns_all,))
 retried = replace(scripted, name="retried", branch=retry(attempts=3, wait_initial_s=0)(only))
 excusing = replace(scripted, name="excusing", failed=excused)
 hasty = replace(scripted, name="hasty", deadline_s=0.5)

@@ -9,13 +9,14 @@ from collections.abc import Callable
 
 import pytest
 
-from fanfold.engine import DeadlineExceeded, Done, DuplicateKeyError, Failed, FoldError, Outcome
+from fanfold.engine import DeadlineExceeded, Done, DuplicateKeyError, Failed, FoldError, Outcome, UpdateError
 from fanfold.runtimes import FlowError, Runtime
 from fanfold.testing.flows import (
     Board,
     Job,
     Toolbox,
     board,
+    doubling,
     excusing,
     hasty,
     hurried,
@@ -170,6 +171,11 @@ async def test_who_returns_its_state_fails_and_doubles_nothing(runtime: Runtime)
     result = await scripted.run(board(*jobs, notes=["old"]), runtime=runtime)
     assert "the branch returned the whole state" in str(error_of(result.outcomes[0]))
     assert result.state["notes"] == ["old", "b"]
+
+
+async def test_a_step_that_returns_its_state_is_refused(runtime: Runtime) -> None:
+    with pytest.raises(UpdateError, match="in the step returns_all"):
+        await doubling.run(board(notes=["old"]), runtime=runtime)
 
 
 async def test_what_on_outcome_raises_ends_the_run_as_it_was(runtime: Runtime, log: str) -> None:
