@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, TypeAlias, TypedDict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, TypedDict
 
-from fanfold.engine import Done, FailedBefore, Failed, Freezer, Frozen, Outcome
+from fanfold.engine import Done, Failed, FailedBefore, Freezer, Frozen, Outcome, fields_of
 from fanfold.engine.items import Items
 from fanfold.engine.journal.ledger import failure
 from fanfold.engine.journal.states import item_hash
@@ -15,10 +15,6 @@ from fanfold.runtimes.flow import Flow, FlowError
 from fanfold.runtimes.langgraph.typed import restorer
 from fanfold.runtimes.native import Hop
 from fanfold.runtimes.run import update_of
-from fanfold.engine import fields_of
-
-Record: TypeAlias = tuple[int, str, Any, tuple[str, str, str] | None]
-"""What the graph is told of a branch: its index, its key, its update, and of a failure type, message and traceback."""
 
 
 class Payload(TypedDict):
@@ -27,6 +23,18 @@ class Payload(TypedDict):
     run: str | None
     index: int
     key: str
+
+
+class Record(TypedDict):
+    """What the graph is told of a branch; `failed` has the type, the message and the traceback of an error.
+
+    A dict, for of a tuple savers make a list, and LangGraph takes a list for several records.
+    """
+
+    index: int
+    key: str
+    update: Any
+    failed: Sequence[str] | None
 
 
 class Branches:
@@ -87,15 +95,15 @@ class Branches:
         if self._flow.on_outcome is not None:
             await _to_its_end(self._deliver(self._flow.on_outcome, outcome))
         if not isinstance(outcome, Failed):
-            return outcome.index, outcome.key, outcome.value, None
+            return {"index": outcome.index, "key": outcome.key, "update": outcome.value, "failed": None}
         update = update_of(self._flow, outcome)
         told = failure(outcome.error)
-        return (
-            outcome.index,
-            outcome.key,
-            update.value if isinstance(update, Done) else None,
-            (told.error_type or "", told.error or "", told.traceback or ""),
-        )
+        return {
+            "index": outcome.index,
+            "key": outcome.key,
+            "update": update.value if isinstance(update, Done) else None,
+            "failed": (told.error_type or "", told.error or "", told.traceback or ""),
+        }
 
     async def _deliver(self, on_outcome: Callable[[Outcome[Any]], Awaitable[None]], outcome: Outcome[Any]) -> None:
         async with self._delivering:
@@ -110,18 +118,16 @@ class Branches:
 
 def outcome_of(flow: Flow[Any], record: Record) -> Outcome[Any]:
     """The outcome of a branch that another process ran, or this one before an interrupt."""
-    index, key, update, failed = record
-    if failed is None:
-        return Done(key, _typed(flow, update), 0.0, 0.0, index=index)
-    error_type, message, traceback = failed
+    if record["failed"] is None:
+        return folded_of(flow, record)
+    key, (error_type, message, traceback) = record["key"], record["failed"]
     error = FailedBefore(f"{key} failed before: {message}", error_type=error_type, traceback=traceback)
-    return Failed(key, error, 0.0, 0.0, index=index)
+    return Failed(key, error, 0.0, 0.0, index=record["index"])
 
 
-def folded_of(flow: Flow[Any], record: Record) -> Outcome[Any]:
+def folded_of(flow: Flow[Any], record: Record) -> Done[Any]:
     """What is folded of it: of a failure what was made of it then."""
-    index, key, update, _ = record
-    return Done(key, _typed(flow, update), 0.0, 0.0, index=index)
+    return Done(record["key"], _typed(flow, record["update"]), 0.0, 0.0, index=record["index"])
 
 
 def _typed(flow: Flow[Any], update: Any) -> Any:

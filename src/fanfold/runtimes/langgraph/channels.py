@@ -42,6 +42,7 @@ class Reduced(BinaryOperatorAggregate[Any]):
     """
 
     __slots__ = ("start",)
+    operator: Reducer[Any]
 
     def __init__(self, typ: Any, operator: Reducer[Any], start: Callable[[], Any] | None = None) -> None:
         super().__init__(typ, operator)

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from langgraph.types import Checkpointer, Send
 from fanfold.engine import Event, Limit
 from fanfold.engine.journal.signature import return_type
 from fanfold.runtimes.flow import Flow, name_of
+from fanfold.runtimes.langgraph.branches import Payload
 from fanfold.runtimes.langgraph.channels import BRANCHES, schema_of, schema_with_branches
 from fanfold.runtimes.langgraph.graph import FlowGraph
 from fanfold.runtimes.langgraph.invocation import Invocation, Plan
@@ -85,7 +87,8 @@ def _builder(plan: Plan) -> FlowBuilder:
     schema = schema_of(flow)
     builder = FlowBuilder(schema, context_schema=None)
     builder.plan = plan
-    taken = {name_of(function) for function in (*flow.prepare, *flow.hops, *flow.finish)}
+    functions: list[Callable[..., Any]] = [*flow.prepare, *flow.hops, *flow.finish]
+    taken = set(map(name_of, functions))
     branch, join, fold = "+".join(map(name_of, flow.hops)), _free(JOIN, taken), _free(FOLD, taken)
 
     for step in (*flow.prepare, *flow.finish):
@@ -96,7 +99,7 @@ def _builder(plan: Plan) -> FlowBuilder:
 
     before = [START, *map(name_of, flow.prepare)]
     after = [fold, *map(name_of, flow.finish), END]
-    for one, next_one in [*zip(before, before[1:], strict=False), *zip(after, after[1:], strict=False), (join, fold)]:
+    for one, next_one in (*pairwise(before), *pairwise(after), (join, fold)):
         builder.add_edge(one, next_one)
     builder.add_conditional_edges(before[-1], _fan_out(plan, branch, join), [branch, join])
     return builder
@@ -118,13 +121,13 @@ def _fan_out(plan: Plan, branch: str, join: str) -> Callable[..., Any]:
 
 
 def _branch(plan: Plan) -> Callable[..., Any]:
-    async def node(payload: dict[str, Any], config: RunnableConfig) -> dict[str, Any]:
+    async def node(payload: Payload, config: RunnableConfig) -> dict[str, Any]:
         return {BRANCHES: await Invocation.here(plan, config).branch(payload)}
 
     return node
 
 
-async def _join(_: dict[str, Any]) -> None:
+async def _join(state: dict[str, Any]) -> None:
     """Have `fold` run after this superstep."""
 
 

@@ -48,5 +48,5 @@ def _reduces(channel: object) -> bool:
 def _channels_around(config: RunnableConfig | None) -> Mapping[str, Any]:
     """The channels of the graph whose node this config was made for; none where it is for no node."""
     read = (config or {}).get("configurable", {}).get(CHANNELS)
-    parts = getattr(read, "args", ())
-    return parts[1] if len(parts) > 1 and isinstance(parts[1], Mapping) else {}
+    parts: tuple[Any, ...] = getattr(read, "args", ())
+    return next((part for part in parts if isinstance(part, Mapping)), {})

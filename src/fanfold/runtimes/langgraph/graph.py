@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from langgraph.graph.state import CompiledStateGraph
 
@@ -27,17 +27,16 @@ class FlowGraph(CompiledStateGraph[Any, Any, Any, Any]):
     def of(cls, graph: CompiledStateGraph[Any, Any, Any, Any]) -> FlowGraph:
         """The compiled graph as one of these."""
         graph.__class__ = cls
-        assert isinstance(graph, cls)
         # What streams show, and a snapshot of the state: all but what is private.
         graph.stream_channels = [name for name in graph.builder.channels if name != BRANCHES]
-        return graph
+        return cast("FlowGraph", graph)
 
     @property
     def plan(self) -> Plan:
         """What it was compiled of."""
         return self.builder.plan  # type: ignore[attr-defined,no-any-return]
 
-    async def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncGenerator[Any, None]:  # type: ignore[override] # noqa: A002 the base class's name
+    async def astream(self, input: Any, config: Any = None, **kwargs: Any) -> AsyncGenerator[Any, None]:  # noqa: A002
         """Run the graph and stream what it tells, as any graph does."""
         invocation = Invocation.of(self.plan, self.config, config)
         async with (
@@ -52,7 +51,7 @@ class FlowGraph(CompiledStateGraph[Any, Any, Any, Any]):
         answer = await super().ainvoke(input, config, **kwargs)
         return added_to_parent(self.plan.flow, input, answer, config)
 
-    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:  # type: ignore[override] # noqa: A002
+    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]: # noqa: A002
         """As `astream`, for code that isn't async."""
         return stepwise(self.astream(input, config, **kwargs))
 

@@ -13,7 +13,19 @@ from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.config import get_config
 from langgraph.runtime import get_runtime
 
-from fanfold.engine import Done, Event, FoldError, Folded, Limit, Outcome, fan_out, fields_of, fold
+from fanfold.engine import (
+    BranchFinished,
+    Done,
+    Event,
+    Folded,
+    FoldError,
+    Limit,
+    Outcome,
+    current_branch,
+    fan_out,
+    fields_of,
+    fold,
+)
 from fanfold.engine.schema import values_of
 from fanfold.runtimes.flow import Flow, name_of
 from fanfold.runtimes.langgraph.branches import Branches, Payload, Record, folded_of, outcome_of
@@ -104,7 +116,7 @@ class Invocation:
     def here(cls, plan: Plan, config: RunnableConfig) -> Invocation:
         """The one that a node runs in; one by itself where the graph's state is only being edited."""
         found = _in(config)
-        return found if found is not None and found.plan is plan else cls(plan)
+        return found if found is not None and found.plan is plan else cls(replace(plan, journal=None))
 
     def config(self, bound: RunnableConfig | None, config: RunnableConfig | None) -> RunnableConfig:
         """The config to run the graph with."""
@@ -165,7 +177,7 @@ class Invocation:
                     limit=self._limit,
                     deadline_s=flow.deadline_s,
                     total_deadline_s=flow.total_deadline_s,
-                    on_event=self._on_event,
+                    on_event=_telling(self._on_event, payload["index"]),
                 )
             except Passing as passing:
                 raise passing.error from None
@@ -175,12 +187,12 @@ class Invocation:
     def fold(self, values: Mapping[str, Any], records: list[Record]) -> dict[str, Any]:
         """What the fold of all branches writes to the graph's state."""
         flow, known = self.plan.flow, self._branches.outcomes if self._branches is not None else {}
-        in_order = sorted(records, key=lambda record: record[0])
-        self.outcomes = tuple(known.get(record[0]) or outcome_of(flow, record) for record in in_order)
+        in_order = sorted(records, key=lambda record: record["index"])
+        self.outcomes = tuple(known.get(record["index"]) or outcome_of(flow, record) for record in in_order)
         with self._within():
             before = self._state_of(values)
             updates = [
-                update_of(flow, known[record[0]]) if record[0] in known else folded_of(flow, record)
+                update_of(flow, known[record["index"]]) if record["index"] in known else folded_of(flow, record)
                 for record in in_order
             ]
             self.has_ended = not flow.finish
@@ -233,7 +245,7 @@ class Invocation:
     def _within(self) -> Iterator[None]:
         """Code in this block is part of the flow's run."""
         if self._options is None:
-            given = get_runtime().context
+            given = getattr(get_runtime(), "context", None)  # no runtime where the state is only edited
             context = self.plan.context if given is None else given
             self._options = Options(self._limit, context, self._run.journal, self.plan.on_event)
         if self._options.journal is not self._run.journal:
@@ -246,6 +258,20 @@ class Invocation:
         return self._options.on_event if self._options else self.plan.on_event
 
 
+def _telling(on_event: Callable[[Event], None] | None, index: int) -> Callable[[Event], None] | None:
+    """Tells of a fan-out of one branch as that of all branches would, in which it has this index."""
+    if on_event is None:
+        return None
+    depth = len(branch.path) + 1 if (branch := current_branch()) is not None else 1
+
+    def tell(event: Event) -> None:
+        if isinstance(event, BranchFinished) and len(event.path) == depth:
+            event = replace(event, outcome=replace(event.outcome, index=index))
+        on_event(event)
+
+    return tell
+
+
 def _in(config: RunnableConfig | None) -> Invocation | None:
     found = (config or {}).get("configurable", {}).get(INVOCATION)
     return found if isinstance(found, Invocation) else None
@@ -253,7 +279,7 @@ def _in(config: RunnableConfig | None) -> Invocation | None:
 
 def _known(name: str, config: Any, bound: Any, default: Any = None) -> Any:
     """What a run's config says, else that which is bound to the graph, else the one of the node around."""
-    configs = (config, bound, var_child_runnable_config.get())
+    configs: tuple[Any, ...] = (config, bound, var_child_runnable_config.get())
     return next((one[name] for one in configs if one and one.get(name) is not None), default)
 
 

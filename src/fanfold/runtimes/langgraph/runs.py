@@ -68,10 +68,10 @@ class Run:
         prefix = f"{self._flow.name} {fingerprint[:32]} "
         for name in await asyncio.to_thread(_unfinished, self._path, prefix):
             with suppress(JournalInUse):  # somebody else was faster
-                await self._open(name)
+                await self._open(self._path, name)
                 return name
         name = prefix + uuid.uuid4().hex
-        await self._open(name)
+        await self._open(self._path, name)
         await asyncio.to_thread(_forget_old, self._path, self._flow.name)
         return name
 
@@ -82,7 +82,7 @@ class Run:
             JournalInUse: another process, which is alive, goes on with it.
         """
         if self._path is not None:
-            await self._open(name) if name is not None else await self.begin(fingerprint)
+            await self._open(self._path, name) if name is not None else await self.begin(fingerprint)
 
     async def close(self, ending: Ending) -> None:
         """Give the run back, with a word on how it ended: one that failed is begun again by who is given the same."""
@@ -93,9 +93,8 @@ class Run:
                 await self.journal.wrap(_ended, name=_mark(ending))(ending)
         await self._stack.aclose()
 
-    async def _open(self, name: str) -> None:
-        assert self._path is not None
-        opening = Journal.open(self._path, run=name, version=VERSION)
+    async def _open(self, path: Path, name: str) -> None:
+        opening = Journal.open(path, run=name, version=VERSION)
         self.journal = await self._stack.enter_async_context(opening)
         self.branch = branch_of(self._flow, self._hops, self.journal)
 

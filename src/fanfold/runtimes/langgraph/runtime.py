@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from fanfold.engine.schema import values_of
 from fanfold.runtimes.flow import Flow
