@@ -6,7 +6,7 @@ import asyncio
 import pickle
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fanfold.runtimes.cluster.address import checked
 from fanfold.runtimes.cluster.errors import ClusterError
@@ -27,7 +27,7 @@ class Scheduler:
     def __init__(self, address: str, security: Security) -> None:
         self.address = address
         self._security = security
-        self._comm: Comm | None = None
+        self._comm: Any = None
 
     async def workers(self) -> dict[str, int]:
         """How many threads each worker has, by address.
@@ -67,7 +67,7 @@ async def connected(worker: str, security: Security, *, encrypted: bool) -> Asyn
         comm.abort()
 
 
-async def _admit(comm: Comm, worker: str) -> None:
+async def _admit(comm: Any, worker: str) -> None:
     from distributed.core import send_recv  # noqa: PLC0415 an extra
 
     from fanfold.runtimes.cluster.plugin import FanfoldPlugin  # noqa: PLC0415 an extra
@@ -81,9 +81,8 @@ async def _admit(comm: Comm, worker: str) -> None:
         raise ClusterError(f"the worker {worker} can't load Fanfold: {text}", hint="see the worker's log")
 
 
-async def _connect(address: str, security: Security) -> Comm:
+async def _connect(address: str, security: Security) -> Any:
     from distributed.comm.core import connect  # noqa: PLC0415 an extra
 
     options = security.get_connection_args("client")  # type: ignore[no-untyped-call]
-    comm: Comm = await connect(address, timeout=CONNECT_S, deserialize=False, **options)  # type: ignore[no-untyped-call]
-    return comm
+    return await connect(address, timeout=CONNECT_S, deserialize=False, **options)  # type: ignore[no-untyped-call]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import importlib
 import importlib.util
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TypeVar
 
 from fanfold.runtimes.cluster.address import TLS, checked, security_of
+from fanfold.runtimes.cluster.background import Background
 from fanfold.runtimes.cluster.board import Board, Terms
 from fanfold.runtimes.cluster.errors import ClusterError, ClusterUnavailable
 from fanfold.runtimes.cluster.local import Local
@@ -32,7 +33,8 @@ class Cluster:
         async with Cluster(workers=2) as cluster:
             result = await flow.run(state, runtime=cluster)
 
-    Without `async with`, workers started here come and go with each run.
+    Without `async with`, workers started here come and go with each run. `with` does the same for code that isn't
+    asynchronous; one cluster serves runs side by side, on whatever event loops.
 
     A flow is an object that a module has by name, and workers import it: code isn't sent. Items, states and what hops
     return are sent as JSON, by the types in the annotations; errors come back as data. Of Dask's pickling, only the
@@ -86,9 +88,9 @@ class Cluster:
         self._patience_s = patience_s
         self._max_losses = max_losses
         self._import_from = tuple(import_from)
-        self._local: Local | None = None
+        self._background: Background | None = None
         self._users = 0
-        self._changing = asyncio.Lock()
+        self._lock = threading.Lock()
 
     @property
     def name(self) -> str:
@@ -98,12 +100,12 @@ class Cluster:
     @property
     def address(self) -> str | None:
         """The scheduler's; None while no cluster is up."""
-        return self._local.address if self._local is not None else self._address
+        return self._background.local.address if self._background is not None else self._address
 
     @property
     def pids(self) -> list[int]:
         """Process ids of the workers that were started here."""
-        return [] if self._local is None else self._local.pids
+        return [] if self._background is None else self._background.local.pids
 
     async def __aenter__(self) -> Cluster:
         """Have the workers up, until it is left.
@@ -111,22 +113,55 @@ class Cluster:
         Raises:
             ClusterError: they don't start.
         """
-        await asyncio.to_thread(importlib.import_module, "distributed")
-        async with self._changing:
-            if self._workers is not None and self._local is None:
-                local = Local(self._workers, threads=self._capacity or 1, tls=self._tls, import_from=self._import_from)
-                self._local = await local.__aenter__()
-            self._users += 1
+        background = await asyncio.to_thread(self._used)
+        if background is not None:
+            try:
+                await asyncio.shield(asyncio.wrap_future(background.up))
+            except BaseException:
+                await self.__aexit__()
+                raise
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Stop the workers that were started here, when nobody uses them any more."""
-        self._users -= 1
-        if self._users == 0 and self._local is not None:
-            local, self._local = self._local, None
-            await local.__aexit__(kind, error, traceback)
+    async def __aexit__(self, *_: object) -> None:
+        """Stop the workers that were started here, when nobody uses them any more; returns when they have ended."""
+        background = self._left()
+        if background is not None:
+            await asyncio.shield(asyncio.wrap_future(background.down))
+
+    def __enter__(self) -> Cluster:
+        """The same for code that isn't asynchronous: runs on any event loop may use it."""
+        background = self._used()
+        try:
+            if background is not None:
+                background.up.result()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        background = self._left()
+        if background is not None:
+            background.down.result()
+
+    def _used(self) -> Background | None:
+        with self._lock:
+            self._users += 1
+            if self._workers is not None and self._background is None:
+                threads = self._capacity or 1
+                local = Local(self._workers, threads=threads, tls=self._tls, import_from=self._import_from)
+                self._background = Background(local)
+            return self._background
+
+    def _left(self) -> Background | None:
+        """The workers that nobody uses any more, on their way down."""
+        with self._lock:
+            self._users -= 1
+            if self._users or self._background is None:
+                return None
+            background, self._background = self._background, None
+        background.end()
+        return background
 
     async def run(self, flow: Flow[S], state: S, options: Options) -> Result[S]:
         """Run the flow to its end.
