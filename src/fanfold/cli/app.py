@@ -23,9 +23,11 @@ def _option(group: str, *names: str, help: str, metavar: str | None = None, **mo
     return typer.Option(*names, help=help, metavar=metavar, rich_help_panel=group, show_default=False, **more)
 
 
-WHAT, WHO, HOW, RESULT, OUTPUT = "What to fix", "Who fixes it", "How", "What happens with the result", "Output"
+WHAT, WHO, HOW, WHERE = "What to fix", "Who fixes it", "How", "Where it runs"
+RESULT, OUTPUT = "What happens with the result", "Output"
 
 TestModes: TypeAlias = Literal["each", "final", "none", "full"]
+Runtimes: TypeAlias = Literal["auto", "native", "langgraph", "cluster"]
 Formats: TypeAlias = Literal["text", "json", "sarif", "github", "markdown"]
 
 
@@ -115,6 +117,15 @@ def fix(
         Path | None,
         _option(HOW, "--workspaces", help="Keep working copies here (default user's cache)", metavar="DIRECTORY"),
     ] = None,
+    runtime: Annotated[
+        Runtimes | None, _option(WHERE, "--runtime", help="Run branches on this (default auto: langgraph if there)")
+    ] = None,
+    workers: Annotated[
+        int | None, _option(WHERE, "--workers", help="Start a cluster of N processes here (default none)", metavar="N")
+    ] = None,
+    cluster: Annotated[
+        str | None, _option(WHERE, "--cluster", help="Use a cluster, as in tcp://127.0.0.1:8786", metavar="ADDRESS")
+    ] = None,
     apply: Annotated[bool, _option(RESULT, "--apply", help="Fast-forward the current branch to the result")] = False,
     dry_run: Annotated[bool, _option(RESULT, "--dry-run", help="Show what would be worked on; run no agent")] = False,
     diff: Annotated[bool, _option(RESULT, "--diff", help="Print the diffs that would land; land nothing")] = False,
@@ -139,6 +150,7 @@ def fix(
         "agent_env": _flat(agent_env),
         "annotate": annotate,
         "checks": check or None,
+        "cluster": cluster,
         "deadline_s": deadline,
         "exclude": _flat(exclude),
         "ignore": _flat(ignore),
@@ -147,9 +159,11 @@ def fix(
         "max_attempts": max_attempts,
         "max_files": max_files,
         "max_findings": max_findings,
+        "runtime": runtime or ("cluster" if cluster or workers is not None else None),
         "select": _flat(select),
         "test_command": test_command,
         "tests": tests,
+        "workers": workers,
         "workspaces": workspaces,
     }
     return carry_out(

@@ -20,6 +20,7 @@ from fanfold.fix.project import Project, find_project
 from fanfold.git import Repository
 from fanfold.process import allowed_environment, find_program, run
 from fanfold.redact import redact
+from fanfold.runtimes.choice import chosen
 
 PROBE_DEADLINE_S = 20.0
 NOT_FOUND = "missing"
@@ -47,6 +48,8 @@ TOOLS = (
     Tool("mypy", "types can't be checked: install it where the project's code runs"),
     Tool("pytest", "tests run with --test-command only: install it where the project's code runs", kind="module"),
     Tool("autotyping", "--annotate adds nothing: pip install 'fanfold[annotations]'", kind="package"),
+    Tool("langgraph", "runs use the runtime native: pip install 'fanfold[langgraph]'", kind="package"),
+    Tool("distributed", "--workers and --cluster need it: pip install 'fanfold[cluster]'", kind="package"),
     Tool("bwrap", "not needed: agents are kept apart by their workspaces, not by a sandbox"),
     Tool("uv", "not needed: environments are read, never made"),
 )
@@ -160,13 +163,17 @@ def _settings(root: Path) -> Section:
         settings, origins = settings_with_origins(root, {})
     except FanfoldError as error:
         return _trouble("Settings: can't be used", error)
-    rows = tuple((name, Quoted(redact(_shown(getattr(settings, name)))), origin) for name, origin in origins.items())
+    rows = tuple(
+        (name, Quoted(redact(_shown(name, getattr(settings, name)))), origin) for name, origin in origins.items()
+    )
     return Table("Settings", ("setting", "value", "from"), rows, 3)
 
 
-def _shown(value: object) -> str:
+def _shown(name: str, value: object) -> str:
     if value is None or value == ():
         return "-"
+    if name == "runtime" and value == "auto":
+        return f"auto, which is {chosen('auto')} here"
     return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 

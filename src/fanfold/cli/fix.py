@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +65,15 @@ def carry_out(options: Options) -> int:
     return EXIT_FIXED if excused else report.exit_code
 
 
+def _about_runtimes(given: Mapping[str, object]) -> Iterator[tuple[bool, str, str]]:
+    runtime = given.get("runtime")
+    cluster, workers = (given.get(name) is not None for name in ("cluster", "workers"))
+    other = runtime not in (None, "cluster")
+    yield cluster and workers, "--cluster", "--workers"
+    yield cluster and other, f"--runtime {runtime}", "--cluster"
+    yield workers and other, f"--runtime {runtime}", "--workers"
+
+
 def _request(options: Options, start: Path) -> Request:
     return Request(
         start=start,
@@ -90,6 +99,7 @@ def _consistent(options: Options) -> None:
         (options.dry_run and options.diff, "--dry-run", "--diff"),
         (options.apply and options.dry_run, "--apply", "--dry-run"),
         (options.apply and options.diff, "--apply", "--diff"),
+        *_about_runtimes(options.overrides),
     )
     for both, one, other in contradictions:
         if both:

@@ -67,6 +67,12 @@ Checks = Annotated[
     tuple[NonEmpty, ...], BeforeValidator(_checks), Expected('a list of checkers, each a name or "name=command"')
 ]
 Argv = Annotated[tuple[str, ...], BeforeValidator(_argv), Expected("a command line, or a list of its arguments")]
+RuntimeName = Annotated[
+    Literal["auto", "native", "langgraph", "cluster"], Expected('"auto", "native", "langgraph" or "cluster"')
+]
+Address = Annotated[
+    str, StringConstraints(pattern=r"^(tcp|tls)://\S+:\d+$"), Expected('an address such as "tcp://127.0.0.1:8786"')
+]
 TestMode = Annotated[Literal["each", "final", "none"], Expected('"each", "final" or "none" ("full" is "each")')]
 
 
@@ -94,6 +100,9 @@ class FixSettings(BaseSettings):
         test_deadline_s: seconds for one run of the suite.
         annotate: whether missing type annotations are added.
         workspaces: the directory of the working copies, absolute.
+        runtime: who runs the branches; "auto" = LangGraph where it is installed, else "native".
+        cluster: the address of a cluster's scheduler; what `runtime` says "cluster" to.
+        workers: processes of a cluster on this machine, as long as the run.
     """
 
     model_config = SettingsConfigDict(
@@ -124,6 +133,9 @@ class FixSettings(BaseSettings):
     test_deadline_s: Seconds = 1800.0
     annotate: Flag = False
     workspaces: Annotated[Path, Expected("a path of a directory")] = Field(default_factory=default_workspaces)
+    runtime: RuntimeName = "auto"
+    cluster: Address | None = None
+    workers: Count | None = None
 
     @field_validator("tests", mode="before")
     @classmethod
@@ -140,6 +152,13 @@ class FixSettings(BaseSettings):
     def _command_means_agent_command(cls, data: Any) -> Any:
         if isinstance(data, dict) and data.get("agent_command") and "agent" not in data:
             return {**data, "agent": "command"}
+        return data
+
+    @model_validator(mode="before")
+    @classmethod
+    def _workers_mean_cluster(cls, data: Any) -> Any:
+        if isinstance(data, dict) and (data.get("cluster") or data.get("workers")) and "runtime" not in data:
+            return {**data, "runtime": "cluster"}
         return data
 
 

@@ -5,87 +5,55 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fanfold.agents.protocol import Agent, AgentError, Assignment, Report, Verdict
+from fanfold.agents.protocol import AgentError, Assignment, Report
 from fanfold.engine import DeadlineExceeded
-from fanfold.fix.project import Project
+from fanfold.fix.bench import Bench
 from fanfold.fix.prompt import build_prompt
 from fanfold.fix.split import Task
-from fanfold.fix.verify import Baseline, Judge, TestTree
-from fanfold.git import Change, Repository, Workspace, WorkspaceError, WorkspacePool
+from fanfold.fix.verify import Judge, Judgement, TestTree
+from fanfold.git import Change, Workspace, WorkspaceError
 
 
 @dataclass(frozen=True)
 class Attempted:
-    """What became of one task in its workspace.
+    """What became of one task in its workspace; plain data, which may come from another machine.
 
     `change` is set only if it was verified. `agent_s` is the time that the agent itself took, all attempts together.
+    `parcel` holds what the change needs of its own objects where it comes from another machine.
     """
 
     task: Task
     change: Change | None
-    verdict: Verdict
+    verdict: Judgement
     attempts: int
     agent_s: float
     refused: tuple[str, ...] = ()
+    parcel: str | None = None
 
 
-@dataclass
-class Bench:
-    """What every attempt needs and none owns: where to work, who works, and how the work is judged.
-
-    Args:
-        pool: hands out workspaces.
-        agent: does the work.
-        baseline: what the work is judged against.
-        max_attempts: tries of an agent that may do better next time.
-        deadline_s: seconds for one try.
-        cache: the checkers' caches of the base, copied into a workspace that has none.
-        commands: how each checker is called, by its name.
-        test: runs tests on a verified change and names what it breaks; None = not here.
-        told: by task, what is known before the first attempt.
-        formats: whether the project keeps its files formatted.
-    """
-
-    pool: WorkspacePool
-    agent: Agent
-    baseline: Baseline
-    repository: Repository
-    project: Project
-    max_attempts: int
-    deadline_s: float
-    cache: Path
-    commands: Mapping[str, tuple[str, ...]]
-    explanations: Mapping[str, str] = field(default_factory=dict)
-    conventions: str = ""
-    select: tuple[str, ...] = ()
-    ignore: tuple[str, ...] = ()
-    annotate: bool = False
-    formats: Callable[[Workspace, str], Awaitable[bool]] | None = None
-    test: TestTree | None = None
-    told: Mapping[str, str] = field(default_factory=dict)
-
-
-async def attempt(bench: Bench, task: Task) -> Attempted:
+async def attempt(bench: Bench, task: Task, *, told: str = "", test: TestTree | None = None) -> Attempted:
     """Let the agent try until its change is verified whole, or it has no tries left; the best one counts.
 
+    Args:
+        told: what is known before the first attempt.
+        test: runs tests on a verified change and names what it breaks; None = not here.
     Raises:
         AgentError, DeadlineExceeded: every try ended without anything to judge.
     """
     async with bench.pool.lease(bench.baseline.commit) as workspace:
         await asyncio.to_thread(_seed, bench.cache, workspace.cache)
-        judge = Judge(bench.baseline, bench.repository, bench.project, workspace, task, bench.test)
-        return await _try_until_verified(bench, judge)
+        judge = Judge(bench.baseline, bench.repository, bench.project, workspace, task, test)
+        return await _try_until_verified(bench, judge, told)
 
 
-async def _try_until_verified(bench: Bench, judge: Judge) -> Attempted:
-    tries = 1 if bench.agent.deterministic else bench.max_attempts
+async def _try_until_verified(bench: Bench, judge: Judge, feedback: str) -> Attempted:
+    tries = 1 if bench.agent.deterministic else bench.settings.max_attempts
     best: Attempted | None = None
     failure: AgentError | DeadlineExceeded = AgentError("no attempt was made")
-    feedback, agent_s = bench.told.get(judge.task.key, ""), 0.0
+    agent_s = 0.0
     for number in range(1, tries + 1):
         if number > 1:
             await judge.workspace.reset()
@@ -126,17 +94,17 @@ async def _work(bench: Bench, judge: Judge, number: int, feedback: str) -> Repor
         attempt=number,
         feedback=feedback,
         commands=bench.commands,
-        select=bench.select,
-        ignore=bench.ignore,
+        select=bench.settings.select,
+        ignore=bench.settings.ignore,
         formats=bench.formats is not None and await bench.formats(workspace, task.path),
-        annotate=bench.annotate,
+        annotate=bench.settings.annotate,
     )
     try:
-        async with asyncio.timeout(bench.deadline_s):
+        async with asyncio.timeout(bench.settings.deadline_s):
             return await bench.agent.work(assignment)
     except TimeoutError:
         raise DeadlineExceeded(
-            f"agent {bench.agent.name} did not finish within {bench.deadline_s:g} s",
+            f"agent {bench.agent.name} did not finish within {bench.settings.deadline_s:g} s",
             hint="give it more time with --deadline",
         ) from None
 
@@ -145,7 +113,7 @@ async def _prompt(bench: Bench, task: Task, workspace: Workspace, feedback: str)
     if bench.agent.deterministic:
         return ""
     code = (workspace.root / task.path).read_text("utf-8", "replace")
-    return build_prompt(task, code, bench.explanations, bench.conventions, feedback)
+    return build_prompt(task, code, bench.brief.explanations, bench.brief.conventions, feedback)
 
 
 def _better(best: Attempted, latest: Attempted) -> Attempted:
@@ -154,7 +122,7 @@ def _better(best: Attempted, latest: Attempted) -> Attempted:
     return latest if better else best
 
 
-def _feedback(verdict: Verdict) -> str:
+def _feedback(verdict: Judgement) -> str:
     if verdict.ok:
         return f"{verdict.fixed} findings were fixed, {verdict.left} are left; what was done so far is not in the file."
     return "\n".join(verdict.reasons) or "nothing was changed"

@@ -11,12 +11,11 @@ from fanfold.fix.checkers import Census, Checker, Scope, run_checkers
 from fanfold.fix.compare import Comparison, compare
 from fanfold.fix.fingerprint import with_fingerprints
 from fanfold.fix.record import Run
-from fanfold.git import WorkspacePool
 
 
-async def census_of(run: Run, pool: WorkspacePool, commit: str, checkers: Sequence[Checker]) -> Census:
+async def census_of(run: Run, commit: str, checkers: Sequence[Checker]) -> Census:
     """Check all of a commit, in a workspace of its own; findings come with fingerprints."""
-    async with pool.lease(commit) as workspace:
+    async with run.pool.lease(commit) as workspace:
         scope = Scope(workspace.root, run.project, run.cache, None, run.settings.select, run.settings.exclude)
         return _named(await run_checkers(checkers, scope), workspace.root)
 

@@ -28,7 +28,12 @@ class Landing:
     taken_out: dict[str, str] = field(default_factory=dict)
 
     async def take(self, outcome: Outcome[Attempted]) -> None:
-        """Note the outcome of one branch and land its change, if it made one; a later outcome adds to an earlier."""
+        """Note the outcome of one branch and land its change, if it made one.
+
+        A later outcome adds to an earlier one; the same one may come again, and is passed over.
+        """
+        if self._has(outcome):
+            return
         earlier = self.outcomes.get(outcome.key)
         if earlier is not None:
             outcome = replace(outcome, elapsed_s=earlier.elapsed_s + outcome.elapsed_s)
@@ -45,6 +50,10 @@ class Landing:
         else:
             self.landed[outcome.key] = Landed(commit, change, message)
             self.taken_out.pop(outcome.key, None)
+
+    def _has(self, outcome: Outcome[Attempted]) -> bool:
+        landed = self.landed.get(outcome.key)
+        return landed is not None and isinstance(outcome, Done) and outcome.value.change == landed.change
 
     async def compose(self, keys: Sequence[str]) -> str:
         """A commit of only these changes on the base; the branch's own tip where these are all it has."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from fanfold.agents import Agent
 from fanfold.config import FixSettings
-from fanfold.engine import Event
+from fanfold.engine import BranchFinished, Done, Event, Outcome
+from fanfold.fix.attempt import Attempted
+from fanfold.fix.bench import Workplace
 from fanfold.fix.checkers import Census, Checker
 from fanfold.fix.compare import Comparison
 from fanfold.fix.events import Phase
@@ -18,26 +22,40 @@ from fanfold.fix.plan import Plan, Request
 from fanfold.fix.project import Project
 from fanfold.fix.suite import Suite
 from fanfold.fix.tested import Tester
-from fanfold.git import Repository
+from fanfold.git import Inbox, Repository, WorkspacePool
 
 OnEvent = Callable[[Event | Phase], None]
 
 
-@dataclass
-class Run:
-    """One run and what is known of it so far: an interrupted run reports from it, too."""
+@dataclass(kw_only=True)
+class Run(Workplace):
+    """One run: what lives as long as it does, and what is known of it so far.
+
+    It is the context of the flow. What is known stands here beside the flow's state because an interrupted run
+    reports from it, too, and a flow that is cut off has no state to give.
+
+    Args:
+        given_agent: the caller gave the agent itself, so nobody else can make it from the settings.
+        runtime: the name of what runs the flow.
+        inbox: takes changes that come from other machines, None = none came yet.
+        closing: what is to be closed when the run ends, however it does.
+    """
 
     request: Request
     name: str
+    runtime: str
     repository: Repository
+    pool: WorkspacePool
     project: Project
     checkers: tuple[Checker, ...]
     agent: Agent
+    given_agent: bool
     suite: Suite | None
     landing: Landing
     scratch: Path
     on_event: OnEvent
     started_s: float
+    closing: AsyncExitStack = field(default_factory=AsyncExitStack)
     census: Census = field(default_factory=lambda: Census(()))
     uncommitted: tuple[Finding, ...] = ()
     plan: Plan = field(default_factory=Plan)
@@ -49,6 +67,7 @@ class Run:
     applied: bool = False
     not_applied: str | None = None
     interrupted: bool = False
+    inbox: Inbox | None = None
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -66,3 +85,14 @@ class Run:
     def phase(self, name: str, detail: str = "") -> None:
         """Tell whoever watches what begins now."""
         self.on_event(Phase(name, detail))
+
+    def branch_event(self, event: Event) -> None:
+        """Tell whoever watches of a branch: of what was attempted, whatever update the branch made of it."""
+        if isinstance(event, BranchFinished):
+            event = replace(event, outcome=attempted(event.outcome))
+        self.on_event(event)
+
+
+def attempted(outcome: Outcome[Any]) -> Outcome[Attempted]:
+    """A branch's outcome with what was attempted in place of its update of the state."""
+    return replace(outcome, value=outcome.value["attempts"][0]) if isinstance(outcome, Done) else outcome

@@ -41,6 +41,7 @@ async def report_of(run: Run) -> Report:
         not_applied=run.not_applied,
         interrupted=run.interrupted,
         dry_run=run.request.dry_run or run.request.diff,
+        runtime=run.runtime,
         checkers=_checkers(run.census, run.after),
         tasks=await _tasks(run),
         rules=_rules(selected, remaining),

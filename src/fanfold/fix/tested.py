@@ -37,14 +37,16 @@ class Tester:
     _base: asyncio.Task[SuiteResult] | None = None
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Start the base's run; on the way out it is stopped where nobody waited for it."""
-        base = self._start()
+    async def running(self, *, at_once: bool = True) -> AsyncIterator[None]:
+        """Start the base's run, at once or when it is needed; on the way out it is stopped where nobody waited for it."""
+        if at_once:
+            self._base = self._start()
         try:
             yield
         finally:
-            base.cancel()
-            await asyncio.gather(base, return_exceptions=True)
+            if self._base is not None:
+                self._base.cancel()
+                await asyncio.gather(self._base, return_exceptions=True)
 
     def _start(self) -> asyncio.Task[SuiteResult]:
         if self._base is None:

@@ -24,6 +24,14 @@ REGULAR = frozenset({"100644", "100755"})
 
 
 @dataclass(frozen=True)
+class Judgement(Verdict):
+    """A verdict over findings of checkers, so that it can be written down and read back."""
+
+    added: tuple[Finding, ...] = ()
+    gone: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
 class Baseline:
     """What the checkers said of the base commit, and with which of them changes can be judged.
 
@@ -55,11 +63,11 @@ class Judge:
     workspace: Workspace
     task: Task
     test: TestTree | None = None
-    _best: tuple[Verdict, bytes] | None = None
-    _known: dict[bytes, Verdict] = field(default_factory=dict)
+    _best: tuple[Judgement, bytes] | None = None
+    _known: dict[bytes, Judgement] = field(default_factory=dict)
     _before: bytes | None = None
 
-    async def examine(self) -> tuple[Change, Verdict]:
+    async def examine(self) -> tuple[Change, Judgement]:
         """Capture what the workspace holds and judge exactly that.
 
         What git ignores is removed first: a planted cache or configuration must not sway a checker.
@@ -69,7 +77,7 @@ class Judge:
         reasons = _forbidden(change, self.task)
         return change, self._no(reasons) if reasons or change.empty else await self.verify()
 
-    async def verify(self) -> Verdict:
+    async def verify(self) -> Judgement:
         """Judge the task's file as it stands in the workspace, all else being as in the base."""
         diff = await self.workspace.hunks(self.task.path)
         if diff is None:
@@ -89,7 +97,7 @@ class Judge:
             (self.workspace.root / self.task.path).write_bytes(self._best[1])
         return self._best is not None
 
-    async def _judge(self, diff: FileDiff, after: bytes) -> Verdict:
+    async def _judge(self, diff: FileDiff, after: bytes) -> Judgement:
         path, before = self.task.path, await self._text_before()
         reasons = gates.no_suppression(path, before, after)
         if self.task.is_test:
@@ -105,7 +113,7 @@ class Judge:
             return self._no(failures)
         return await self._tested(_verdict(self.task, self._compare(checked, diff)))
 
-    async def _tested(self, verdict: Verdict) -> Verdict:
+    async def _tested(self, verdict: Judgement) -> Judgement:
         if self.test is None or not verdict.harmless:
             return verdict
         broken = await self.test((await self.workspace.capture()).tree)
@@ -138,8 +146,8 @@ class Judge:
         base = [one for one in self.baseline.findings if one.path == self.task.path or one.checker in wide]
         return compare(base, [finding for one in checked for finding in one.findings], {self.task.path: diff})
 
-    def _no(self, reasons: tuple[str, ...]) -> Verdict:
-        return Verdict(ok=False, reasons=reasons, left=len(self.task.findings))
+    def _no(self, reasons: tuple[str, ...]) -> Judgement:
+        return Judgement(ok=False, reasons=reasons, left=len(self.task.findings))
 
 
 def _forbidden(change: Change, task: Task) -> tuple[str, ...]:
@@ -156,14 +164,14 @@ def _forbidden(change: Change, task: Task) -> tuple[str, ...]:
     return tuple(reasons)
 
 
-def _verdict(task: Task, comparison: Comparison) -> Verdict:
+def _verdict(task: Task, comparison: Comparison) -> Judgement:
     # Fingerprints and messages may differ between two runs of a tool; the place and rule of a finding don't.
     gone = Counter(_identity(finding) for finding in comparison.gone)
     fixed = sum((Counter(_identity(finding) for finding in task.findings) & gone).values())
     reasons = tuple(
         f"adds {one.checker} {one.rule} at {one.path}:{one.line}: {one.message}" for one in comparison.added
     )
-    return Verdict(
+    return Judgement(
         ok=fixed > 0 and not reasons,
         reasons=reasons,
         fixed=fixed,

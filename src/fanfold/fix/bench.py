@@ -1,0 +1,132 @@
+"""What every attempt needs and none owns: the part that is data, and what is made of it where branches work."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from fanfold.agents.protocol import Agent
+from fanfold.config import FixSettings
+from fanfold.fix import formatting
+from fanfold.fix.checkers.protocol import Checker, Scope
+from fanfold.fix.finding import Finding
+from fanfold.fix.project import Project
+from fanfold.fix.tested import Tester
+from fanfold.fix.verify import Baseline, TestTree
+from fanfold.git import Repository, Workspace, WorkspacePool
+
+
+@dataclass(frozen=True)
+class Brief:
+    """What all attempts of a run have in common, as data.
+
+    Args:
+        base: id of the commit that workspaces start at.
+        settings: all that can be configured.
+        checkers: names of those that could check the base; no other can judge a change.
+        findings: all that they found in the base.
+        explanations: what rules mean, by rule, for agents that read.
+        conventions: what the project says of its own style.
+    """
+
+    base: str
+    settings: FixSettings
+    checkers: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    explanations: Mapping[str, str] = field(default_factory=dict)
+    conventions: str = ""
+
+
+@dataclass
+class Bench:
+    """Where attempts are made, who makes them, and how they are judged.
+
+    Args:
+        pool: hands out workspaces.
+        agent: does the work.
+        baseline: what the work is judged against.
+        cache: the checkers' caches of the base, copied into a workspace that has none.
+        commands: how each checker is called, by its name.
+        formats: whether the project keeps a file formatted; None = it keeps none so.
+        tester: the project's suite, None = there is none.
+    """
+
+    brief: Brief
+    repository: Repository
+    project: Project
+    pool: WorkspacePool
+    agent: Agent
+    baseline: Baseline
+    cache: Path
+    commands: Mapping[str, tuple[str, ...]]
+    formats: Callable[[Workspace, str], Awaitable[bool]] | None = None
+    tester: Tester | None = None
+
+    @property
+    def settings(self) -> FixSettings:
+        """All that can be configured."""
+        return self.brief.settings
+
+    async def tests(self, names: Sequence[str] | None) -> TestTree | None:
+        """What tests a change: the part of the suite with these tests, the whole one for none; None for None."""
+        if self.tester is None or names is None:
+            return None
+        if not names:
+            return self.tester.broken_by
+        paths = {entry.path for entry in await self.repository.tree(self.brief.base)}
+        return partial(self.tester.broken_by, part=await self.tester.part(names, paths))
+
+
+@dataclass(kw_only=True)
+class Workplace:
+    """What a branch of the flow finds where it runs: the context of a run, or what stands for it elsewhere.
+
+    Args:
+        bench: what attempts need, None = not known yet.
+        elsewhere: branches run on other machines; here, for one of these, or there.
+    """
+
+    bench: Bench | None = None
+    elsewhere: bool = False
+
+
+def bench_of(
+    brief: Brief,
+    *,
+    repository: Repository,
+    project: Project,
+    pool: WorkspacePool,
+    agent: Agent,
+    checkers: Sequence[Checker],
+    cache: Path,
+    tester: Tester | None = None,
+) -> Bench:
+    """A bench for what the brief says.
+
+    Args:
+        repository: has the brief's base commit; its checkout is read for configuration only.
+        project: the code's own interpreter.
+        pool: of the repository, and open.
+        checkers: those that the brief names among them.
+        cache: a directory that the checkers may have written to, and that may be empty.
+        tester: of the project's suite, and running.
+    """
+    settings = brief.settings
+    able = tuple(checker for checker in checkers if checker.name in brief.checkers)
+    scope = Scope(repository.root, project, cache, (), settings.select, settings.exclude)
+    commands = {checker.name: checker.command(scope) for checker in able}
+    ruff = commands.get("ruff", ("",))[0]
+    return Bench(
+        brief=brief,
+        repository=repository,
+        project=project,
+        pool=pool,
+        agent=agent,
+        baseline=Baseline(brief.base, able, brief.findings, settings.select, settings.exclude),
+        cache=cache,
+        commands=commands,
+        formats=partial(formatting.is_formatted, ruff) if ruff and formatting.formats(repository.root) else None,
+        tester=tester,
+    )

@@ -1,0 +1,181 @@
+"""`fanfold fix` as a flow: findings, attempts side by side, landing as they come, all of it settled together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from fanfold.engine import Done, Outcome
+from fanfold.fix import prompt
+from fanfold.fix.attempt import Attempted, attempt
+from fanfold.fix.bench import Bench, Brief, Workplace, bench_of
+from fanfold.fix.census import able, census_of
+from fanfold.fix.handover import received, sent
+from fanfold.fix.plan import plan
+from fanfold.fix.record import Run, attempted
+from fanfold.fix.state import FileMetric, FileState, FixState
+from fanfold.fix.tested import Tester
+from fanfold.fix.together import settle_together
+from fanfold.fix.uncommitted import uncommitted_findings
+from fanfold.fix.worker import pack, prepare_worker
+from fanfold.git import LandError, fast_forward
+from fanfold.runtimes import Flow, Update, get_context
+
+
+async def initialize(_: FixState) -> Update:
+    """Name the session, and say what it is about."""
+    run = get_context(Run)
+    return {
+        "session_id": run.name,
+        "project_root": run.repository.root,
+        "enabled_tools": [checker.name for checker in run.checkers],
+        "dry_run": run.request.dry_run,
+    }
+
+
+async def collect_errors(_: FixState) -> Update:
+    """Check the base commit, choose what to work on, and make ready for those who will."""
+    run = get_context(Run)
+    await _find(run)
+    run.plan = await plan(run.request, run.repository, run.census.findings, run.agent.name)
+    if run.plan.tasks and not run.request.dry_run:
+        await _make_ready(run)
+    each = run.tester is not None and run.settings.tests == "each"
+    return {"files": [FileState.of(task) for task in run.plan.tasks], "tests": () if each else None}
+
+
+def files_to_process(state: FixState) -> Sequence[FileState]:
+    """One branch for each file; none in a dry run."""
+    return () if state["dry_run"] else state["files"]
+
+
+async def process_file(file: FileState, state: FixState) -> Update:
+    """Attempt one file in a workspace of its own; whether that is a fix is for others to say."""
+    place = get_context(Workplace)
+    if place.bench is None:
+        raise RuntimeError("process_file comes after collect_errors, which makes the bench")
+    test = await place.bench.tests(state.get("tests"))
+    told = state.get("told", {}).get(file.key, "")
+    made = await attempt(place.bench, file.task, told=told, test=test)
+    return {"attempts": [await sent(place, made)]}
+
+
+async def land(outcome: Outcome[Any]) -> None:
+    """Put a verified change on the result branch: one after another, as they come."""
+    run = get_context(Run)
+    await run.landing.take(await received(run, attempted(outcome)))
+
+
+async def aggregate_results(state: FixState) -> Update:
+    """See that what has landed is good as a whole, and count what stays."""
+    run = get_context(Run)
+    again: list[Attempted] = []
+    await settle_together(run, partial(_again, run, state, again))
+    return {"attempts": again, **results_of(run)}
+
+
+async def cleanup(_: FixState) -> Update:
+    """Give the user's branch what has landed, if that was asked for.
+
+    Where it can't be done safely the result stays on its own branch.
+    """
+    run = get_context(Run)
+    if run.request.apply and run.landing.landed:
+        try:
+            await fast_forward(run.repository, run.landing.branch.tip)
+        except LandError as error:
+            run.not_applied = f"{error.message}; {error.hint}" if error.hint else error.message
+        else:
+            run.applied = True
+    return None
+
+
+FIX: Flow[FixState] = Flow(
+    name="fix",
+    state=FixState,
+    prepare=(initialize, collect_errors),
+    items=files_to_process,
+    branch=process_file,
+    on_outcome=land,
+    finish=(aggregate_results, cleanup),
+    pack=pack,
+    prepare_worker=prepare_worker,
+)
+AGAIN: Flow[FixState] = replace(FIX, name="fix again", prepare=(), finish=())
+"""One more attempt at some files: the same branch, the same landing."""
+
+
+async def _find(run: Run) -> None:
+    """Check the base commit; beside it the user's own uncommitted text, only to be able to name it."""
+    run.phase("checking", ", ".join(checker.name for checker in run.checkers))
+    run.census = await census_of(run, run.repository.head, run.checkers)
+    run.uncommitted = await uncommitted_findings(
+        run.repository, run.pool, run.census.findings, able(run), run.project, run.settings.select
+    )
+
+
+async def _make_ready(run: Run) -> None:
+    """The suite runs on the base while agents work."""
+    if run.suite is not None:
+        run.tester = Tester(run.suite, run.pool, run.repository.head)
+        await run.closing.enter_async_context(run.tester.running())
+    tasks = run.plan.tasks
+    run.phase("fixing", f"{_count(tasks)}, {min(run.settings.jobs, len(tasks))} at once")
+    checkers = tuple(checker.name for checker in able(run))
+    bench = bench_of(
+        Brief(run.repository.head, run.settings, checkers, run.census.findings),
+        repository=run.repository,
+        project=run.project,
+        pool=run.pool,
+        agent=run.agent,
+        checkers=run.checkers,
+        cache=run.cache,
+        tester=run.tester,
+    )
+    run.bench = bench if run.agent.deterministic else replace(bench, brief=await _explained(run, bench))
+
+
+async def _explained(run: Run, bench: Bench) -> Brief:
+    """The brief with what an agent reads."""
+    rules = {(one.checker, one.rule) for task in run.plan.tasks for one in task.findings}
+    return replace(
+        bench.brief,
+        explanations=await prompt.explain(rules, bench.commands),
+        conventions=prompt.conventions(run.repository.root),
+    )
+
+
+async def _again(
+    run: Run, state: FixState, attempts: list[Attempted], keys: Sequence[str], tests: Sequence[str]
+) -> None:
+    """One more attempt at changes that were taken out, now with the tests that they broke."""
+    files = [file for file in state["files"] if file.key in keys]
+    run.phase("fixing", f"{_count(files)} once more, each with the tests that it broke")
+    told = {key: f"Your change was taken out, since it {run.landing.taken_out[key]}." for key in keys}
+    mine = FixState(dry_run=False, files=files, tests=tests, told=told)
+    done = await AGAIN.run(mine, limit=run.settings.jobs, on_event=run.branch_event)
+    attempts += done.state["attempts"]
+
+
+def results_of(run: Run) -> FixState:
+    """What is on the result branch, and what isn't, of the files that were tried; in their order."""
+    landing = run.landing
+    fixed = {key: done for key, done in landing.outcomes.items() if key in landing.landed and isinstance(done, Done)}
+    tried = [task.key for task in run.plan.tasks if task.key in landing.outcomes]
+    metrics = [
+        FileMetric(file=key, time=fixed[key].elapsed_s, errors_fixed=fixed[key].value.verdict.fixed)
+        for key in tried
+        if key in fixed
+    ]
+    return FixState(
+        successful_fixes=[metric["file"] for metric in metrics],
+        failed_fixes=[key for key in tried if key not in fixed],
+        total_errors_fixed=sum(metric["errors_fixed"] for metric in metrics),
+        file_metrics=metrics,
+    )
+
+
+def _count(files: Sequence[object]) -> str:
+    return "1 file" if len(files) == 1 else f"{len(files)} files"
