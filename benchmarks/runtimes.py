@@ -87,7 +87,7 @@ def _measured(options: argparse.Namespace) -> Results:
         killed = [peer for peer in kills.peers_of(with_peers=with_peers) if _is_asked(options, peer)]
         kills.measure(extent, interpreter, seed, results, tuple(killed), _tell)
     if "scale" in sections:
-        scale.measure(extent, interpreter, seed, results, _tell)
+        scale.measure(extent, interpreter, seed, results, _tell, with_dask=with_peers)
     results.notes |= {
         "machine": f"{os.cpu_count()} CPUs, {platform.system()} {platform.machine()}",
         "Python": platform.python_version(),

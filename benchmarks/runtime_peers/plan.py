@@ -100,9 +100,15 @@ def overhead(n: int, size: int = 1 * KB) -> Case:
     return Case("overhead", "yield", n, LIMIT, size, "NORMAL")
 
 
+def few_at_once(n: int) -> Case:
+    """As many branches at once as there are workers: each is a message of its own."""
+    return Case("batches", "yield", n, 2)
+
+
 def _batches(scale: Scale) -> Iterator[Cell]:
     for size in BATCHES:
         yield Cell("dask", Case("batches", "yield", scale.branches[-1], None, variant=str(size)))
+    yield Cell("cluster", few_at_once(scale.branches[-1]))
 
 
 def _workers(scale: Scale) -> Iterator[Cell]:

@@ -14,11 +14,10 @@ from engine_peers.case import Case
 from engine_peers.results import Results
 from engine_peers.session import CODE, scratch_folder
 from engine_peers.worker import Sample
-from runtime_peers.costs import placements
+from runtime_peers.costs import SIMULATED, TWO_WORKERS, coordinators
 from runtime_peers.fleet import Scenario
 from runtime_peers.plan import Scale
 
-PEER = "simulated"
 CALM = Scenario(slow_share=0.0, lives_s=0.0)
 HARSH = Scenario()
 WORLDS = {
@@ -26,6 +25,7 @@ WORLDS = {
     "no stragglers, no deaths": CALM,
     "stragglers": replace(HARSH, lives_s=0.0),
     "stragglers and deaths": HARSH,
+    "the same, placed by the cluster runtime": replace(HARSH, coordinator="cluster"),
     "the same, longest first": replace(HARSH, is_longest_first=True),
     "the same, hedged": replace(HARSH, hedge_after=3.0),
     "the same, longest first and hedged": replace(HARSH, is_longest_first=True, hedge_after=3.0),
@@ -33,15 +33,19 @@ WORLDS = {
 BARE = next(iter(WORLDS))
 
 
-def measure(scale: Scale, python: Path, seed: int, results: Results, tell: Callable[[str], None]) -> None:
+def measure(
+    scale: Scale, python: Path, seed: int, results: Results, tell: Callable[[str], None], *, with_dask: bool
+) -> None:
     """Run every simulation once with each seed, in a shuffled order."""
     chance = random.Random(seed)
     with scratch_folder(("runtime_peers",)) as scratch:
+        if with_dask:
+            _place_on_two(scale, python, scratch / CODE, results)
         for number in range(scale.seeds):
-            todo = [*_worlds(scale), *_saturations(scale, results)]
+            todo = [*_worlds(scale, with_dask=with_dask), *_saturations(scale, results)]
             chance.shuffle(todo)
             for case, scenario in todo:
-                results.add(PEER, case, _simulated(replace(scenario, seed=number + 1), python, scratch / CODE))
+                results.add(SIMULATED, case, _simulated(replace(scenario, seed=number + 1), python, scratch / CODE))
             tell(f"simulated {number + 1} of {scale.seeds} times")
 
 
@@ -55,17 +59,27 @@ def saturation(scale: Scale, coordinator: str, each_s: float) -> Case:
     return Case("saturation", f"{each_s:g}", scale.fleet * scale.saturating, scale.fleet, variant=coordinator)
 
 
-def _worlds(scale: Scale) -> Iterator[tuple[Case, Scenario]]:
+def _place_on_two(scale: Scale, python: Path, code: Path, results: Results) -> None:
+    """The cluster's placement as it is measured on a real cluster: two workers, branches that take no time."""
+    for number in range(scale.seeds):
+        scenario = replace(CALM, branches=TWO_WORKERS.n, workers=2, typical_s=0.001, spread=0.0, coordinator="cluster",
+                           seed=number)  # fmt: skip
+        results.add(SIMULATED, TWO_WORKERS, _simulated(scenario, python, code))
+
+
+def _worlds(scale: Scale, *, with_dask: bool) -> Iterator[tuple[Case, Scenario]]:
     for name, scenario in WORLDS.items():
+        if scenario.coordinator == "cluster" and not with_dask:
+            continue
         yield world(scale, name), replace(scenario, branches=scale.simulated, workers=scale.fleet)
 
 
 def _saturations(scale: Scale, results: Results) -> Iterator[tuple[Case, Scenario]]:
-    for name, placement_us in placements(results).items():
+    for each in coordinators(results):
         for each_s in scale.lasting_s:
-            case = saturation(scale, name, each_s)
+            case = saturation(scale, each.name, each_s)
             yield case, replace(CALM, branches=case.n, workers=scale.fleet, typical_s=each_s, spread=0.0, is_busy=True,
-                                placement_s=placement_us / 1e6)  # fmt: skip
+                                coordinator=each.kind, placement_s=each.placement_us / 1e6)  # fmt: skip
 
 
 def _simulated(scenario: Scenario, python: Path, code: Path) -> Sample:

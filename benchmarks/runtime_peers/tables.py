@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from engine_peers.case import Case
 from engine_peers.results import Results
 from engine_peers.tables import SIZES, both, floors_table, notes, number, section, table
-from runtime_peers.costs import placements
+from runtime_peers.costs import SIMULATED, coordinators
 from runtime_peers.floors import floors
 from runtime_peers.plan import BRANCHING, PEERS
-from runtime_peers.scale import BARE, PEER, WORLDS
+from runtime_peers.scale import BARE, WORLDS
 
 
 def markdown(results: Results) -> str:
@@ -20,7 +20,7 @@ def markdown(results: Results) -> str:
         section("What the runtimes are held to", floors_table(floors(results))),
         section("One yield, limit 64: CPU µs a branch of the coordinating process (wall)", _overhead(results)),
         section("Bytes on disk, KB a branch", _disk(results)),
-        section("Dask alone: branches sent in batches", _batches(results)),
+        section("Branches sent one by one and in batches, two workers", _batches(results)),
         section("Killed half-way and resumed", _kills(results)),
         section("Branches that compute, on one worker and on two", _workers(results)),
         section("Where it was wrong", _wrong(results)),
@@ -67,8 +67,12 @@ def _disk(results: Results) -> Iterator[str]:
 
 
 def _batches(results: Results) -> Iterator[str]:
-    rows = [(case.variant, both(results, "dask", case)) for case in results.cases("batches")]
-    yield from table(("branches a message", "CPU µs a branch (wall)"), sorted(rows, key=lambda row: int(row[0])))
+    rows = []
+    for case in results.cases("batches"):
+        for peer in ("cluster", "dask"):
+            label = f"{PEERS[peer].label}, {f'limit {case.limit}' if case.limit else f'{case.variant} to a task'}"
+            rows.append((label, both(results, peer, case)))
+    yield from table(("", "CPU µs a branch (wall)"), rows)
 
 
 def _kills(results: Results) -> Iterator[str]:
@@ -103,14 +107,14 @@ def _workers(results: Results) -> Iterator[str]:
 
 def _worlds(results: Results) -> Iterator[str]:
     rows, cases = [], {case.work: case for case in results.cases("scale")}
-    bare_us = results.cpu_us(PEER, cases[BARE]) if BARE in cases else None
+    bare_us = results.cpu_us(SIMULATED, cases[BARE]) if BARE in cases else None
     for name in WORLDS:
-        if name in cases and (cpu_us := results.cpu_us(PEER, cases[name])) is not None:
+        if name in cases and (cpu_us := results.cpu_us(SIMULATED, cases[name])) is not None:
             case = cases[name]
             grown, ideal_s, lost, hedged, share = (
-                results.extra(PEER, case, extra) for extra in ("grown_bytes", "ideal_s", "lost", "hedged", "share")
+                results.extra(SIMULATED, case, extra) for extra in ("grown_bytes", "ideal_s", "lost", "hedged", "share")
             )
-            took_s = (results.wall_us(PEER, case) or 0) * case.n / 1e6
+            took_s = (results.wall_us(SIMULATED, case) or 0) * case.n / 1e6
             over = None if bare_us is None else cpu_us - bare_us
             rows.append((name, *(number(each) for each in (cpu_us, over, grown and grown / 1e6, took_s, ideal_s,
                                                            share and share * 100, lost, hedged))))  # fmt: skip
@@ -122,8 +126,8 @@ def _worlds(results: Results) -> Iterator[str]:
 
 
 def _costs(results: Results) -> Iterator[str]:
-    rows = [(name, number(cost)) for name, cost in placements(results).items() if cost]
-    yield from table(("CPU µs a branch", "beyond the engine's own"), rows)
+    rows = [(each.name, number(each.placement_us)) for each in coordinators(results) if each.placement_us]
+    yield from table(("measured, CPU µs a branch", "beyond what is simulated"), rows)
 
 
 def _saturation(results: Results) -> Iterator[str]:
@@ -132,14 +136,15 @@ def _saturation(results: Results) -> Iterator[str]:
     rows = []
     for name in _by_cost(results):
         found = {float(case.work): case for case in cases if case.variant == name}
-        shares = [results.extra(PEER, found[each_s], "share") if each_s in found else None for each_s in lasting_s]
+        shares = [results.extra(SIMULATED, found[each_s], "share") if each_s in found else None for each_s in lasting_s]
         rows.append([name, *("" if share is None else f"{share * 100:.0f}%" for share in shares)])
     workers = f"{cases[0].limit:,} workers, branches of" if cases else ""
     yield from table((workers, *(f"{each_s:g} s" for each_s in lasting_s)), rows)
 
 
 def _by_cost(results: Results) -> Iterable[str]:
-    return (name for name in placements(results) if any(case.variant == name for case in results.cases("saturation")))
+    known = {case.variant for case in results.cases("saturation")}
+    return (each.name for each in coordinators(results) if each.name in known)
 
 
 def _limits(results: Results) -> Iterator[str]:
@@ -148,7 +153,7 @@ def _limits(results: Results) -> Iterator[str]:
     for name in _by_cost(results):
         cases = [case for case in results.cases("saturation") if case.variant == name]
         shortest = min(cases, key=lambda case: float(case.work))
-        wall_us = results.wall_us(PEER, shortest)
+        wall_us = results.wall_us(SIMULATED, shortest)
         if wall_us:
             busy = (f"{workers * wall_us / 1e6:,.3g} s" for workers in (10, 100, 1_000, 10_000))
             rows.append((name, f"{1e6 / wall_us:,.0f}", *busy))

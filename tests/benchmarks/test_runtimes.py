@@ -13,12 +13,12 @@ from engine_peers.results import Results
 from engine_peers.worker import Sample
 from fanfold.testing import clock
 from runtime_peers import kills, tables
-from runtime_peers.costs import placements
+from runtime_peers.costs import SIMULATED, TWO_WORKERS, coordinators
 from runtime_peers.fleet import Fleet, Scenario
 from runtime_peers.floors import floors
 from runtime_peers.flows import Mark, leave, marks_in
-from runtime_peers.plan import BATCHES, FULL, PEERS, QUICK, SECTIONS, cells, overhead
-from runtime_peers.scale import BARE, HARSH, PEER, WORLDS, world
+from runtime_peers.plan import BATCHES, FULL, PEERS, QUICK, SECTIONS, cells, few_at_once, overhead
+from runtime_peers.scale import BARE, HARSH, WORLDS, world
 from runtime_peers.simulate import Simulated, simulated
 
 CASE = overhead(1_000)
@@ -52,7 +52,7 @@ def test_quick_run_measures_every_planned_case(quick: tuple[int, Path]) -> None:
     results = Results.load(quick[1] / "runtimes.json")
     planned = {(cell.peer, cell.case) for cell in cells(QUICK, SECTIONS, with_peers=False)}
     planned |= {("native-journal", kills.killing(QUICK))}
-    planned |= {(PEER, world(QUICK, name)) for name in WORLDS}
+    planned |= {(SIMULATED, world(QUICK, name)) for name, each in WORLDS.items() if each.coordinator != "cluster"}
     assert planned <= set(results.samples)
 
 
@@ -95,23 +95,29 @@ def test_full_plan_has_every_case_that_a_floor_stands_on() -> None:
     assert [floor.what for floor in floors(results) if floor.figure is None] == []
 
 
-def test_placement_costs_what_the_runtime_takes_beyond_the_engine() -> None:
-    results = measured(native=10.0, native_journal=60.0, cluster=310.0)
-    assert placements(results) == pytest.approx({
-        "the engine": 0.0,
-        "with its journal": 50.0,
-        "on a Dask cluster": 300.0,
-    })  # fmt: skip
+def test_coordinator_costs_what_a_runtime_takes_beyond_what_is_simulated() -> None:
+    results = measured(native=10.0, native_journal=60.0)
+    results.add("cluster", few_at_once(1_000), Sample(cpu_s=0.5, wall_s=1.0, runs=1))
+    results.add(SIMULATED, TWO_WORKERS, Sample(cpu_s=0.1, wall_s=1.0, runs=1))
+    assert [(each.kind, each.placement_us) for each in coordinators(results)] == [
+        ("engine", 0.0),
+        ("engine", pytest.approx(50.0)),
+        ("cluster", 0.0),
+        ("cluster", pytest.approx(400.0)),
+    ]
 
 
-def test_branches_in_batches_are_told_by_their_own_share() -> None:
+def test_branches_in_batches_cost_their_own_share() -> None:
     results = Results()
     for cell in cells(FULL, ("batches",), with_peers=True):
-        results.add(cell.peer, cell.case, Sample(cpu_s=cell.case.n / 1e6 * 900 / int(cell.case.variant), runs=1))
-    assert list(placements(results).values()) == pytest.approx([0.0, *(900 / size for size in BATCHES[1:])])
+        if cell.peer == "dask":
+            sample = Sample(cpu_s=cell.case.n / 1e6 * 900 / int(cell.case.variant), runs=1)
+            results.add(cell.peer, cell.case, sample)
+    found = [each.placement_us for each in coordinators(results)]
+    assert found == pytest.approx([0.0, *(900 / size for size in BATCHES)])
 
 
-@pytest.mark.parametrize("coordinator", ["engine", "none"])
+@pytest.mark.parametrize("coordinator", ["engine", "cluster", "none"])
 def test_simulated_run_does_every_branch_whatever_befalls_its_workers(coordinator: str) -> None:
     came = simulated(replace(FEW, lives_s=30.0, coordinator=coordinator))
     assert came.done == 300
@@ -210,7 +216,7 @@ def test_tables_of_a_simulation_tell_what_the_coordinator_adds() -> None:
     results = Results()
     for name, cpu_us in ((BARE, 14.0), ("stragglers and deaths", 37.0)):
         case = world(FULL, name)
-        results.add(PEER, case, Sample(cpu_s=cpu_us * case.n / 1e6, wall_s=2_000.0, runs=1, extra=EXTRA))
+        results.add(SIMULATED, case, Sample(cpu_s=cpu_us * case.n / 1e6, wall_s=2_000.0, runs=1, extra=EXTRA))
     assert "| stragglers and deaths | 37.0 | 23.0 | 100 | 2,000 | 1,000 | 50 | 4 | 0 |" in tables.scale_markdown(
         results
     )
@@ -227,7 +233,7 @@ def test_tables_are_put_between_the_marks_of_both_pages(tmp_path: Path, monkeypa
     for name, (begin, end) in (("benchmarks.md", runtimes.MARKS), ("scale.md", runtimes.SCALE_MARKS)):
         (docs / name).write_text(f"# Before\n\n{begin}\nfigures of another run\n{end}\n\nafter\n")
     results = measured(langgraph=200.0, plain=200.0)
-    results.add(PEER, world(FULL, BARE), Sample(cpu_s=1.0, wall_s=1.0, runs=1, extra=EXTRA))
+    results.add(SIMULATED, world(FULL, BARE), Sample(cpu_s=1.0, wall_s=1.0, runs=1, extra=EXTRA))
     results.save(tmp_path / "runtimes.json")
     assert runtimes.main(["--again", "--docs", "--out", str(tmp_path)]) == 0
     for name, figures in (("benchmarks.md", "LangGraph runtime / plain LangGraph"), ("scale.md", BARE)):
