@@ -129,15 +129,15 @@ async def test_what_a_node_returns_is_nobody_elses() -> None:
 async def test_what_sends_have_in_common_is_frozen_once(monkeypatch: pytest.MonkeyPatch) -> None:
     frozen: list[Any] = []
 
-    def noted(value: Any) -> Any:
-        frozen.append(value)
-        return freeze(value)
+    def noted(value: Any, **options: Any) -> Any:
+        frozen.append(value.get("rules", value) if isinstance(value, dict) else value)
+        return freeze(value, **options)
 
     monkeypatch.setattr("fanfold.runtimes.langgraph.snapshots.freeze", noted)
     for sends, shared in ((whole, None), (small, Review)):
         frozen.clear()
         await graph_of(isolated(review, shared=shared), sends).ainvoke(begun(50))
-        assert sum(value == RULES for value in frozen) <= 2
+        assert 1 <= sum(value == RULES for value in frozen) <= 2
 
 
 async def test_a_later_run_with_the_same_objects_sees_what_has_become_of_them() -> None:

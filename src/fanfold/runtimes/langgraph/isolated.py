@@ -74,7 +74,9 @@ def isolated(
 
 def shared_state(checkpoint: str | None, shared: type | None) -> dict[str, Any]:
     """A view of the graph's state as the superstep began; without a schema there is none."""
-    return {} if shared is None else _view(checkpoint, values_here(fields_of(shared)))
+    if shared is None:
+        return {}
+    return snapshots.of_state(checkpoint, shared, lambda: values_here(fields_of(shared))).view()
 
 
 def joined(sent: Any, state: Mapping[str, Any], shared: type | None) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from threading import Lock
 from typing import Any, Final
 
@@ -33,19 +34,33 @@ class Snapshots:
         if step is None:
             return freeze(value)
         with self._lock:
-            known = self._steps.setdefault(step, _Step())
-            self._steps.move_to_end(step)
-            while len(self._steps) > MOST_STEPS:
-                self._steps.popitem(last=False)
-            return known.of(value)
+            return self._at(step).of(value)
+
+    def of_state(self, step: str | None, schema: type, read: Callable[[], dict[str, Any]]) -> Frozen[dict[str, Any]]:
+        """The snapshot of the graph's state in this step, of the fields that a schema has; it is read once."""
+        if step is None:
+            return freeze(read(), name="the state", as_type=schema)
+        with self._lock:
+            states = self._at(step).states
+            if schema not in states:
+                states[schema] = freeze(read(), name="the state", as_type=schema)
+            return states[schema]
+
+    def _at(self, step: str) -> _Step:
+        known = self._steps.setdefault(step, _Step())
+        self._steps.move_to_end(step)
+        while len(self._steps) > MOST_STEPS:
+            self._steps.popitem(last=False)
+        return known
 
 
 class _Step:
-    """One superstep's snapshots, by the identity of what was frozen."""
+    """One superstep's snapshots: of states by schema, of other values by identity."""
 
-    __slots__ = ("_kept", "_met")
+    __slots__ = ("_kept", "_met", "states")
 
     def __init__(self) -> None:
+        self.states: dict[type, Frozen[dict[str, Any]]] = {}
         self._met: set[int] = set()
         self._kept: dict[int, tuple[Any, Frozen[Any]]] = {}  # with the value, so that its id stays its own
 
