@@ -32,7 +32,7 @@ from fanfold.runtimes.langgraph.branches import Branches, Payload, Record, folde
 from fanfold.runtimes.langgraph.channels import overwriting
 from fanfold.runtimes.langgraph.place import values_here
 from fanfold.runtimes.langgraph.runs import Passing, Run
-from fanfold.runtimes.run import Options, Runtime, made, update_of, viewed, within
+from fanfold.runtimes.run import Options, Runtime, made, update_by, update_of, viewed, within
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
@@ -147,7 +147,7 @@ class Invocation:
         """What a step writes to the graph's state."""
         with self._within():
             before = self._state_of(values)
-            update = Done(name_of(step), await step(viewed(self.plan.flow, before)), 0.0, 0.0)
+            update = Done(name_of(step), await update_by(self.plan.flow, step, before), 0.0, 0.0)
             self.has_ended = step in self.plan.flow.finish[-1:]
             return self._folded(values, before, [update])
 
