@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -92,10 +93,27 @@ def journaled(flow: Flow[Any], hops: tuple[Hop, ...], journal: Journal) -> tuple
     """
     try:
         return tuple(
-            journal.wrap(hop, returns=type_of(flow, own), name=f"{flow.name}: {name_of(own)}", version=flow.version)
+            journal.wrap(
+                _in_place_of(own, hop),
+                returns=type_of(flow, own),
+                name=f"{flow.name}: {name_of(own)}",
+                version=flow.version,
+            )
             for own, hop in zip(flow.hops, hops, strict=True)
         )
     except JournalError as error:
         if error.message.startswith("two functions"):
             error.hint = "name the flows differently, or have items and state carry what their functions depend on"
         raise
+
+
+def _in_place_of(own: Hop, hop: Hop) -> Hop:
+    """A stand-in that says for whom: each run has other ones, and to a journal they are the same."""
+    if hop is own:
+        return hop
+
+    @functools.wraps(own)
+    async def stand_in(value: Any, state: Any) -> Any:
+        return await hop(value, state)
+
+    return stand_in
