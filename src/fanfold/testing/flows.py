@@ -16,8 +16,8 @@ What a branch can do, as `[name, *arguments]`; each puts what it has to say into
     log TEXT            write a line into the log
     fail TEXT           raise a RuntimeError
     flaky N             raise an OSError before the Nth attempt
-    give VALUE          return this as the update, whatever it is
-    give_state          return the state as the update
+    give VALUE          return this as the update, whatever it is; in the last hop
+    give_state          return the state as the update; in the last hop
     nest JOBS           run these jobs, each `[key, act, ...]`, in a flow inside of this branch
     context             note what the context's label is
     place               note the keys from the outermost branch to this one
@@ -173,10 +173,16 @@ class Form(BaseModel):
 
 @dataclass
 class Part:
-    """What one hop passes on to the next."""
+    """What one hop passes on to the next, of which this is the number."""
 
     job: Job
-    added: Added
+    added: Added = field(default_factory=Added)
+    hop: int = 0
+
+    @property
+    def acts(self) -> list[Act]:
+        """What this hop does."""
+        return self.job.hops[self.hop] if self.hop < len(self.job.hops) else []
 
 
 @dataclass(frozen=True)
@@ -240,33 +246,32 @@ def values_of(state: Any) -> dict[str, Any]:
 
 async def only(item: Job, state: Any) -> Any:
     """The single hop of a branch."""
-    return await _done(Part(item, {}), state, 0)
+    return await _update(Part(item), state)
 
 
 async def first(item: Job, state: Any) -> Part:
     """The first hop of several."""
-    return await _part(Part(item, {}), state, 0)
+    return await _passed(Part(item), state)
 
 
 async def second(part: Part, state: Any) -> Part:
     """A hop between others."""
-    return await _part(part, state, 1)
+    return await _passed(part, state)
 
 
 async def last(part: Part, state: Any) -> Any:
     """The last hop of several."""
-    return await _done(part, state, len(part.job.hops) - 1)
+    return await _update(part, state)
 
 
-async def _part(part: Part, state: Any, hop: int) -> Part:
-    for act in part.job.hops[hop : hop + 1]:
-        for name, *arguments in act:
-            await _ACTS[name](part, state, *arguments)
-    return part
+async def _passed(part: Part, state: Any) -> Part:
+    for name, *arguments in part.acts:
+        await _ACTS[name](part, state, *arguments)
+    return replace(part, hop=part.hop + 1)
 
 
-async def _done(part: Part, state: Any, hop: int) -> Any:
-    for name, *arguments in [act for acts in part.job.hops[hop : hop + 1] for act in acts]:
+async def _update(part: Part, state: Any) -> Any:
+    for name, *arguments in part.acts:
         if name == "give":
             return arguments[0]
         if name == "give_state":
@@ -280,6 +285,10 @@ def _add(part: Part, **values: Any) -> None:
     for name, value in values.items():
         reducer = fields[name].reducer if (fields := fields_of(Board)).get(name) else None
         added[name] = reducer(added[name], value) if name in added and reducer else value
+
+
+async def _gives_nothing(_: Part, __: Any, *___: Any) -> None:
+    """Only the last hop gives updates."""
 
 
 async def _adds(part: Part, _: Any, name: str, value: Any) -> None:
@@ -377,6 +386,8 @@ async def _starts_child(part: Part, state: Any) -> None:
 
 _ACTS: dict[str, Callable[..., Awaitable[None]]] = {
     "add": _adds,
+    "give": _gives_nothing,
+    "give_state": _gives_nothing,
     "see": _sees,
     "spoil": _spoils,
     "touch": _touches,

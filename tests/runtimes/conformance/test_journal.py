@@ -49,6 +49,15 @@ async def test_a_run_that_finished_gives_the_same_again_without_a_branch(
     assert [outcome.index for outcome in again.outcomes] == [0, 1, 2]
 
 
+async def test_a_flow_may_run_twice_with_one_journal(runtime: Runtime, path: Path, log: str) -> None:
+    for _ in range(2):
+        async with Journal.open(path, run="monday", version="1") as journal:
+            for key in "aab":
+                result = await two_hops.run(board(job(key, BEGINS, *MIXED), log=log), runtime=runtime, journal=journal)
+                assert result.state["count"] == 1
+    assert begun(log) == ["a", "a", "b"]
+
+
 async def test_only_what_failed_is_run_again(runtime: Runtime, path: Path, log: str) -> None:
     begin = board(job("a", BEGINS, *MIXED), job("b", BEGINS, ["fail", "no luck"]), log=log)
     for _ in range(2):

@@ -108,8 +108,15 @@ def spelled(value: Any) -> str:
 
 
 def told(outcome: Outcome[Any]) -> str:
-    """What an outcome says, the same on every runtime."""
-    said = str(outcome.error) if isinstance(outcome, Failed) else spelled(outcome.value)
+    """What an outcome says, but for what depends on where it ran.
+
+    An error from another process names its type in front. Fields of an update that was JSON are in the schema's order;
+    a fold takes them in that order anyway.
+    """
+    if isinstance(outcome, Failed):
+        said = str(outcome.error).rpartition(": ")[2]
+    else:
+        said = spelled(dict(sorted(outcome.value.items())) if outcome.value else outcome.value)
     return f"{outcome.index} {outcome.key} {type(outcome).__name__} {outcome.attempts} {said}"
 
 
