@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fanfold.engine import Done, Failed, Outcome
+from fanfold.engine import DeadlineExceeded, Done, Failed, Outcome
+from fanfold.errors import FanfoldError
 from fanfold.fix.attempt import Attempted
 from fanfold.fix.bench import Workplace
 from fanfold.fix.record import Run
-from fanfold.git import Inbox, ParcelError, pack_change
+from fanfold.git import GitError, Inbox, pack_change
 
 
 async def sent(workplace: Workplace, attempted: Attempted) -> Attempted:
@@ -25,13 +26,13 @@ async def received(run: Run, outcome: Outcome[Attempted]) -> Outcome[Attempted]:
     base, or none. Whether it is good is seen again when all changes are checked together.
     """
     if not isinstance(outcome, Done):
-        return outcome
+        return replace(outcome, error=_as_raised(outcome.error))
     attempted = _its_own(run, outcome)
     if attempted.change is None or (attempted.parcel is None and not run.elsewhere):
         return replace(outcome, value=attempted)
     try:
         change = await (await _inbox(run)).take(attempted.parcel or "", base=run.repository.head, only={outcome.key})
-    except ParcelError as error:
+    except GitError as error:
         return Failed(outcome.key, error, outcome.started_s, outcome.elapsed_s, outcome.attempts, outcome.index)
     return replace(outcome, value=replace(attempted, change=change, parcel=None))
 
@@ -46,3 +47,17 @@ async def _inbox(run: Run) -> Inbox:
     if run.inbox is None:
         run.inbox = await run.closing.enter_async_context(Inbox(run.repository))
     return run.inbox
+
+
+def _as_raised(error: Exception) -> Exception:
+    """An error of Fanfold's own that a runtime told from elsewhere, as it would have been raised here.
+
+    Such an error has the original's type as text: there is no telling what would be unpickled.
+    """
+    name, text = getattr(error, "type_name", ""), getattr(error, "text", "")
+    if not (isinstance(name, str) and name.startswith("fanfold.") and isinstance(text, str)):
+        return error
+    kind = DeadlineExceeded if name.rpartition(".")[2] == DeadlineExceeded.__name__ else FanfoldError
+    made = kind(text, hint=getattr(error, "hint", None))
+    made.__cause__ = error
+    return made

@@ -95,39 +95,35 @@ async def prepare_worker(data: bytes) -> AsyncIterator[Workplace]:
             isn't there; or the data is of another version.
         BundleError: the commit can't be unpacked.
     """
-    view = memoryview(data)
-    end = data.index(b"\n")
-    cargo, bundle = Cargo.from_json(bytes(view[:end])), Bundle.read(view[end + 1 :])
+    cargo, bundle = _read(data)
     settings, shares = cargo.brief.settings, cargo.cache.is_dir()
     home = cargo.workspaces if shares else workspaces_home(settings)
     agent = agent_for(settings.agent, settings)
-    async with contextlib.AsyncExitStack() as stack:
-        repository = await stack.enter_async_context(unpacked(bundle, home=home))
-        pool = await stack.enter_async_context(WorkspacePool(repository, home=home))
-        project = cargo.project if shares else replace(find_project(repository.root), root=repository.root)
-        checkers = checkers_for(repository.root, _specs(settings, cargo.brief.checkers))
-        cache = cargo.cache if shares else Path(stack.enter_context(_scratch()))
-        _refuse_other(cargo, await versions(checkers, repository.root, project, cache))
-        if not shares:
-            await _refuse_other_findings(cargo, checkers, project, pool, cache)
-        tester = _tester(cargo, repository, project, pool)
-        if tester is not None:
-            await stack.enter_async_context(tester.running(at_once=False))
-        bench = bench_of(
-            cargo.brief,
-            repository=repository,
-            project=project,
-            pool=pool,
-            agent=agent,
-            checkers=checkers,
-            cache=cache,
-            tester=tester,
-        )
-        yield Workplace(bench=bench, elsewhere=True)
+    with tempfile.TemporaryDirectory(prefix="fanfold-", ignore_cleanup_errors=True) as scratch:
+        cache = cargo.cache if shares else Path(scratch)
+        async with unpacked(bundle, home=home) as repository, WorkspacePool(repository, home=home) as pool:
+            project = cargo.project if shares else replace(find_project(repository.root), root=repository.root)
+            checkers = checkers_for(repository.root, _specs(settings, cargo.brief.checkers))
+            _refuse_other(cargo, await versions(checkers, repository.root, project, cache))
+            if not shares:
+                await _refuse_other_findings(cargo, checkers, project, pool, cache)
+            async with _tester(cargo, repository, project, pool) as tester:
+                bench = bench_of(
+                    cargo.brief,
+                    repository=repository,
+                    project=project,
+                    pool=pool,
+                    agent=agent,
+                    checkers=checkers,
+                    cache=cache,
+                    tester=tester,
+                )
+                yield Workplace(bench=bench, elsewhere=True)
 
 
-def _scratch() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="fanfold-", ignore_cleanup_errors=True)
+def _read(data: bytes) -> tuple[Cargo, Bundle]:
+    end = data.find(b"\n")
+    return Cargo.from_json(data[: max(end, 0)]), Bundle.read(memoryview(data)[end + 1 :])
 
 
 def _specs(settings: FixSettings, names: Sequence[str]) -> tuple[str, ...]:
@@ -182,8 +178,9 @@ async def _refuse_other_findings(
     if differing := sorted((here - there) + (there - here)):
         one = differing[0]
         where = "this worker" if one in here - there else "the coordinator"
+        count = "1 finding differs" if len(differing) == 1 else f"{len(differing)} findings differ"
         raise FixError(
-            f"{len(differing)} findings differ between this worker and the coordinator: "
+            f"{count} between this worker and the coordinator: "
             f"{one.checker} {one.rule} at {one.path}:{one.line} is found on {where} only",
             hint="install what the project depends on in the same versions on both",
         )
@@ -213,18 +210,25 @@ class _Tester(Tester):
         return part
 
 
-def _tester(cargo: Cargo, repository: Repository, project: Project, pool: WorkspacePool) -> Tester | None:
+@contextlib.asynccontextmanager
+async def _tester(
+    cargo: Cargo, repository: Repository, project: Project, pool: WorkspacePool
+) -> AsyncIterator[Tester | None]:
+    """The suite here; it runs on the base when the first change is to be tested."""
     settings = cargo.brief.settings
     if settings.tests == "none":
-        return None
+        yield None
+        return
     suite = find_suite(repository.root, project, settings.test_command, settings.test_deadline_s)
-    if suite is None and cargo.tested:
+    if suite is not None:
+        tester = _Tester(suite, pool, cargo.brief.base)
+        tester.must_run = cargo.tested
+        async with tester.running(at_once=False):
+            yield tester
+    elif cargo.tested:
         raise FixError(
             "there is no pytest on this worker for the project's tests",
             hint=f"install it into {project.environment or project.python}, or test at the end only: --tests final",
         )
-    if suite is None:
-        return None
-    tester = _Tester(suite, pool, cargo.brief.base)
-    tester.must_run = cargo.tested
-    return tester
+    else:
+        yield None
