@@ -38,7 +38,7 @@ class Tester:
 
     @contextlib.asynccontextmanager
     async def running(self, *, at_once: bool = True) -> AsyncIterator[None]:
-        """Start the base's run, at once or when it is needed; on the way out it is stopped where nobody waited for it."""
+        """Start the base's run, at once or once it is needed; on the way out it is stopped where nobody waits."""
         if at_once:
             self._base = self._start()
         try:
