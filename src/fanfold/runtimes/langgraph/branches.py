@@ -7,12 +7,12 @@ import functools
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypedDict
 
-from fanfold.engine import Done, Failed, FailedBefore, Freezer, Frozen, Outcome, fields_of
+from fanfold.engine import Done, Failed, FailedBefore, Freezer, Frozen, Outcome
 from fanfold.engine.items import Items
 from fanfold.engine.journal.ledger import failure
 from fanfold.engine.journal.states import item_hash
 from fanfold.runtimes.flow import Flow, FlowError
-from fanfold.runtimes.langgraph.typed import restorer
+from fanfold.runtimes.langgraph.typed import typed
 from fanfold.runtimes.native import Hop
 from fanfold.runtimes.run import update_of
 
@@ -127,15 +127,7 @@ def outcome_of(flow: Flow[Any], record: Record) -> Outcome[Any]:
 
 def folded_of(flow: Flow[Any], record: Record) -> Done[Any]:
     """What is folded of it: of a failure what was made of it then."""
-    return Done(record["key"], _typed(flow, record["update"]), 0.0, 0.0, index=record["index"])
-
-
-def _typed(flow: Flow[Any], update: Any) -> Any:
-    """An update that a saver brought back."""
-    if not isinstance(update, dict):
-        return update
-    fields = fields_of(flow.state)
-    return {name: restorer(fields[name].type)(value) if name in fields else value for name, value in update.items()}
+    return Done(record["key"], typed(flow, record["update"]), 0.0, 0.0, index=record["index"])
 
 
 async def _to_its_end(work: Any) -> None:

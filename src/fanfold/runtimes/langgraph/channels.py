@@ -13,7 +13,6 @@ from fanfold.engine import detach, fields_of
 from fanfold.engine.reducers import Reducer
 from fanfold.engine.schema import Field
 from fanfold.runtimes.flow import Flow
-from fanfold.runtimes.langgraph.typed import restorer
 from fanfold.runtimes.run import has_default
 
 BRANCHES = "__fanfold_branches__"
@@ -23,16 +22,6 @@ NOTHING: Any = LastValue(object).checkpoint()  # LangGraph's own sentinel, which
 OVERWRITE = "__overwrite__"
 
 _typed_dict: Any = TypedDict  # mypy knows no fields that come from elsewhere
-
-
-class Plain(LastValue[Any]):
-    """A field that holds what was written last; from a checkpoint it comes back as its type says."""
-
-    __slots__ = ()
-
-    def from_checkpoint(self, checkpoint: Any) -> Any:
-        """The channel as it was saved."""
-        return super().from_checkpoint(checkpoint if checkpoint is NOTHING else restorer(self.typ)(checkpoint))
 
 
 class Reduced(BinaryOperatorAggregate[Any]):
@@ -59,8 +48,8 @@ class Reduced(BinaryOperatorAggregate[Any]):
         return self._with(self.value)
 
     def from_checkpoint(self, checkpoint: Any) -> Reduced:
-        """The channel as it was saved; what it holds comes back as its type says."""
-        return self._with(checkpoint if checkpoint is NOTHING else restorer(self.typ)(checkpoint))
+        """The channel as it was saved."""
+        return self._with(checkpoint)
 
     def update(self, values: Sequence[Any]) -> bool:
         """Take what is added; whether there was anything."""
@@ -114,9 +103,9 @@ def _annotated(flow: Flow[Any]) -> dict[str, Any]:
     return {name: Annotated[field.type, _channel(flow, field)] for name, field in fields_of(flow.state).items()}
 
 
-def _channel(flow: Flow[Any], field: Field) -> Plain | Reduced:
+def _channel(flow: Flow[Any], field: Field) -> LastValue[Any] | Reduced:
     if field.reducer is None:
-        channel: Plain | Reduced = Plain(field.type)
+        channel: LastValue[Any] | Reduced = LastValue(field.type)
     else:
         start = None if has_default(flow.state, field.name) else field.start
         channel = Reduced(field.type, field.reducer, start)

@@ -51,7 +51,7 @@ class FlowGraph(CompiledStateGraph[Any, Any, Any, Any]):
         answer = await super().ainvoke(input, config, **kwargs)
         return added_to_parent(self.plan.flow, input, answer, config)
 
-    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]: # noqa: A002
+    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:  # noqa: A002
         """As `astream`, for code that isn't async."""
         return stepwise(self.astream(input, config, **kwargs))
 

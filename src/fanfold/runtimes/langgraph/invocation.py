@@ -32,6 +32,7 @@ from fanfold.runtimes.langgraph.branches import Branches, Payload, Record, folde
 from fanfold.runtimes.langgraph.channels import overwriting
 from fanfold.runtimes.langgraph.place import values_here
 from fanfold.runtimes.langgraph.runs import Passing, Run
+from fanfold.runtimes.langgraph.typed import typed
 from fanfold.runtimes.run import Options, Runtime, made, update_by, update_of, viewed, within
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class Invocation:
         self._state = state
         self._options = options
         self._runtime: Runtime = runtime or LangGraph()
+        self._stale: set[str] = set()
         self._seen: Mapping[str, Any] | None = None if state is None else values_of(state)
         given = options.limit if options else plan.limit
         # A limit that others share isn't lowered for this run: then LangGraph holds the graph to `most`, too.
@@ -215,7 +217,9 @@ class Invocation:
         if on_event is not None:
             on_event(told[0])
         was, now = values_of(before), values_of(after)
-        names = [name for name in now if name in told[0].fields or name not in values or _differ(was, now, name)]
+        known = values.keys() - self._stale - set(told[0].fields)
+        names = [name for name in now if name not in known or _differ(was, now, name)]
+        self._stale = set()
         new = {name: now[name] for name in names}
         self._state, self._seen = after, {**values, **new}
         return overwriting(flow, new)
@@ -223,7 +227,12 @@ class Invocation:
     def _state_of(self, values: Mapping[str, Any]) -> Any:
         """The flow's state with these values: the very object that they were made of, where it is known."""
         seen = self._seen
-        if seen is None or seen.keys() != values.keys() or any(seen[name] is not values[name] for name in seen):
+        if seen is None:
+            # A saver may have brought them back, from a checkpoint or from what the last step was about to write.
+            restored = typed(self.plan.flow, values)
+            self._stale = {name for name in values if restored[name] is not values[name]}
+            self._state, self._seen = made(self.plan.flow, restored), dict(values)
+        elif seen.keys() != values.keys() or any(seen[name] is not values[name] for name in seen):
             self._state, self._seen = made(self.plan.flow, values), dict(values)
         return self._state
 

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
+from operator import is_
 from types import UnionType
 from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin
 
+from fanfold.engine import fields_of
+from fanfold.runtimes.flow import Flow
+
 Restore: TypeAlias = Callable[[Any], Any]
+
+
+def typed(flow: Flow[Any], values: Any) -> Any:
+    """Values of fields of the flow's state, or an update, that may have been saved."""
+    if not isinstance(values, Mapping):
+        return values
+    fields = fields_of(flow.state)
+    return {name: restorer(fields[name].type)(value) if name in fields else value for name, value in values.items()}
 
 
 def restorer(kind: Any) -> Restore:
@@ -63,14 +75,26 @@ def _of_list(part: Any) -> Restore | None:
     each = _restorer(part)
     if each is None:
         return None
-    return lambda value: [each(part) for part in value] if isinstance(value, list) else value
+    return lambda value: _unless_same(value, [each(part) for part in value]) if isinstance(value, list) else value
 
 
 def _of_mapping(part: Any) -> Restore | None:
     each = _restorer(part)
     if each is None:
         return None
-    return lambda value: {key: each(part) for key, part in value.items()} if isinstance(value, dict) else value
+
+    def restore(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        parts = [each(part) for part in value.values()]
+        is_same = all(map(is_, value.values(), parts))
+        return value if is_same else dict(zip(value, parts, strict=True))
+
+    return restore
+
+
+def _unless_same(value: list[Any], restored: list[Any]) -> list[Any]:
+    return value if all(map(is_, value, restored)) else restored
 
 
 def _as_it_is(value: Any) -> Any:
