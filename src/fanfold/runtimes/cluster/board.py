@@ -248,7 +248,7 @@ class Board:
         """A worker's part in the run, to its end."""
         try:
             async with connected(worker, self._terms.security, encrypted=self._terms.is_encrypted) as comm:
-                link = Link(worker, self._capacity(threads), comm, self._freed)
+                link = Link(worker, self._capacity(threads), comm, self._freed, self.options.journal)
                 there = await link.open(self._reference)
                 refuse_difference(of_flow(self._flow), there, worker)
                 self._opened(worker)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any
 
 from fanfold.engine import BranchRetried, Codec, Event, Frozen, detach, freeze
 from fanfold.engine.branch import Branch, Place, current
@@ -20,6 +20,9 @@ from fanfold.runtimes.cluster.wire import Message
 from fanfold.runtimes.flow import Flow
 from fanfold.runtimes.native import Native
 from fanfold.runtimes.run import NoContext, Options, within
+
+if TYPE_CHECKING:
+    from fanfold.runtimes.cluster.far_journal import FarJournal
 
 
 class NothingPrepared:
@@ -58,6 +61,8 @@ class Desk:
                 placed.cancel()
             elif op == "slot":
                 placed.leased.granted()
+            elif op == "told" and placed.journal is not None:
+                placed.journal.answer(message)
 
     async def close(self) -> None:
         """Cancel what runs here, wait until it has ended, and leave the flow's context."""
@@ -110,8 +115,7 @@ class Desk:
                 raise ClusterError("a branch was placed on a worker that isn't prepared")
             given, returned = self._codecs[number]
             value = given.decode(message["value"])
-            placed.enter(message)
-            with within(Native(), Options(context=self._context)):
+            with placed.entered(message, self._context):
                 result = detach(await flow.hops[number](value, state.view()))
             return {"op": "done", "value": returned.encode(result)}
         except asyncio.CancelledError:
@@ -148,12 +152,17 @@ class Placed:
         self.branch = Branch(place, message["key"], message["index"])
         self.branch.attempt = message["attempt"]
         self.branch._started_s = 0.0
+        self.journal = None if message["journaled"] is None else _journal(send, call, message["journaled"])
 
-    def enter(self, message: Message) -> None:
-        """Have the code that is called from here run in the branch."""
+    @contextmanager
+    def entered(self, message: Message, context: Any) -> Iterator[None]:
+        """Code in this block runs in the branch."""
         current.set(self.branch)
         if message["journaled"] is not None:
             _enter_journaled(message["journaled"])
+        journal: Any = self.journal
+        with within(Native(), Options(context=context, journal=journal)):
+            yield
 
     def cancel(self) -> None:
         """Ask the branch to end, for good: it waits for no slot any more."""
@@ -174,6 +183,12 @@ async def prepared(flow: Flow[Any], pack: bytes) -> AsyncIterator[Any]:
         return
     async with flow.prepare_worker(pack) as context:
         yield context
+
+
+def _journal(send: Callable[[Message], None], call: int, journaled: dict[str, Any]) -> FarJournal:
+    from fanfold.runtimes.cluster.far_journal import FarJournal  # noqa: PLC0415 only where there is a journal
+
+    return FarJournal(send, call, journaled["uid"])
 
 
 def _enter_journaled(call: dict[str, Any]) -> None:

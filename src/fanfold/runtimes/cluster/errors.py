@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from fanfold.errors import FanfoldError
 
 
@@ -48,25 +50,31 @@ class WorkerLost(Exception):
 class RemoteError(ClusterError):
     """What a branch raised on a worker, as data; its traceback there is in the notes.
 
+    Each is of a subclass that is called as the original's type, so that reports name it as on every runtime.
+
     Attributes:
         type_name: the qualified name of the original's type, such as `builtins.ValueError`.
-        text: what the original said.
         traceback: the text that Python would have printed on the worker.
         worker: the address of the worker.
     """
 
-    def __init__(self, type_name: str, text: str, *, hint: str | None, traceback: str, worker: str) -> None:
-        short = type_name.rpartition(".")[2]
-        super().__init__(f"{short}: {text}" if text else short, hint=hint)
+    def __init__(self, message: str, *, type_name: str, hint: str | None, traceback: str, worker: str) -> None:
+        super().__init__(message, hint=hint)
         self.type_name = type_name
-        self.text = text
         self.traceback = traceback
         self.worker = worker
         self.add_note(f"On the worker {worker}:\n{traceback}")
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _remade, (self.type_name, self.text, self.hint, self.traceback, self.worker)
+        return remote_error, (self.type_name, self.message, self.hint, self.traceback, self.worker)
 
 
-def _remade(type_name: str, text: str, hint: str | None, traceback: str, worker: str) -> RemoteError:
-    return RemoteError(type_name, text, hint=hint, traceback=traceback, worker=worker)
+def remote_error(type_name: str, message: str, hint: str | None, traceback: str, worker: str) -> RemoteError:
+    """An error of a worker, under the name of the original's type."""
+    return _kind(type_name)(message, type_name=type_name, hint=hint, traceback=traceback, worker=worker)
+
+
+@functools.lru_cache(maxsize=256)
+def _kind(type_name: str) -> type[RemoteError]:
+    module, _, name = type_name.rpartition(".")
+    return type(name, (RemoteError,), {"__module__": module, "__doc__": f"A {type_name} of a worker."})

@@ -7,7 +7,7 @@ from typing import Any
 
 from fanfold.engine.wrapper import message_of
 from fanfold.errors import FanfoldError
-from fanfold.runtimes.cluster.errors import RemoteError
+from fanfold.runtimes.cluster.errors import RemoteError, remote_error
 
 _ENDING = {"builtins.KeyboardInterrupt": KeyboardInterrupt, "builtins.SystemExit": SystemExit}
 
@@ -33,7 +33,7 @@ def remote(data: dict[str, Any], worker: str) -> RemoteError:
     """The error of a worker, as it is told here."""
     hint = None if data["hint"] is None else str(data["hint"])
     type_name, text, traceback = (str(data[part]) for part in ("type", "message", "traceback"))
-    return RemoteError(type_name, text, hint=hint, traceback=traceback, worker=worker)
+    return remote_error(type_name, text, hint, traceback, worker)
 
 
 def _traceback(error: BaseException) -> str:

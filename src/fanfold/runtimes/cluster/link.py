@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
+from typing import TYPE_CHECKING
 
 from fanfold.engine import current_branch
 from fanfold.engine.branch import Branch
@@ -13,6 +14,9 @@ from fanfold.runtimes.cluster.errors import ClusterError, WorkerLost
 from fanfold.runtimes.cluster.failure import raised, remote
 from fanfold.runtimes.cluster.lease import Lease
 from fanfold.runtimes.cluster.wire import OP, Comm, Message, Outbox
+
+if TYPE_CHECKING:
+    from fanfold.engine import Journal
 
 
 @dataclass(eq=False, slots=True)
@@ -31,18 +35,28 @@ class Link:
 
     Args:
         freed: called when there is room for one more.
+        journal: of the run, for the flows inside of its branches.
     Attributes:
         worker: its address.
         capacity: branches at once; None = as many as there are.
         busy: slots that are in use there.
     """
 
-    def __init__(self, worker: str, capacity: int | None, comm: Comm, freed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        worker: str,
+        capacity: int | None,
+        comm: Comm,
+        freed: Callable[[], None],
+        journal: Journal | None,
+    ) -> None:
         self.worker = worker
         self.capacity = capacity
         self.busy = 0
         self._comm = comm
         self._freed = freed
+        self._journal = journal
+        self._answering: set[asyncio.Task[None]] = set()
         self._numbers = count()
         self._calls: dict[int, Call] = {}
         self._outbox = Outbox(comm)
@@ -84,7 +98,7 @@ class Link:
                 if not call.answer.done():
                     call.answer.set_exception(WorkerLost(self.worker))
             self._outbox.finish()
-            await asyncio.wait([writer])
+            await asyncio.wait([writer, *self._answering])
             writer.exception()  # the connection's end, which is known
 
     def bye(self) -> None:
@@ -162,8 +176,17 @@ class Link:
             call.lease.want()
         elif op == "retried":
             call.branch.retried(remote(message["error"], self.worker), message["wait_s"])
+        elif op in {"recall", "record"} and self._journal is not None:
+            task = asyncio.create_task(self._answer(self._journal, message))
+            self._answering.add(task)
+            task.add_done_callback(self._answering.discard)
         elif not call.answer.done():
             call.answer.set_result(message)
+
+    async def _answer(self, journal: Journal, message: Message) -> None:
+        from fanfold.runtimes.cluster.records import answered  # noqa: PLC0415 only where there is a journal
+
+        self._outbox.put(await answered(journal, message))
 
     def _grant(self, number: int) -> None:
         self._calls[number].slots += 1
