@@ -24,14 +24,17 @@ Runner: TypeAlias = Callable[[dict[str, Any]], Awaitable[list[int]]]
 
 @asynccontextmanager
 async def probe(peer: str, case: Case) -> AsyncIterator[Run]:
-    """Set up one run; opening the cluster, the journal and the saver isn't timed."""
+    """Set up one run; opening the cluster, its first run, the journal and the saver aren't timed."""
     figures: dict[str, float] = {}
     state = {"items": list(range(case.n)), "shared": make_state(case.state_bytes), "results": []}
     workers = int(case.variant) if case.variant.isdecimal() else 2
     with tempfile.TemporaryDirectory(prefix="bench-runtimes-") as name:
         folder, run = Path(name), f"run-{next(_runs)}"
         async with runner(peer, FLOWS[case.work], folder, run, limit=case.limit, workers=workers) as going:
-            before_s = children_cpu_s() if peer.startswith("cluster") else None
+            before_s = None
+            if peer.startswith("cluster"):
+                await going({**state, "items": [-1, -2]})  # the workers import the flow
+                before_s = children_cpu_s()
 
             def read(results: list[int]) -> list[int]:
                 figures["disk_bytes"] = bytes_in(folder)

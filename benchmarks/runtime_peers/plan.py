@@ -72,7 +72,7 @@ class Scale:
 
 FULL = Scale()
 QUICK = Scale(
-    branches=(10, 100), most=200, size=100 * KB, killed=60, each_s=0.01, tries=1, spins=8, simulated=2_000, fleet=100,
+    branches=(100,), most=200, size=100 * KB, killed=60, each_s=0.01, tries=1, spins=8, simulated=2_000, fleet=100,
     seeds=1, saturating=5, lasting_s=(1.0, 0.001),
 )  # fmt: skip
 

@@ -17,7 +17,7 @@ from runtime_peers.costs import SIMULATED, TWO_WORKERS, coordinators
 from runtime_peers.fleet import Fleet, Scenario
 from runtime_peers.floors import floors
 from runtime_peers.flows import Mark, leave, marks_in
-from runtime_peers.plan import BATCHES, FULL, PEERS, QUICK, SECTIONS, cells, few_at_once, overhead
+from runtime_peers.plan import BATCHES, FULL, QUICK, SECTIONS, cells, few_at_once, overhead
 from runtime_peers.scale import BARE, HARSH, WORLDS, world
 from runtime_peers.simulate import Simulated, simulated
 
@@ -69,11 +69,19 @@ def test_kept_results_tell_the_same_again(quick: tuple[int, Path]) -> None:
     assert [(quick[1] / name).read_text() for name in ("runtimes.md", "scale.md")] == told
 
 
-def test_langgraph_and_a_cluster_are_measured_beside_the_native_runtime(tmp_path: Path) -> None:
-    peers = [part for peer in PEERS for part in ("--peer", peer)]
+def test_langgraph_and_a_cluster_give_the_results_that_are_expected(tmp_path: Path) -> None:
+    asked = ("langgraph-journal-saver", "plain-saver", "cluster-journal")
+    peers = [part for peer in asked for part in ("--peer", peer)]
     assert runtimes.main(["--quick", "--only", "overhead", *peers, "--out", str(tmp_path)]) == 0
     results = Results.load(tmp_path / "runtimes.json")
-    assert {peer for peer, _ in results.samples} == set(PEERS) - {"dask"}
+    assert {peer for peer, _ in results.samples} == set(asked)
+
+
+@pytest.mark.parametrize("peer", ["langgraph-journal-saver", "plain-saver"])
+def test_killed_langgraph_run_is_resumed(peer: str, tmp_path: Path) -> None:
+    assert runtimes.main(["--quick", "--only", "kills", "--peer", peer, "--out", str(tmp_path)]) == 0
+    (sample,) = Results.load(tmp_path / "runtimes.json").samples[peer, kills.killing(QUICK)]
+    assert (sample.extra["again"] == sample.extra["ended"] > 0) is (peer == "plain-saver")
 
 
 def test_floors_are_ratios_of_one_run() -> None:
