@@ -213,12 +213,15 @@ def alive(pid: int) -> bool:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds daemons through /proc")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("number", "runtime"), [(signal.SIGINT, "native"), (signal.SIGINT, "langgraph"), (signal.SIGTERM, "langgraph")]
+)
 def test_signal_stops_agents_with_their_daemons_and_keeps_what_landed(
-    repository: TemporaryRepository, slow_agent: tuple[str, Path], number: signal.Signals
+    repository: TemporaryRepository, slow_agent: tuple[str, Path], number: signal.Signals, runtime: str
 ) -> None:
     agent, started = slow_agent
-    arguments = command(repository, "a.py", "sub", "--agent-command", agent, "--output-format", "json")
+    options = ("--agent-command", agent, "--output-format", "json", "--runtime", runtime)
+    arguments = command(repository, "a.py", "sub", *options)
     process = subprocess.Popen(
         arguments, cwd=repository.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

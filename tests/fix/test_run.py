@@ -22,6 +22,8 @@ from fanfold.testing.repositories import TemporaryRepository, make_repository
 UNUSED = "import os\nimport sys\n\nprint(sys.argv)\n"
 FIXED = "import sys\n\nprint(sys.argv)\n"
 
+on_each_runtime = pytest.mark.parametrize("runtime", ["native", "langgraph"])
+
 
 @dataclass
 class Doing:
@@ -456,7 +458,8 @@ async def test_test_file_is_left_to_autofix(tmp_path: Path) -> None:
     assert statuses(await fix(repository, tmp_path)) == {"tests/test_a.py": "fixed"}
 
 
-async def test_interrupted_run_keeps_what_landed_and_leaves_nothing_behind(tmp_path: Path) -> None:
+@on_each_runtime
+async def test_interrupted_run_keeps_what_landed_and_leaves_nothing_behind(tmp_path: Path, runtime: str) -> None:
     repository = make_repository(tmp_path / "r", {"a.py": UNUSED, "b.py": UNUSED})
     blocked = asyncio.Event()
 
@@ -468,12 +471,12 @@ async def test_interrupted_run_keeps_what_landed_and_leaves_nothing_behind(tmp_p
             await asyncio.Event().wait()
         await writes(FIXED)(assignment)
 
-    running = asyncio.create_task(fix(repository, tmp_path, Doing(action)))
+    running = asyncio.create_task(fix(repository, tmp_path, Doing(action), runtime=runtime))
     await blocked.wait()
     running.cancel()
     report = await running
     assert report.interrupted
-    assert report.exit_code == 130
+    assert (report.exit_code, report.runtime) == (130, runtime)
     assert statuses(report) == {"a.py": "fixed", "b.py": "cancelled"}
     assert text(repository, report.branch, "a.py") == FIXED
     assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -533,7 +536,8 @@ async def test_type_error_that_a_change_causes_elsewhere_is_refused(tmp_path: Pa
     assert any("use.py:3" in words for words in report.tasks[0].reasons)
 
 
-async def test_change_that_broke_tests_gets_one_more_attempt_that_is_told_of_them(tmp_path: Path) -> None:
+@on_each_runtime
+async def test_change_that_broke_tests_gets_one_more_attempt_that_is_told_of_them(tmp_path: Path, runtime: str) -> None:
     repository = make_repository(tmp_path / "r", SUITE)
 
     async def action(assignment: Assignment) -> None:
@@ -542,7 +546,7 @@ async def test_change_that_broke_tests_gets_one_more_attempt_that_is_told_of_the
         await writes(FIXED if assignment.path == "third.py" else fixed)(assignment)
 
     agent = Doing(action)
-    report = await fix(repository, tmp_path, agent, tests="final")
+    report = await fix(repository, tmp_path, agent, tests="final", runtime=runtime)
     assert statuses(report) == {"left.py": "fixed", "right.py": "fixed", "third.py": "fixed"}
     assert (report.tests.status, report.exit_code) == ("passed", 0)
     again = [assignment for assignment in agent.assignments if assignment.feedback]
@@ -572,9 +576,10 @@ async def test_file_that_can_not_be_read_is_never_left_out_by_a_selection_of_rul
     assert report.exit_code == 1
 
 
-async def test_run_interrupted_while_bisecting_claims_nothing_of_its_result(tmp_path: Path) -> None:
+@on_each_runtime
+async def test_run_interrupted_while_bisecting_claims_nothing_of_its_result(tmp_path: Path, runtime: str) -> None:
     repository = make_repository(tmp_path / "r", SUITE)
-    settings = load_settings(repository.root, {"workspaces": tmp_path / "home", "tests": "final"})
+    settings = load_settings(repository.root, {"workspaces": tmp_path / "home", "tests": "final", "runtime": runtime})
     agent = Doing(writes("def value() -> int:\n    return 9\n"))
 
     def stop(event: object) -> None:

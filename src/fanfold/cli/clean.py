@@ -8,10 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fanfold.cli.deliver import show
-from fanfold.cli.fix import project_root
 from fanfold.cli.output import Quoted
 from fanfold.cli.render.story import Line, Lines
-from fanfold.config import load_settings, workspaces_home
+from fanfold.config import load_settings, project_root, workspaces_home
 from fanfold.git import clean
 
 UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")

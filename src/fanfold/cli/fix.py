@@ -10,7 +10,7 @@ from pathlib import Path
 from fanfold.cli.deliver import deliver
 from fanfold.cli.interrupt import run_until_interrupted
 from fanfold.cli.progress import Progress
-from fanfold.config import load_settings
+from fanfold.config import load_settings, project_root
 from fanfold.errors import FanfoldError
 from fanfold.fix.plan import Request
 from fanfold.fix.report import EXIT_FIXED, EXIT_WORK_REMAINS
@@ -86,11 +86,6 @@ def _request(options: Options, start: Path) -> Request:
         dry_run=options.dry_run,
         diff=options.diff,
     )
-
-
-def project_root(start: Path) -> Path:
-    """The nearest directory with a `.git`, where configuration is looked for; `start` where there is none."""
-    return next((parent for parent in (start, *start.parents) if (parent / ".git").exists()), start)
 
 
 def _consistent(options: Options) -> None:

@@ -34,6 +34,11 @@ class Source:
         return f"environment ({ENVIRONMENT_PREFIX}{name.upper()})" if self.kind == "environment" else self.kind
 
 
+def project_root(start: Path) -> Path:
+    """The nearest directory with a `.git`, where configuration is looked for; `start` where there is none."""
+    return next((parent for parent in (start, *start.parents) if (parent / ".git").exists()), start)
+
+
 def load_settings(root: Path, overrides: Mapping[str, object]) -> FixSettings:
     """The settings for the project at `root`.
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,7 @@ class Run(Workplace):
     scratch: Path
     on_event: OnEvent
     started_s: float
-    closing: AsyncExitStack = field(default_factory=AsyncExitStack)
+    closing: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
     census: Census = field(default_factory=lambda: Census(()))
     uncommitted: tuple[Finding, ...] = ()
     plan: Plan = field(default_factory=Plan)
@@ -85,6 +85,12 @@ class Run(Workplace):
     def phase(self, name: str, detail: str = "") -> None:
         """Tell whoever watches what begins now."""
         self.on_event(Phase(name, detail))
+
+    @contextlib.asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Hold what is alive open; afterwards nothing of the run is at work."""
+        async with self.pool, self.landing.branch, self.closing:
+            yield
 
     def branch_event(self, event: Event) -> None:
         """Tell whoever watches of a branch: of what was attempted, whatever update the branch made of it."""

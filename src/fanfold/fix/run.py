@@ -59,11 +59,11 @@ async def carry_out(
     request: Request, *, agent: Agent | None = None, on_event: OnEvent | None = None, runtime: Runtime | None = None
 ) -> Ended:
     """As `run`, with the state beside the report."""
-    runtime = runtime or runtime_for(
-        request.settings.runtime, cluster=request.settings.cluster, workers=request.settings.workers
-    )
+    settings, started_s = request.settings, time.monotonic()
+    runtime = runtime or runtime_for(settings.runtime, cluster=settings.cluster, workers=settings.workers)
     with tempfile.TemporaryDirectory(prefix="fanfold-", ignore_cleanup_errors=True) as scratch:
-        this = await _prepare(request, agent, on_event or (lambda _: None), runtime.name, Path(scratch))
+        this = await prepare(request, runtime.name, Path(scratch), agent=agent, on_event=on_event)
+        this.started_s = started_s
         state: FixState | None = None
         try:
             state = await _run_flow(this, runtime)
@@ -76,7 +76,7 @@ async def carry_out(
 
 
 async def _run_flow(this: Run, runtime: Runtime) -> FixState:
-    async with this.pool, this.landing.branch, this.closing:
+    async with this.opened():
         result = await FIX.run({}, limit=this.settings.jobs, context=this, runtime=runtime, on_event=this.branch_event)
         return result.state
 
@@ -87,7 +87,17 @@ def _known(this: Run) -> FixState:
     return {"session_id": this.name, "project_root": this.repository.root, "files": files, **results_of(this)}
 
 
-async def _prepare(request: Request, agent: Agent | None, on_event: OnEvent, runtime: str, scratch: Path) -> Run:
+async def prepare(
+    request: Request, runtime: str, scratch: Path, *, agent: Agent | None = None, on_event: OnEvent | None = None
+) -> Run:
+    """The context of a run, with all that can be refused before anything starts refused.
+
+    Args:
+        runtime: the name of what will run the flow.
+        scratch: a directory that lasts as long as the run.
+    Raises:
+        FanfoldError: the request can't be carried out.
+    """
     settings = request.settings
     started_s = time.monotonic()
     repository = await Repository.open(request.start)
@@ -116,7 +126,7 @@ async def _prepare(request: Request, agent: Agent | None, on_event: OnEvent, run
         suite=_suite(settings, repository.root, project),
         landing=Landing(ResultBranch(repository, repository.head, f"fanfold/{name}"), agent_made.name, request.diff),
         scratch=scratch,
-        on_event=on_event,
+        on_event=on_event or (lambda _: None),
         started_s=started_s,
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
 from fanfold.errors import FanfoldError
@@ -58,9 +57,7 @@ def chosen(name: str) -> str:
 
 def installed(name: str) -> bool:
     """Whether a runtime can be imported; costs no import."""
-    return name not in PACKAGES or (
-        find_spec(PACKAGES[name]) is not None and (Path(__file__).parent / name / "runtime.py").exists()
-    )
+    return name not in PACKAGES or find_spec(PACKAGES[name]) is not None
 
 
 def _cluster(address: str | None, workers: int | None) -> Runtime:
