@@ -42,6 +42,7 @@ class Branches:
 
     Attributes:
         outcomes: by index.
+        delivered: keys of those that `on_outcome` has had.
     Raises:
         DuplicateKeyError, IsolationError: as `fan_out`.
     """
@@ -60,6 +61,7 @@ class Branches:
         for item in items:
             self._items.add(item)
         self.outcomes: dict[int, Outcome[Any]] = {}
+        self.delivered: set[str] = set()
         self._delivering = asyncio.Lock()
         self._has_refused = False
 
@@ -92,7 +94,7 @@ class Branches:
     async def arrived(self, outcome: Outcome[Any]) -> Record:
         """Take an outcome, once `on_outcome` had it, after those that arrived before."""
         self.outcomes[outcome.index] = outcome
-        if self._flow.on_outcome is not None:
+        if self._flow.on_outcome is not None and outcome.key not in self.delivered:
             await _to_its_end(self._deliver(self._flow.on_outcome, outcome))
         if not isinstance(outcome, Failed):
             return {"index": outcome.index, "key": outcome.key, "update": outcome.value, "failed": None}
@@ -111,6 +113,7 @@ class Branches:
                 return  # the run ends with what an earlier one raised
             try:
                 await on_outcome(outcome)
+                self.delivered.add(outcome.key)
             except BaseException:
                 self._has_refused = True
                 raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
-from langgraph.channels import BinaryOperatorAggregate, LastValue, Topic
+from langgraph.channels import BinaryOperatorAggregate, LastValue, Topic, UntrackedValue
 from langgraph.types import Overwrite
 from typing_extensions import TypedDict
 
@@ -80,14 +80,41 @@ class Reduced(BinaryOperatorAggregate[Any]):
         return other
 
 
+class Spared(UntrackedValue[Any]):
+    """What the branches of the superstep before came to, where a journal has it, too.
+
+    LangGraph doesn't save what is written to an UntrackedValue until the superstep ends: for a saver, that is a
+    transaction for each branch, and takes longer with each. Unlike one, this is part of the checkpoint after that.
+    """
+
+    __slots__ = ()
+
+    def update(self, values: Sequence[Any]) -> bool:
+        """Take what the branches of a superstep wrote; what those before wrote is gone."""
+        had = self.is_available()
+        self.value = [*values] if values else NOTHING
+        return had or bool(values)
+
+    def checkpoint(self) -> Any:
+        """What a saver keeps."""
+        return self.value
+
+    def from_checkpoint(self, checkpoint: Any) -> Spared:
+        """The channel as it was saved."""
+        channel = super().from_checkpoint(checkpoint)
+        channel.value = checkpoint
+        return channel
+
+
 def schema_of(flow: Flow[Any]) -> Any:
     """The flow's state as a TypedDict of channels."""
     return _typed_dict(flow.state.__name__, _annotated(flow), total=False)
 
 
-def schema_with_branches(flow: Flow[Any]) -> Any:
+def schema_with_branches(flow: Flow[Any], *, has_journal: bool) -> Any:
     """The same, and what branches came to in the superstep before."""
-    return _typed_dict("Fold", {**_annotated(flow), BRANCHES: Annotated[list[Any], Topic(list)]}, total=False)
+    channel: Any = Spared(list, guard=False) if has_journal else Topic(dict)
+    return _typed_dict("Fold", {**_annotated(flow), BRANCHES: Annotated[list[Any], channel]}, total=False)
 
 
 def overwriting(flow: Flow[Any], values: Mapping[str, Any]) -> dict[str, Any]:

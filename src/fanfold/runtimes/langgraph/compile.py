@@ -24,7 +24,6 @@ from fanfold.runtimes.langgraph.branches import Payload
 from fanfold.runtimes.langgraph.channels import BRANCHES, schema_of, schema_with_branches
 from fanfold.runtimes.langgraph.graph import FlowGraph
 from fanfold.runtimes.langgraph.invocation import Invocation, Plan
-from fanfold.runtimes.langgraph.saver import sparing
 
 JOIN = "join"
 FOLD = "fold"
@@ -71,8 +70,7 @@ def to_langgraph(
         for hop in flow.hops[:-1]:
             return_type(hop)
     plan = Plan(flow, limit, context, Path(journal) if journal is not None else None, on_event)
-    saver = checkpointer if journal is None else sparing(checkpointer)
-    graph = _builder(plan).compile(saver, name=name or flow.name, **options)
+    graph = _builder(plan).compile(checkpointer, name=name or flow.name, **options)
     return FlowGraph.of(graph)
 
 
@@ -95,7 +93,7 @@ def _builder(plan: Plan) -> FlowBuilder:
         builder.add_node(name_of(step), _step(plan, step))
     builder.add_node(branch, _branch(plan), destinations=(fold,))
     builder.add_node(join, _join)
-    builder.add_node(fold, _fold(plan), input_schema=schema_with_branches(flow))
+    builder.add_node(fold, _fold(plan), input_schema=schema_with_branches(flow, has_journal=plan.journal is not None))
 
     before = [START, *map(name_of, flow.prepare)]
     after = [fold, *map(name_of, flow.finish), END]

@@ -31,7 +31,7 @@ from fanfold.runtimes.flow import Flow, name_of
 from fanfold.runtimes.langgraph.branches import Branches, Payload, Record, folded_of, outcome_of
 from fanfold.runtimes.langgraph.channels import overwriting
 from fanfold.runtimes.langgraph.place import values_here
-from fanfold.runtimes.langgraph.runs import Passing, Run
+from fanfold.runtimes.langgraph.runs import Ending, Passing, Run
 from fanfold.runtimes.langgraph.typed import typed
 from fanfold.runtimes.run import Options, Runtime, made, update_by, update_of, viewed, within
 
@@ -138,12 +138,16 @@ class Invocation:
         try:
             yield
         except BaseException:
-            await self._run.close("failed")
+            await self._close("failed")
             raise
         else:
-            await self._run.close("finished" if self.has_ended else "paused")
+            await self._close("finished" if self.has_ended else "paused")
         finally:
             self._branches = None
+
+    async def _close(self, ending: Ending) -> None:
+        delivered = self._branches.delivered if self._branches is not None else set[str]()
+        await self._run.close(ending, sorted(delivered))
 
     async def step(self, step: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:
         """What a step writes to the graph's state."""
@@ -246,7 +250,7 @@ class Invocation:
             if self._branches is None:
                 with self._within():
                     branches = self._taken(values_here(fields_of(self.plan.flow.state)))
-                await self._run.resume(payload["run"], branches.fingerprint)
+                branches.delivered.update(await self._run.resume(payload["run"], branches.fingerprint))
                 self._branches = branches
         return self._branches
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import time
 import uuid
 from contextlib import AsyncExitStack, suppress
@@ -75,22 +76,29 @@ class Run:
         await asyncio.to_thread(_forget_old, self._path, self._flow.name)
         return name
 
-    async def resume(self, name: str | None, fingerprint: str) -> None:
+    async def resume(self, name: str | None, fingerprint: str) -> list[str]:
         """Open the run that a branch belongs to.
 
+        Returns:
+            The keys of branches whose outcomes were delivered before the run paused.
         Raises:
             JournalInUse: another process, which is alive, goes on with it.
         """
-        if self._path is not None:
-            await self._open(self._path, name) if name is not None else await self.begin(fingerprint)
+        if self._path is None:
+            return []
+        if name is None:
+            await self.begin(fingerprint)
+            return []
+        await self._open(self._path, name)
+        return await asyncio.to_thread(_delivered, self._path, name)
 
-    async def close(self, ending: Ending) -> None:
+    async def close(self, ending: Ending, delivered: list[str]) -> None:
         """Give the run back, with a word on how it ended: one that failed is begun again by who is given the same."""
         if self._path is None or self.journal is None:
             return
         with suppress(JournalError):
             if ending != "failed":
-                await self.journal.wrap(_ended, name=_mark(ending))(ending)
+                await self.journal.wrap(_ended, name=_mark(ending))(delivered if ending == "paused" else [])
         await self._stack.aclose()
 
     async def _open(self, path: Path, name: str) -> None:
@@ -112,8 +120,8 @@ def passing(hop: Hop) -> Hop:
     return wrapper
 
 
-async def _ended(how: str) -> str:
-    return how
+async def _ended(delivered: list[str]) -> list[str]:
+    return delivered
 
 
 def _mark(ending: str) -> str:
@@ -132,6 +140,16 @@ def _unfinished(path: Path, prefix: str) -> list[str]:
     return [
         name for name, uid, token, pid, process in rows if pid is None or not is_held(Owner(pid, process), uid, token)
     ]
+
+
+def _delivered(path: Path, name: str) -> list[str]:
+    """What was delivered when the run paused for the last time, if it did."""
+    query = (
+        "SELECT value FROM outcome JOIN run USING (run_id) WHERE name = ? AND function = ? ORDER BY number DESC LIMIT 1"
+    )
+    with opened(path, make=False, lock_timeout_s=LOCK_TIMEOUT_S) as connection:
+        row = connection.execute(query, (name, _mark("paused"))).fetchone()
+    return json.loads(row[0]) if row is not None else []
 
 
 def _forget_old(path: Path, flow: str) -> None:
