@@ -22,6 +22,9 @@ What a branch can do, as `[name, *arguments]`; each puts what it has to say into
     context             note what the context's label is
     place               note the keys from the outermost branch to this one
     child               start a program that doesn't end, and wait for it
+    pause TEXT          lend the slot to others until the log has this text
+    effect              write the branch's idempotency key into the log
+    cancel              cancel itself
 """
 
 from __future__ import annotations
@@ -46,8 +49,10 @@ from fanfold.engine import (
     Outcome,
     concat,
     current_branch,
+    deadline,
     detach,
     fields_of,
+    idempotency_key,
     keep_last,
     largest,
     merge_dicts,
@@ -55,6 +60,7 @@ from fanfold.engine import (
     retry,
     total,
     union,
+    yield_slot,
 )
 from fanfold.runtimes import Flow, Update, get_context
 
@@ -384,6 +390,21 @@ async def _starts_child(part: Part, state: Any) -> None:
     )
 
 
+async def _pauses(_: Part, state: Any, text: str) -> None:
+    path = values_of(state)["log"]
+    async with yield_slot():
+        while not any(line.text == text for line in read_log(path)):  # noqa: ASYNC110 another process may write it
+            await asyncio.sleep(0.01)
+
+
+async def _has_effect(part: Part, state: Any) -> None:
+    write_log(values_of(state).get("log"), part.job.key, idempotency_key())
+
+
+async def _cancels(_: Part, __: Any) -> None:
+    raise asyncio.CancelledError
+
+
 _ACTS: dict[str, Callable[..., Awaitable[None]]] = {
     "add": _adds,
     "give": _gives_nothing,
@@ -400,6 +421,9 @@ _ACTS: dict[str, Callable[..., Awaitable[None]]] = {
     "context": _asks_for_context,
     "place": _asks_for_place,
     "child": _starts_child,
+    "pause": _pauses,
+    "effect": _has_effect,
+    "cancel": _cancels,
 }
 
 
@@ -411,6 +435,45 @@ async def begins(_: Any) -> Update:
 async def ends(state: Any) -> Update:
     """A step after them."""
     return {"answer": f"{len(values_of(state).get('notes', []))} notes"}
+
+
+class Broken(Exception):
+    """What a function of `brittle` raises, with its name."""
+
+
+async def breaks_before(state: Any) -> Update:
+    """Raises where the state's `last` has its name."""
+    _break(state, "breaks_before")
+    return None
+
+
+async def breaks_after(state: Any) -> Update:
+    """The same, after the branches."""
+    _break(state, "breaks_after")
+    return None
+
+
+def breaking_jobs(state: Any) -> list[Job]:
+    """The same, when items are wanted."""
+    _break(state, "breaking_jobs")
+    return jobs_of(state)
+
+
+def breaks_on_failure(_: Failed) -> Update:
+    """Raises."""
+    raise Broken("breaks_on_failure")
+
+
+def _break(state: Any, name: str) -> None:
+    if values_of(state).get("last") == name:
+        raise Broken(name)
+
+
+async def surveys(state: Any) -> Update:
+    """A step that runs a flow, of the jobs that the plan has."""
+    jobs = [job(key, *acts) for key, *acts in detach(values_of(state)["plan"]["jobs"])]
+    result = await nested.run(board(*jobs, log=values_of(state).get("log")))
+    return {"notes": [f"surveyed on {result.runtime}", *result.state["notes"]]}
 
 
 async def returns_all(state: Any) -> Any:
@@ -456,8 +519,21 @@ retried = replace(scripted, name="retried", branch=retry(attempts=3, wait_initia
 excusing = replace(scripted, name="excusing", failed=excused)
 hasty = replace(scripted, name="hasty", deadline_s=0.5)
 hurried = replace(scripted, name="hurried", total_deadline_s=0.5)
+newer = replace(scripted, version="2")
+timed = replace(scripted, name="timed", branch=deadline(0.3)(only))
+brittle = replace(
+    scripted,
+    name="brittle",
+    prepare=(breaks_before,),
+    items=breaking_jobs,
+    failed=breaks_on_failure,
+    finish=(breaks_after,),
+)
+surveying = replace(scripted, name="surveying", prepare=(surveys,))
+landing_three = replace(three_hops, name="landing three", on_outcome=landed)
 on_sheet = Flow(name="on a sheet", state=Sheet, items=jobs_of, branch=only)
 on_form = Flow(name="on a form", state=Form, items=jobs_of, branch=only)
+landing_sheet = replace(on_sheet, name="landing sheet", on_outcome=landed)
 landing = replace(scripted, name="landing", on_outcome=landed)
 urgent = replace(scripted, name="urgent", priority=urgency)
 with_toolbox = replace(scripted, name="with toolbox", pack=packed, prepare_worker=equipped)

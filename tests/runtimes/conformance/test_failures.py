@@ -9,13 +9,24 @@ from collections.abc import Callable
 
 import pytest
 
-from fanfold.engine import DeadlineExceeded, Done, DuplicateKeyError, Failed, FoldError, Outcome, UpdateError
+from fanfold.engine import (
+    BranchCancelled,
+    DeadlineExceeded,
+    Done,
+    DuplicateKeyError,
+    Failed,
+    FoldError,
+    Outcome,
+    UpdateError,
+)
 from fanfold.runtimes import FlowError, Runtime
 from fanfold.testing.flows import (
     Board,
+    Broken,
     Job,
     Toolbox,
     board,
+    brittle,
     doubling,
     excusing,
     hasty,
@@ -26,6 +37,7 @@ from fanfold.testing.flows import (
     scripted,
     stepped,
     three_hops,
+    timed,
 )
 
 LONG_S = 60.0
@@ -176,6 +188,33 @@ async def test_who_returns_its_state_fails_and_doubles_nothing(runtime: Runtime)
 async def test_a_step_that_returns_its_state_is_refused(runtime: Runtime) -> None:
     with pytest.raises(UpdateError, match="in the step returns_all"):
         await doubling.run(board(notes=["old"]), runtime=runtime)
+
+
+@pytest.mark.parametrize("where", ["breaks_before", "breaking_jobs", "breaks_after"])
+async def test_what_the_flow_s_own_functions_raise_is_raised_as_it_was(runtime: Runtime, where: str) -> None:
+    with pytest.raises(Broken) as caught:
+        await brittle.run(board(job("a"), last=where), runtime=runtime)
+    assert caught.value.args == (where,)
+
+
+async def test_what_making_an_update_of_a_failure_raises_is_raised_as_it_was(runtime: Runtime) -> None:
+    with pytest.raises(Broken) as caught:
+        await brittle.run(board(job("a", ["fail", "no luck"])), runtime=runtime)
+    assert caught.value.args == ("breaks_on_failure",)
+
+
+async def test_a_branch_that_cancels_itself_is_a_failure_of_its_own(runtime: Runtime) -> None:
+    result = await scripted.run(board(job("a", ["cancel"]), job("b", ["add", "count", 1])), runtime=runtime)
+    assert isinstance(error_of(result.outcomes[0]), BranchCancelled)
+    assert result.state["count"] == 1
+
+
+async def test_a_hop_may_have_a_deadline_of_its_own(runtime: Runtime, log: str) -> None:
+    jobs = [job("a", ["work", LONG_S]), job("b", ["add", "count", 1])]
+    result = await timed.run(board(*jobs, log=log), runtime=runtime)
+    assert "0.3 s" in str(error_of(result.outcomes[0]))
+    assert result.state["count"] == 1
+    await until(lambda: any(line.text == "worked" for line in read_log(log)))
 
 
 async def test_what_on_outcome_raises_ends_the_run_as_it_was(runtime: Runtime, log: str) -> None:

@@ -10,7 +10,20 @@ import pytest
 
 from fanfold.engine import Failed, Journal
 from fanfold.runtimes import Native, Result, Runtime
-from fanfold.testing.flows import Board, Job, Toolbox, board, job, landing, read_log, scripted, three_hops, two_hops
+from fanfold.testing.flows import (
+    Board,
+    Job,
+    Toolbox,
+    board,
+    job,
+    landing,
+    newer,
+    read_log,
+    scripted,
+    surveying,
+    three_hops,
+    two_hops,
+)
 
 
 async def kept(path: Path, flow: Any, begin: Board, runtime: Runtime, **options: Any) -> tuple[Result[Board], Journal]:
@@ -116,6 +129,44 @@ async def test_another_state_is_another_run(runtime: Runtime, path: Path, log: s
     for plan in ({"n": 1}, {"n": 2}, {"n": 1}):
         await kept(path, scripted, board(job("a", BEGINS, ["see", "plan"]), plan=plan, log=log), runtime)
     assert begun(log) == ["a", "a"]
+
+
+async def test_outcomes_of_another_version_of_the_flow_do_not_count(runtime: Runtime, path: Path, log: str) -> None:
+    begin = board(job("a", BEGINS, *MIXED), log=log)
+    for flow in (scripted, newer, scripted, newer):
+        await kept(path, flow, begin, runtime)
+    assert begun(log) == ["a", "a"]
+
+
+async def test_failures_may_be_kept_too(runtime: Runtime, path: Path, log: str) -> None:
+    begin = board(job("a", BEGINS, ["fail", "no luck"]), log=log)
+    for _ in range(2):
+        async with Journal.open(path, run="monday", version="1", keep_failures=True) as journal:
+            result = await scripted.run(begin, runtime=runtime, journal=journal)
+        (outcome,) = result.outcomes
+        assert isinstance(outcome, Failed)
+        assert "no luck" in str(outcome.error)
+    assert begun(log) == ["a"]
+
+
+async def test_a_flow_in_a_step_has_the_journal_too(runtime: Runtime, path: Path, log: str) -> None:
+    begin = board(plan={"jobs": [["x", BEGINS, ["add", "notes", ["x"]]]]}, log=log)
+    for _ in range(2):
+        result, _journal = await kept(path, surveying, begin, runtime)
+        assert result.state["notes"] == [f"surveyed on {runtime.name}", "x"]
+    assert begun(log) == ["x"]
+
+
+async def test_an_effect_has_the_same_key_when_its_branch_runs_again_wherever_that_is(
+    runtime: Runtime, path: Path, log: str
+) -> None:
+    inner = ["nest", [["x", ["effect"]]]]
+    begin = board(job("a", ["effect"], inner, ["fail", "later"]), job("b", ["effect"], ["fail", "later"]), log=log)
+    for each in (runtime, Native(), runtime):
+        await kept(path, scripted, begin, each)
+    keys = {key: {line.text for line in read_log(log) if line.key == key} for key in "abx"}
+    assert [len(keys[key]) for key in "abx"] == [1, 1, 1]
+    assert len(set.union(*keys.values())) == 3
 
 
 async def test_flows_of_other_names_keep_their_own(runtime: Runtime, path: Path, log: str) -> None:

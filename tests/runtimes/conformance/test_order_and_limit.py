@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from fanfold.engine import LimitError
+from fanfold.engine import Limit, LimitError
 from fanfold.runtimes import Runtime
-from fanfold.testing.flows import Job, board, job, peak, read_log, scripted, stepped, three_hops, urgent
+from fanfold.testing.flows import Job, board, job, peak, read_log, scripted, stepped, surveying, three_hops, urgent
 
 
 async def test_updates_are_folded_in_item_order_whoever_is_first(runtime: Runtime) -> None:
@@ -45,6 +47,30 @@ async def test_a_limit_of_one_never_deadlocks(runtime: Runtime, log: str) -> Non
     jobs = [Job(key, [[["nest", [["x", ["nest", [["y", ["work", 0]]]]]]]], [["work", 0]], []]) for key in "ab"]
     await three_hops.run(board(*jobs, log=log), limit=1, runtime=runtime)
     assert peak(read_log(log)) == 1
+
+
+async def test_a_branch_that_only_waits_lends_its_slot(runtime: Runtime, log: str) -> None:
+    jobs = [job("a", ["pause", "worked"], ["add", "notes", ["a"]]), job("b", ["work", 0], ["add", "notes", ["b"]])]
+    result = await scripted.run(board(*jobs, log=log), limit=1, runtime=runtime)
+    assert result.state["notes"] == ["a", "b"]
+
+
+async def test_a_flow_in_a_step_runs_on_the_same_runtime(runtime: Runtime, log: str) -> None:
+    inner = [[str(number), ["work", 0.02], ["add", "notes", [str(number)]]] for number in range(4)]
+    result = await surveying.run(board(plan={"jobs": inner}, log=log), limit=2, runtime=runtime)
+    assert result.state["notes"] == [f"surveyed on {runtime.name}", "0", "1", "2", "3"]
+    assert peak(read_log(log)) == 2
+
+
+async def test_runs_side_by_side_on_one_runtime_share_the_limit_that_they_were_given(
+    runtime: Runtime, log: str
+) -> None:
+    limit = Limit(2)
+    jobs = [job(str(number), ["work", 0.03], ["add", "count", 1]) for number in range(4)]
+    runs = [scripted.run(board(*jobs, log=log), limit=limit, runtime=runtime) for _ in range(2)]
+    assert [result.state["count"] for result in await asyncio.gather(*runs)] == [4, 4]
+    assert peak(read_log(log)) == 2
+    assert limit.running == 0
 
 
 async def test_what_starts_first_is_what_has_priority(runtime: Runtime, log: str) -> None:

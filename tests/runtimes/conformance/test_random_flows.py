@@ -7,14 +7,17 @@ import contextlib
 import copy
 import dataclasses
 import enum
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any, TypeAlias
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fanfold.engine import Failed, Outcome
+from fanfold.engine import Done, Failed, Journal, Outcome
 from fanfold.runtimes import Flow, Native, Result, Runtime
 from fanfold.testing.flows import (
     Form,
@@ -22,7 +25,11 @@ from fanfold.testing.flows import (
     Mood,
     Point,
     Sheet,
+    Toolbox,
     excusing,
+    landing,
+    landing_sheet,
+    landing_three,
     on_form,
     on_sheet,
     stepped,
@@ -34,7 +41,9 @@ from fanfold.testing.flows import board as board_of
 
 Opened: TypeAlias = Callable[[], AbstractAsyncContextManager[Runtime]]
 
-EXAMPLES = {"native": 100, "langgraph": 60, "cluster": 25}
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
+EXAMPLES = {"native": 100, "langgraph": 60, "cluster": 30}
+TIMES = settings().max_examples // 50  # the long version has more of them
 
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=3)
 numbers = st.integers(-(2**70), 2**70)
@@ -88,6 +97,7 @@ hops = st.lists(st.lists(acts, max_size=4), max_size=3)
 jobs = st.lists(st.builds(Job, words, hops, st.lists(words, max_size=1)), max_size=5, unique_by=lambda job: job.key)
 boards = st.fixed_dictionaries({"jobs": jobs}, optional=initial)
 limits = st.none() | st.integers(1, 3)
+landing_flows = st.sampled_from([landing, landing_three, landing_sheet])
 flows = st.sampled_from([stepped, excusing, two_hops, three_hops, on_sheet, on_form])
 
 
@@ -122,9 +132,9 @@ def told(outcome: Outcome[Any]) -> str:
 
 def state_of(flow: Flow[Any], fields: dict[str, Any]) -> Any:
     """What the flow begins with."""
-    if flow is on_sheet:
+    if flow.state is Sheet:
         return Sheet(**fields)
-    return Form(**fields) if flow is on_form else board_of(*fields.pop("jobs"), **fields)
+    return Form(**fields) if flow.state is Form else board_of(*fields.pop("jobs"), **fields)
 
 
 async def come_to(flow: Flow[Any], fields: dict[str, Any], **options: Any) -> Result[Any]:
@@ -143,16 +153,66 @@ async def told_apart(flow: Flow[Any], fields: dict[str, Any], limit: int | None,
     assert [told(outcome) for outcome in other.outcomes] == [told(outcome) for outcome in one.outcomes]
 
 
-def test_a_random_flow_comes_to_the_same_state_on_every_runtime(opened: Opened) -> None:
-    with asyncio.Runner() as loop, contextlib.ExitStack() as stack:
+@contextlib.contextmanager
+def running(opened: Opened) -> Iterator[tuple[asyncio.Runner, Runtime]]:
+    """An event loop for all examples of a test, and the runtime on it."""
+    with asyncio.Runner() as loop:
         coming = opened()
         runtime = loop.run(coming.__aenter__())
-        stack.callback(lambda: loop.run(coming.__aexit__(None, None, None)))
-        slow = [HealthCheck.too_slow, HealthCheck.data_too_large]
+        try:
+            yield loop, runtime
+        finally:
+            loop.run(coming.__aexit__(None, None, None))
 
-        @settings(max_examples=EXAMPLES[runtime.name], suppress_health_check=slow)
+
+def test_a_random_flow_comes_to_the_same_state_on_every_runtime(opened: Opened) -> None:
+    with running(opened) as (loop, runtime):
+
+        @settings(max_examples=TIMES * EXAMPLES[runtime.name], suppress_health_check=SLOW)
         @given(flow=flows, fields=boards, limit=limits)
         def come_to_the_same(flow: Flow[Any], fields: dict[str, Any], limit: int | None) -> None:
             loop.run(told_apart(flow, fields, limit, runtime))
+
+        come_to_the_same()
+
+
+async def resumed(flow: Flow[Any], fields: dict[str, Any], runtimes: tuple[Runtime, Runtime], after: int) -> None:
+    """Begin the flow on one runtime, break it off after so many outcomes, go on with it on another one."""
+    left = after
+    done: set[str] = set()
+
+    async def sink(outcome: Outcome[Any]) -> None:
+        nonlocal left
+        left -= 1
+        if isinstance(outcome, Done):
+            done.add(outcome.key)
+        if left < 0:
+            raise InterruptedError
+
+    expected = await come_to(flow, fields, limit=1, runtime=Native(), context=Toolbox(""))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "journal.db")
+        with contextlib.suppress(InterruptedError):
+            async with Journal.open(path, run="monday", version="1") as journal:
+                await come_to(flow, fields, limit=2, runtime=runtimes[0], journal=journal, context=Toolbox("", sink))
+        async with Journal.open(path, run="monday", version="1") as journal:
+            result = await come_to(flow, fields, limit=2, runtime=runtimes[1], journal=journal, context=Toolbox(""))
+            assert journal.restored >= len(done)
+    assert spelled(result.state) == spelled(expected.state)
+    assert [told(outcome) for outcome in result.outcomes] == [told(outcome) for outcome in expected.outcomes]
+
+
+@pytest.mark.parametrize("order", ["same", "from native", "to native"])
+def test_a_random_flow_that_was_broken_off_comes_to_the_same_state_as_one_that_was_not(
+    opened: Opened, order: str
+) -> None:
+    with running(opened) as (loop, runtime):
+        first = Native() if order == "from native" else runtime
+        second = Native() if order == "to native" else runtime
+
+        @settings(max_examples=TIMES * EXAMPLES[runtime.name] // 4, suppress_health_check=SLOW)
+        @given(flow=landing_flows, fields=boards, after=st.integers(0, 5))
+        def come_to_the_same(flow: Flow[Any], fields: dict[str, Any], after: int) -> None:
+            loop.run(resumed(flow, fields, (first, second), after))
 
         come_to_the_same()
