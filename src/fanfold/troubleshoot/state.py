@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
+from fanfold.troubleshoot.answer import Answer
 from fanfold.troubleshoot.evidence import Answered, Evidence
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class ParallelState(TypedDict, total=False):
     job_names: list[str]
     tws_instance_id: str | None
     asked_at: str
+    at: str | None
     intent: str
     confidence: float
     entities: dict[str, Any]
@@ -93,6 +95,25 @@ def numbered(results: Sequence[DataSourceResult]) -> tuple[Answered, ...]:
             pieces.append(replace(evidence, id=f"E{number}"))
         sources.append(replace(answered, evidence=tuple(pieces)))
     return tuple(sources)
+
+
+def answer_data(answer: Answer) -> dict[str, Any]:
+    """An answer as JSON."""
+    from pydantic import TypeAdapter  # noqa: PLC0415 imported when used
+
+    data: dict[str, Any] = TypeAdapter(Answer).dump_python(answer, mode="json")
+    return data
+
+
+def answer_of(data: dict[str, Any]) -> Answer:
+    """The answer that `answer_data` wrote.
+
+    Raises:
+        pydantic.ValidationError: it is none.
+    """
+    from pydantic import TypeAdapter  # noqa: PLC0415 imported when used
+
+    return TypeAdapter(Answer).validate_python(data)
 
 
 @functools.cache

@@ -1,0 +1,73 @@
+"""One branch: ask one source, within its time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+
+from fanfold.engine.wrapper import text_of
+from fanfold.errors import FanfoldError
+from fanfold.redact import redact
+from fanfold.troubleshoot.evidence import Answered, Evidence, Fact
+from fanfold.troubleshoot.incident import Incident
+from fanfold.troubleshoot.sources.protocol import Source
+
+MOST_PIECES = 50
+MOST_CHARS = 4_000
+LOG = logging.getLogger(__name__)
+TITLES = {"tws_status": "TWS status", "rag_search": "RAG search", "log_cache": "log cache", "metrics": "metrics"}
+
+
+async def ask(source: Source, incident: Incident, *, timeout_s: float) -> Answered:
+    """What a source answers; whatever happens to it is an answer too.
+
+    Args:
+        timeout_s: seconds at most; the source's own time counts where it is shorter.
+    """
+    time_s = asyncio.get_running_loop().time
+    timeout_s = min(timeout_s, source.timeout_s)
+    began_s = time_s()
+    evidence: tuple[Evidence, ...] = ()
+    error, timed_out = None, False
+    try:
+        async with asyncio.timeout(timeout_s) as deadline:
+            evidence = tuple(clean(piece) for piece in (await source.ask(incident))[:MOST_PIECES])
+    except TimeoutError as raised:
+        timed_out = deadline.expired()
+        error = f"Timeout fetching {title(source.name)}" if timed_out else text_of(raised)
+    except FanfoldError as raised:
+        error = f"{raised.message}; {raised.hint}" if raised.hint else raised.message
+    except Exception as raised:  # a source is anybody's code, and what it raises is why it has no answer
+        LOG.warning("source_failed", exc_info=raised, extra={"source": source.name})
+        error = text_of(raised)
+    latency_ms = (time_s() - began_s) * 1000
+    return Answered(source=source.name, evidence=evidence, latency_ms=latency_ms, error=error, timed_out=timed_out)
+
+
+def clean(evidence: Evidence) -> Evidence:
+    """The evidence as it may be kept and shown: secrets masked, no control characters, of bounded size."""
+    facts = {name: _clean_fact(value) for name, value in evidence.facts.items()}
+    return replace(
+        evidence,
+        subject=_clean_text(evidence.subject),
+        text=_clean_text(evidence.text),
+        reference=_clean_text(evidence.reference),
+        facts=facts,
+    )
+
+
+def _clean_fact(value: Fact) -> Fact:
+    if isinstance(value, str):
+        return _clean_text(value)
+    return [_clean_text(each) for each in value[:MOST_PIECES]] if isinstance(value, list) else value
+
+
+def _clean_text(text: str) -> str:
+    kept = "".join(letter for letter in text if letter.isprintable() or letter in "\n\t")
+    return redact(kept if len(kept) <= MOST_CHARS else f"{kept[:MOST_CHARS]} …")
+
+
+def title(source: str) -> str:
+    """What people call a source."""
+    return TITLES.get(source, source.replace("_", " "))
