@@ -1,0 +1,197 @@
+"""A fake scheduler on a loopback port, over real HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hmac
+import socket
+from collections.abc import Iterator, MutableMapping, Sequence
+from contextlib import contextmanager
+from http import HTTPStatus
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request as HttpRequest
+from starlette.responses import JSONResponse, Response
+
+from fanfold.testing.scheduler.faults import App, Fault, Faults, Receive, Send, with_faults
+from fanfold.testing.scheduler.plan import Plan
+from fanfold.testing.scheduler.state import Performed, Refused, Request, State
+from fanfold.testing.scheduler.v1 import V1
+from fanfold.testing.scheduler.v2 import V2
+
+SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
+
+
+class FakeScheduler:
+    """A scheduler whose plan is data, for tests and demonstrations.
+
+        async with FakeScheduler(plan, faults=[Fault(on="joblog", status=500)]) as server:
+            ... server.url ...
+
+    Args:
+        plan: what it serves; actions change the server's own copy.
+        user, password: what Basic authentication must be.
+        token: what Bearer authentication may be; None = there is no such token.
+        faults: what goes wrong; see `Fault`.
+        seed: of the faults' chances.
+        port: 0 = any free one.
+        certificate, key: files in PEM; with them it speaks HTTPS.
+        max_page: results in a page, at most.
+        pages_logs, selects_status, needs_justification: see `V2`; what installations differ in.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        user: str = "operator",
+        password: str = "operator",  # noqa: S107 of a fake
+        token: str | None = None,
+        faults: Sequence[Fault] = (),
+        seed: int = 0,
+        port: int = 0,
+        certificate: Path | None = None,
+        key: Path | None = None,
+        max_page: int = 500,
+        pages_logs: bool = True,
+        selects_status: bool = True,
+        needs_justification: bool = False,
+    ) -> None:
+        self._state = State(plan)
+        self._allowed = [f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"]
+        self._allowed += [] if token is None else [f"Bearer {token}"]
+        self._port, self._certificate, self._key = port, certificate, key
+        v2 = V2(
+            self._state,
+            max_page=max_page,
+            pages_logs=pages_logs,
+            selects_status=selects_status,
+            needs_justification=needs_justification,
+        )
+        routes = [*v2.routes(), *V1(self._state).routes()]
+        app = Starlette(routes=routes, exception_handlers={Refused: _refused})
+        self._app = with_faults(self._guarded(app), Faults(tuple(faults), seed))
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it is, without a path: `http://127.0.0.1:31116`."""
+        return f"{'https' if self._certificate else 'http'}://127.0.0.1:{self._port}"
+
+    @property
+    def plan(self) -> Plan:
+        """The plan as it is now."""
+        return self._state.plan
+
+    @property
+    def requests(self) -> list[Request]:
+        """All that it was asked, in order; faulty answers included."""
+        return self._state.requests
+
+    @property
+    def performed(self) -> list[Performed]:
+        """The actions that it performed."""
+        return self._state.performed
+
+    async def __aenter__(self) -> Self:
+        listening = socket.create_server(("127.0.0.1", self._port))
+        self._port = listening.getsockname()[1]
+        config = uvicorn.Config(
+            self._recorded(self._app),
+            http="h11",
+            ws="none",
+            loop="none",
+            lifespan="off",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            ssl_certfile=self._certificate,
+            ssl_keyfile=self._key,
+        )
+        self._server = _Server(config)
+        self._task = asyncio.create_task(self._server.serve([listening]), name="fake scheduler")
+        listens = asyncio.create_task(self._server.listens.wait())
+        await asyncio.wait([self._task, listens], return_when=asyncio.FIRST_COMPLETED)
+        if not listens.done():
+            listens.cancel()
+            await self._task
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.leave.set()
+        if self._task is not None:
+            await self._task
+
+    def _recorded(self, app: App) -> App:
+        async def recorded(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+            request = HttpRequest(scope, receive)
+            self._state.requests.append(
+                Request(
+                    method=request.method,
+                    path=request.url.path,
+                    query=dict(request.query_params),
+                    headers={name: value for name, value in request.headers.items() if name not in SECRET_HEADERS},
+                )
+            )
+            await app(scope, receive, send)
+
+        return recorded
+
+    def _guarded(self, app: App) -> App:
+        async def guarded(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+            given = HttpRequest(scope).headers.get("authorization", "")
+            if any(hmac.compare_digest(given.encode(), allowed.encode()) for allowed in self._allowed):
+                await app(scope, receive, send)
+            else:
+                answer = _answer(HTTPStatus.UNAUTHORIZED, "", "The user could not be authenticated.", v1=False)
+                answer.headers["www-authenticate"] = 'Basic realm="twsd"'
+                await answer(scope, receive, send)
+
+        return guarded
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the program that it runs in, and ends at once, with whatever it is busy with."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listens = asyncio.Event()
+        self.leave = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listens.set()
+
+    async def main_loop(self) -> None:
+        await self.leave.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        busy = list(self.server_state.tasks)
+        for task in busy:
+            task.cancel()
+        await asyncio.gather(*busy, return_exceptions=True)
+        self.force_exit = True
+        await super().shutdown(sockets)
+
+
+async def _refused(request: HttpRequest, error: Exception) -> Response:
+    if not isinstance(error, Refused):
+        raise error
+    return _answer(error.status, error.code, error.text, v1="/api/v2/" not in request.url.path)
+
+
+def _answer(status: HTTPStatus, code: str, text: str, *, v1: bool) -> Response:
+    said = f"{code} {text}".strip()
+    body = {"messages": [said]} if v1 else {"code": code or str(int(status)), "message": text, "messages": [said]}
+    return JSONResponse(body, status_code=int(status))
