@@ -52,7 +52,7 @@ class Scale:
         simulated: branches of a simulated run.
         fleet: simulated workers.
         seeds: with which each simulation is run.
-        saturating: branches for each worker where the coordinator is to be the bottleneck.
+        saturating: branches for each worker where fleets grow, or the coordinator is to be the bottleneck.
         lasting_s: how long these take.
     """
 
@@ -65,8 +65,8 @@ class Scale:
     spins: int = 200
     simulated: int = 100_000
     fleet: int = 1_000
-    seeds: int = 5
-    saturating: int = 20
+    seeds: int = 3
+    saturating: int = 10
     lasting_s: tuple[float, ...] = (10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.001)
 
 

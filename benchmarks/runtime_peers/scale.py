@@ -42,7 +42,8 @@ def measure(
         if with_dask:
             _place_on_two(scale, python, scratch / CODE, results)
         for number in range(scale.seeds):
-            todo = [*_worlds(scale, with_dask=with_dask), *_saturations(scale, results)]
+            todo = [*_worlds(scale, with_dask=with_dask), *_fleets(scale, with_dask=with_dask)]
+            todo += _saturations(scale, results)
             chance.shuffle(todo)
             for case, scenario in todo:
                 results.add(SIMULATED, case, _simulated(replace(scenario, seed=number + 1), python, scratch / CODE))
@@ -61,9 +62,8 @@ def saturation(scale: Scale, coordinator: str, each_s: float) -> Case:
 
 def _place_on_two(scale: Scale, python: Path, code: Path, results: Results) -> None:
     """The cluster's placement as it is measured on a real cluster: two workers, branches that take no time."""
-    for number in range(scale.seeds):
-        scenario = replace(CALM, branches=TWO_WORKERS.n, workers=2, typical_s=0.001, spread=0.0, coordinator="cluster",
-                           seed=number)  # fmt: skip
+    scenario = replace(CALM, branches=TWO_WORKERS.n, workers=2, typical_s=0.001, spread=0.0, coordinator="cluster")
+    for _ in range(scale.seeds):
         results.add(SIMULATED, TWO_WORKERS, _simulated(scenario, python, code))
 
 
@@ -72,6 +72,18 @@ def _worlds(scale: Scale, *, with_dask: bool) -> Iterator[tuple[Case, Scenario]]
         if scenario.coordinator == "cluster" and not with_dask:
             continue
         yield world(scale, name), replace(scenario, branches=scale.simulated, workers=scale.fleet)
+
+
+def fleet(scale: Scale, kind: str, workers: int) -> Case:
+    """Fleets of growing size, ten branches for each worker."""
+    return Case("fleet", kind, workers * scale.saturating, workers)
+
+
+def _fleets(scale: Scale, *, with_dask: bool) -> Iterator[tuple[Case, Scenario]]:
+    for kind in ("none", "engine", *(["cluster"] if with_dask else [])):
+        for workers in (scale.fleet // 10, scale.fleet, scale.fleet * 4):
+            case = fleet(scale, kind, workers)
+            yield case, replace(CALM, branches=case.n, workers=workers, coordinator=kind)
 
 
 def _saturations(scale: Scale, results: Results) -> Iterator[tuple[Case, Scenario]]:

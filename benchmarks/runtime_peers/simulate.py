@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
 import json
 import logging
 import sys
@@ -26,6 +27,8 @@ from runtime_peers.fleet import Fleet, Scenario
 from runtime_peers.flows import SIMULATED
 
 S = TypeVar("S")
+
+ON_DASK = "runtime_peers.placed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,8 @@ class Spending:
 def simulated(scenario: Scenario) -> Simulated:
     """Run one scenario."""
     spend = Spending()
+    if scenario.coordinator == "cluster":
+        importlib.import_module(ON_DASK)  # it takes longer than many a simulation
     factory = spend.loop if scenario.is_busy else clock.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
         return runner.run(_run(scenario, spend))
@@ -132,9 +137,7 @@ async def _coordinated(scenario: Scenario, fleet: Fleet) -> int:
 
 
 async def _placed(scenario: Scenario, fleet: Fleet, spend: Spending) -> int:
-    from runtime_peers.placed import OnStations  # noqa: PLC0415 the others need no Dask
-
-    runtime: Runtime = OnStations(scenario, fleet, spend)
+    runtime: Runtime = importlib.import_module(ON_DASK).OnStations(scenario, fleet, spend)
     result = await SIMULATED.run({"branches": scenario.branches}, limit=scenario.workers, runtime=runtime)
     return result.state["done"]
 

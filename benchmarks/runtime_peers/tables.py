@@ -12,6 +12,12 @@ from runtime_peers.floors import floors
 from runtime_peers.plan import BRANCHING, PEERS
 from runtime_peers.scale import BARE, WORLDS
 
+KINDS = {
+    "none": "no coordinator: a loop for each worker",
+    "engine": "the engine",
+    "cluster": "the cluster's placement, sending nothing",
+}
+
 
 def markdown(results: Results) -> str:
     """All tables, with headings, for `docs/benchmarks.md`."""
@@ -33,6 +39,7 @@ def scale_markdown(results: Results) -> str:
     parts = [
         notes(results),
         section("A large run, simulated", _worlds(results)),
+        section("Workers, simulated: CPU µs a branch", _fleets(results)),
         section("What a branch costs the coordinator", _costs(results)),
         section("Share of the workers' time that is used, simulated", _saturation(results)),
         section("Branches that keep the coordinator busy", _limits(results)),
@@ -123,6 +130,17 @@ def _worlds(results: Results) -> Iterator[str]:
         "placements lost", "copies",
     )  # fmt: skip
     yield from table(head, rows)
+
+
+def _fleets(results: Results) -> Iterator[str]:
+    cases = results.cases("fleet")
+    workers = sorted({case.limit or 0 for case in cases})
+    rows = []
+    for kind, label in KINDS.items():
+        found = {case.limit: case for case in cases if case.work == kind}
+        costs = [results.cpu_us(SIMULATED, found[limit]) if limit in found else None for limit in workers]
+        rows.append([label, *("" if cost is None else number(cost) for cost in costs)])
+    yield from table(("", *(f"{limit:,} workers" for limit in workers)), rows)
 
 
 def _costs(results: Results) -> Iterator[str]:
