@@ -154,7 +154,7 @@ async def _again(
     files = [file for file in state["files"] if file.key in keys]
     run.phase("fixing", f"{_count(files)} once more, each with the tests that it broke")
     told = {key: f"Your change was taken out, since it {run.landing.taken_out[key]}." for key in keys}
-    mine = FixState(dry_run=False, files=files, tests=tests, told=told)
+    mine = FixState(dry_run=False, files=files, tests=tuple(tests), told=told)
     done = await AGAIN.run(mine, limit=run.settings.jobs, on_event=run.branch_event)
     attempts += done.state["attempts"]
 

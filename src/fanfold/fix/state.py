@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import add
 from pathlib import Path
@@ -77,7 +77,7 @@ class FixState(TypedDict, total=False):
     enabled_tools: list[str]
     dry_run: bool
     files: list[FileState]
-    tests: Sequence[str] | None
+    tests: tuple[str, ...] | None
     told: Mapping[str, str]
     attempts: Annotated[list[Attempted], add]
     successful_fixes: Annotated[list[str], add]

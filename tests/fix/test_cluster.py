@@ -1,0 +1,177 @@
+"""`fanfold fix` with its branches on worker processes: the same result as without, whatever becomes of a worker."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fanfold.testing.fingerprint import fingerprint
+from fanfold.testing.repositories import TemporaryRepository, make_repository
+
+pytest.importorskip("distributed")
+
+BAD = "import os\nimport sys\nfrom typing import List\n\n\ndef f(x: int) -> str:\n    return x\n\n\nprint(sys.argv)\n"
+FILES = {
+    "pyproject.toml": "[tool.ruff]\nline-length = 100\n[tool.mypy]\n",
+    "pkg/__init__.py": "",
+    "pkg/a.py": BAD,
+    "pkg/deep/__init__.py": "",
+    "pkg/deep/a.py": BAD.replace("\n", "\r\n"),
+    "pkg/b.py": BAD.replace("-> str", "-> int"),
+    "pkg/é.py": "import os\n",
+    "test_pkg.py": "from pkg.b import f\n\n\ndef test_f():\n    assert f(1) == 1\n",
+}
+MARK = "XDG_MARK_OF_THIS_TEST"
+"""Even agents see variables of this prefix, so that every process of a run can be told by it."""
+SURELY_S = 60.0
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> TemporaryRepository:
+    return make_repository(tmp_path / "r", FILES)
+
+
+@pytest.fixture
+def mark(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Marks all processes that the test starts; what of them is left at its end is killed."""
+    mark = secrets.token_hex(12)
+    monkeypatch.setenv(MARK, mark)
+    yield mark
+    for pid in marked(mark):
+        os.kill(pid, signal.SIGKILL)
+
+
+def marked(mark: str) -> list[int]:
+    """Processes with the mark in their environment, without this one and without those that only wait to be reaped."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"{MARK}={mark}".encode() in (folder / "environ").read_bytes():
+                found.append(int(folder.name))
+        except OSError:
+            continue
+    return [pid for pid in found if pid != os.getpid()]
+
+
+def command(tmp_path: Path, *args: str) -> list[str]:
+    places = ("--workspaces", str(tmp_path / "home"))
+    return [sys.executable, "-m", "fanfold", "fix", "--output-format", "json", *places, *args]
+
+
+def fix(repository: TemporaryRepository, tmp_path: Path, *args: str) -> dict[str, Any]:
+    done = subprocess.run(command(tmp_path, *args), cwd=repository.root, capture_output=True, check=False)
+    assert done.returncode in (0, 1), done.stderr.decode()
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
+
+
+def commits(repository: TemporaryRepository, report: dict[str, Any]) -> str:
+    return repository.git("log", "--reverse", "--format=%T%n%B", f"main..{report['branch']}")
+
+
+TIMES = {"wall_s", "elapsed_s", "agent_s", "tasks_s", "average_s", "speedup"}
+NAMES = {"run_id", "branch", "tip", "commit", "runtime"}
+
+
+def plain(value: Any) -> Any:
+    """A report without times, without what names this one run, and without the number of the coordinator's tests."""
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items() if key not in {*TIMES, *NAMES, "runs"}}
+    return [plain(inner) for inner in value] if isinstance(value, list) else value
+
+
+def agent(tmp_path: Path, first: str) -> tuple[str, ...]:
+    """An agent that removes unused imports; the first time it's called, it does `first` before that."""
+    script = tmp_path / "agent.py"
+    script.write_text(
+        "import os, pathlib, signal, sys, time\n"
+        "try:\n"
+        f"    os.close(os.open({str(tmp_path / 'once')!r}, os.O_CREAT | os.O_EXCL))\n"
+        "except FileExistsError:\n"
+        "    pass\n"
+        "else:\n"
+        f"    {first}\n"
+        "path = pathlib.Path(sys.argv[1])\n"
+        "lines = path.read_bytes().splitlines(keepends=True)\n"
+        "path.write_bytes(b''.join(line for line in lines if not line.startswith((b'import os', b'from typing'))))\n"
+    )
+    return ("--agent-command", f"{sys.executable} {script} {{file}}")
+
+
+@pytest.mark.parametrize("asked", [("--tests", "final"), ("--tests", "each", "pkg/b.py")])
+def test_same_commits_and_report_as_without_workers(
+    repository: TemporaryRepository, tmp_path: Path, mark: str, asked: tuple[str, ...]
+) -> None:
+    before = fingerprint(repository.root)
+    here = fix(repository, tmp_path, "--runtime", "native", "--jobs", "1", *asked)
+    there = fix(repository, tmp_path, "--workers", "2", "--jobs", "1", *asked)
+    assert (here["runtime"], there["runtime"]) == ("native", "cluster")
+    assert {one["status"] for one in there["tasks"]} <= {"fixed", "partial"}
+    assert commits(repository, there) == commits(repository, here)
+    assert plain(there) == plain(here)
+    assert fingerprint(repository.root) == before
+    assert marked(mark) == []
+
+
+def test_change_that_broke_a_test_gets_its_second_chance_on_a_worker(
+    repository: TemporaryRepository, tmp_path: Path, mark: str
+) -> None:
+    breaks = agent(tmp_path, "pathlib.Path('pkg/b.py').write_bytes(pathlib.Path('pkg/b.py').read_bytes()"
+                             ".replace(b'return x', b'return x + 1'))")  # fmt: skip
+    options = ("--jobs", "1", "--max-attempts", "1", *breaks, "pkg/b.py")
+    here = fix(repository, tmp_path, "--runtime", "native", *options)
+    (tmp_path / "once").unlink()
+    there = fix(repository, tmp_path, "--workers", "2", *options)
+    assert [(one["path"], one["status"]) for one in there["tasks"]] == [("pkg/b.py", "fixed")]
+    assert commits(repository, there) == commits(repository, here)
+    assert plain(there) == plain(here)
+    assert marked(mark) == []
+
+
+def test_worker_killed_in_the_midst_of_an_attempt_costs_nothing(
+    repository: TemporaryRepository, tmp_path: Path, mark: str
+) -> None:
+    """Its agent, which lives on without it, is killed as well."""
+    kills = agent(tmp_path, "os.kill(os.getppid(), signal.SIGKILL); time.sleep(600)")
+    report = fix(repository, tmp_path, "--workers", "2", "--jobs", "2", "--tests", "none", *kills)
+    statuses = {one["path"]: (one["status"], one["reasons"]) for one in report["tasks"]}
+    assert {status for status, _ in statuses.values()} <= {"fixed", "partial"}, statuses
+    assert len(commits(repository, report).split("Fixed-by:")) == len(statuses) + 1
+    assert repository.git("fsck", "--strict", "--no-dangling") == ""
+    assert marked(mark) == []
+
+
+def test_interrupt_leaves_no_process_and_keeps_what_has_landed(
+    repository: TemporaryRepository, tmp_path: Path, mark: str
+) -> None:
+    sleeps = agent(tmp_path, "time.sleep(600)")
+    options = ("--workers", "2", "--jobs", "2", "--tests", "none")
+    process = subprocess.Popen(
+        command(tmp_path, *options, *sleeps),
+        cwd=repository.root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    until_s = time.monotonic() + SURELY_S
+    while not repository.git("branch", "--list", "fanfold/*") and process.poll() is None:
+        assert time.monotonic() < until_s
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    output, said = process.communicate(timeout=SURELY_S)
+    assert process.returncode == 130, said.decode()
+    report = json.loads(output)
+    assert report["interrupted"]
+    assert "cancelled" in {one["status"] for one in report["tasks"]}
+    assert "Fixed-by:" in commits(repository, report)
+    assert marked(mark) == []
