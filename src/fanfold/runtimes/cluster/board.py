@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
+import time
 from collections import deque
 from dataclasses import dataclass
 from types import TracebackType
@@ -29,6 +31,10 @@ _log = logging.getLogger(__name__)
 
 LOOK_S = 0.5
 """How often the scheduler is asked which workers there are."""
+
+
+AGAIN_S = 0.3
+"""How long the other workers may take when the first is ready, at least."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +216,12 @@ class Board:
         text = Codec[Any](state_type(self._flow.state)).encode(state)
         pack = b"" if self._flow.pack is None else await self._flow.pack()
         self._handed.set_result((bytes(pack), text))
+        began_s = time.monotonic()
         await self._until(lambda: bool(self._links))
+        # So that the first one isn't given all: the others have as long again, and are used later if they need more.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(AGAIN_S, time.monotonic() - began_s)):
+                await self._until(lambda: len(self._links) == len(self._serving))
 
     async def _until(self, met: Any) -> None:
         while not met():

@@ -58,6 +58,7 @@ class Desk:
             self._start(message)
         elif (placed := self._placed.get(message.get("call", -1))) is not None:
             if op == "cancel":
+                placed.is_wanted = False
                 placed.cancel()
             elif op == "slot":
                 placed.leased.granted()
@@ -133,13 +134,20 @@ class Desk:
         placed = self._placed.pop(call)
         placed.branch._ended = True
         answer: Message = {"op": "cancelled"} if task.cancelled() else task.result()
+        if self._over.is_set() and placed.is_wanted and answer["op"] != "done":
+            answer = {"op": "lost"}  # this worker is what ended it: another one may do better
         self._send({**answer, "call": call})
 
 
 class Placed:
-    """A branch while it is here: its task, its place in the run, and its slots."""
+    """A branch while it is here: its task, its place in the run, and its slots.
+
+    Attributes:
+        is_wanted: the coordinator hasn't cancelled it.
+    """
 
     task: asyncio.Task[Message]
+    is_wanted = True
 
     def __init__(self, message: Message, send: Callable[[Message], None]) -> None:
         call, self._send, self._call = message["call"], send, message["call"]

@@ -180,6 +180,8 @@ class Link:
             task = asyncio.create_task(self._answer(self._journal, message))
             self._answering.add(task)
             task.add_done_callback(self._answering.discard)
+        elif not call.answer.done() and op == "lost":
+            call.answer.set_exception(WorkerLost(self.worker))
         elif not call.answer.done():
             call.answer.set_result(message)
 
