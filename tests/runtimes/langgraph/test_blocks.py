@@ -51,7 +51,7 @@ def review_in_a_thread(state: Review) -> dict[str, Any]:
     return {"seen": [found], "done": [state["current"]]}
 
 
-async def nothing(_: Review) -> dict[str, Any]:
+def nothing(_: Review) -> dict[str, Any]:
     return {}
 
 
@@ -257,6 +257,76 @@ async def test_langgraph_injects_what_a_node_asks_for() -> None:
 
     result = await graph_of(asking).ainvoke(begun(1), {"configurable": {"who": "ada"}})
     assert result["done"] == ["ada"]
+
+
+async def test_a_node_that_an_edge_leads_to_is_isolated_too() -> None:
+    state: Review = {**begun(), "current": "0.py"}
+    result = await _one(isolated(review)).ainvoke(state)
+    assert result["seen"] == [["no tabs"]]
+    assert result["rules"] == state["rules"] == RULES
+
+
+def test_plain_nodes_are_invoked_by_code_that_is_not_async() -> None:
+    assert graph_of(isolated(review_in_a_thread), whole).invoke(begun())["seen"] == [["no tabs"]] * 3
+
+
+async def test_messages_and_commands_are_what_they_were() -> None:
+    from langchain_core.messages import AIMessage, HumanMessage
+    from langgraph.graph import MessagesState
+
+    @isolated(shared=MessagesState)
+    async def answer(state: MessagesState) -> Command[Any]:
+        question = state["messages"][0]
+        assert isinstance(question, HumanMessage)
+        question.content = "scribbled over"
+        return Command(update={"messages": [AIMessage("hello")]}, goto=Send("ask", {"messages": []}))
+
+    async def ask(_: MessagesState) -> dict[str, Any]:
+        return {"messages": [HumanMessage("who?")]}
+
+    builder: Any = StateGraph(MessagesState)
+    builder.add_node("answer", answer, destinations=("ask",))
+    builder.add_node("ask", ask)
+    builder.add_edge(START, "answer")
+    graph = builder.compile(checkpointer=InMemorySaver())
+    result = await graph.ainvoke({"messages": [HumanMessage("hi")]}, {"configurable": {"thread_id": "1"}})
+    assert [(type(message), message.content) for message in result["messages"]] == [
+        (HumanMessage, "hi"),
+        (AIMessage, "hello"),
+        (HumanMessage, "who?"),
+    ]
+
+
+async def test_methods_and_objects_are_nodes() -> None:
+    class Reviewer:
+        async def review(self, state: Review) -> dict[str, Any]:
+            return await review(state)
+
+        async def __call__(self, state: Review) -> dict[str, Any]:
+            return await review(state)
+
+    for node in (Reviewer().review, Reviewer()):
+        result = await graph_of(isolated(shared=Review)(node), small).ainvoke(begun())
+        assert result["seen"] == [["no tabs"]] * 3
+
+
+async def test_what_is_shared_may_name_what_sends_alone_have() -> None:
+    class Task(TypedDict, total=False):
+        page: int
+        rules: dict[str, list[str]]
+
+    @isolated(shared=Task)
+    async def read(state: Any) -> dict[str, Any]:
+        return {"seen": [[*state["rules"]["python"], str(state["page"])]]}
+
+    result = await graph_of(read, lambda _: [Send("review", {"page": 7})]).ainvoke(begun())
+    assert result["seen"] == [["no tabs", "7"]]
+
+
+@pytest.mark.parametrize("decorate", [isolated, updates_only, isolated(shared=Review)])
+def test_what_is_no_function_is_refused_when_it_is_decorated(decorate: Callable[[Any], Any]) -> None:
+    with pytest.raises(TypeError, match="CompiledStateGraph is no function"):
+        decorate(graph_of(review))
 
 
 async def test_states_that_are_classes() -> None:

@@ -17,7 +17,7 @@ from fanfold.engine.journal.signature import return_type
 from fanfold.runtimes.langgraph.isolated import OnError, joined, shared_state
 from fanfold.runtimes.langgraph.place import Place, place_here
 from fanfold.runtimes.langgraph.threads import ThreadJournals
-from fanfold.runtimes.langgraph.updates import is_async, updates_only
+from fanfold.runtimes.langgraph.updates import is_async, refuse_no_function, updates_only
 from fanfold.runtimes.types import update_type
 
 Node: TypeAlias = Callable[..., Any]
@@ -48,7 +48,7 @@ def journaled(
     again, with any saver and any `max_concurrency`, or without a saver. An outcome counts for the same node, at the
     same superstep and place among its Sends, with the same input and shared state. The node is isolated as by
     `isolated`, and a branch to the engine: `idempotency_key()` and the like work in it. A plain function runs in a
-    thread.
+    thread, where they don't.
 
     Args:
         journal: an open one; or one for each thread, for graphs that serve many: `ThreadJournals`.
@@ -65,6 +65,7 @@ def journaled(
     """
 
     def wrap(node: Node) -> Node:
+        refuse_no_function(node)
         recorded = _Recorded(node, journal, shared, _type_of(node, returns, shared), key, name)
 
         @functools.wraps(node)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -43,22 +44,26 @@ def place_here() -> Place:
     Raises:
         NotInGraph: it doesn't run in a graph.
     """
-    metadata = _config().get("metadata", {})
+    config = _config()
+    metadata = config.get("metadata", {})
     if "langgraph_step" not in metadata:
         raise _not_in_graph()
-    info, path = get_runtime().execution_info, metadata["langgraph_path"]
+    path, thread = metadata["langgraph_path"], config.get("configurable", {}).get("thread_id")
     return Place(
-        thread=info.thread_id if info is not None else None,
+        thread=None if thread is None else str(thread),
         # Task ids stand behind the colons, and differ each time.
         node="|".join(part.split(":")[0] for part in metadata["langgraph_checkpoint_ns"].split("|")),
         step=metadata["langgraph_step"],
         index=path[1] if isinstance(path[1], int) else None,
-        checkpoint=info.checkpoint_id if info is not None else None,
+        # LangGraph says so from 1.1 on.
+        checkpoint=getattr(getattr(get_runtime(), "execution_info", None), "checkpoint_id", None),
     )
 
 
 def values_here(fields: Iterable[str]) -> dict[str, Any]:
     """What the graph's state held of these fields when this superstep began: the very objects, not to be changed.
+
+    A field that the graph hasn't is left out, as one without a value is.
 
     Raises:
         NotInGraph: this code doesn't run in a graph.
@@ -66,7 +71,11 @@ def values_here(fields: Iterable[str]) -> dict[str, Any]:
     read = _config().get("configurable", {}).get(CHANNELS)
     if read is None:
         raise _not_in_graph()
-    return dict(read(list(fields), False))
+    values: dict[str, Any] = {}
+    for field in fields:
+        with contextlib.suppress(KeyError):
+            values.update(read([field], False))
+    return values
 
 
 def _config() -> Any:

@@ -29,6 +29,7 @@ def updates_only(node: N, *, schema: type | None = None) -> N:
         SchemaError: here, where no schema is known.
         UpdateError: from the node.
     """
+    refuse_no_function(node)
     declared = schema or schema_of_input(node)
     if declared is None:
         raise SchemaError(f"{_name(node)} doesn't say what its state is", hint="annotate its parameter or pass schema=")
@@ -59,6 +60,7 @@ def schema_of_input(node: Callable[..., Any]) -> type | None:
 
 def like(node: N, through: Callable[..., Coroutine[Any, Any, Any]]) -> N:
     """A node that goes through an async function: async or plain as `node` is, with its name and parameters."""
+    refuse_no_function(node)
     if is_async(node):
 
         @functools.wraps(node)
@@ -71,6 +73,13 @@ def like(node: N, through: Callable[..., Coroutine[Any, Any, Any]]) -> N:
             return _ended(through(*args, **kwargs))
 
     return wrapper  # type: ignore[return-value]
+
+
+def refuse_no_function(node: object) -> None:
+    """Raise a TypeError for what LangGraph takes as a node and nobody can call: a graph or another runnable."""
+    if not callable(node):
+        kind = type(node).__name__
+        raise TypeError(f"a {kind} is no function: write one that awaits its ainvoke, and decorate that")
 
 
 async def called(node: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
