@@ -126,6 +126,10 @@ def fix(
     cluster: Annotated[
         str | None, _option(WHERE, "--cluster", help="Use a cluster, as in tcp://127.0.0.1:8786", metavar="ADDRESS")
     ] = None,
+    cluster_certificates: Annotated[
+        Path | None,
+        _option(WHERE, "--cluster-certificates", help="Prove who is who by these (default none)", metavar="DIRECTORY"),
+    ] = None,
     apply: Annotated[bool, _option(RESULT, "--apply", help="Fast-forward the current branch to the result")] = False,
     dry_run: Annotated[bool, _option(RESULT, "--dry-run", help="Show what would be worked on; run no agent")] = False,
     diff: Annotated[bool, _option(RESULT, "--diff", help="Print the diffs that would land; land nothing")] = False,
@@ -151,6 +155,7 @@ def fix(
         "annotate": annotate,
         "checks": check or None,
         "cluster": cluster,
+        "cluster_certificates": cluster_certificates,
         "deadline_s": deadline,
         "exclude": _flat(exclude),
         "ignore": _flat(ignore),

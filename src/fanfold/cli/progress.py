@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from fanfold.cli.output import tell, visible
 from fanfold.cli.render.story import plural, seconds
 from fanfold.engine import BranchCancelled, BranchFinished, BranchQueued, BranchStarted, Done, Outcome
-from fanfold.errors import FanfoldError
 from fanfold.fix.attempt import Attempted
 from fanfold.fix.events import Phase
+from fanfold.fix.failure import words_of
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -137,8 +137,8 @@ def _words(outcome: Outcome[Attempted]) -> str:
     return f"fixed {verdict.fixed}{left} in {took}"
 
 
-def _reason(error: BaseException) -> str:
-    said = error.message if isinstance(error, FanfoldError) else f"{type(error).__name__}: {error}"
+def _reason(error: Exception) -> str:
+    said = words_of(error, hint=False)
     return visible(" ".join(said.split()))[:MAX_REASON_CHARS]
 
 

@@ -19,6 +19,7 @@ Origins = Mapping[str, str]
 """Where each setting came from: "default", "environment (NAME)", "command line" or the name of a file."""
 
 NAMES = tuple(FixSettings.model_fields)
+PATHS = ("workspaces", "cluster_certificates")
 MAX_SHOWN_CHARS = 60
 
 
@@ -83,7 +84,7 @@ def _file(root: Path) -> Source:
             hint="keep either [fix] in fanfold.toml or [tool.fanfold.fix] in pyproject.toml",
         )
     name, table = ("fanfold.toml", own) if own is not None else ("pyproject.toml", shared)
-    return Source(name, _workspaces_from(root, table or {}))
+    return Source(name, _paths_from(root, table or {}))
 
 
 def _fix_table(path: Path, header: tuple[str, ...]) -> dict[str, object] | None:
@@ -173,10 +174,10 @@ def _shown(value: object) -> str:
     return text if len(text) <= MAX_SHOWN_CHARS else text[: MAX_SHOWN_CHARS - 3] + "..."
 
 
-def _workspaces_from(root: Path, table: dict[str, object]) -> dict[str, object]:
-    """A relative `workspaces` of a file is relative to that file, whatever directory the user is in."""
-    value = table.get("workspaces")
-    return {**table, "workspaces": root / Path(value).expanduser()} if isinstance(value, str) else table
+def _paths_from(root: Path, table: dict[str, object]) -> dict[str, object]:
+    """A relative path of a file is relative to that file, whatever directory the user is in."""
+    paths = {name: value for name in PATHS if isinstance(value := table.get(name), str)}
+    return {**table, **{name: root / Path(value).expanduser() for name, value in paths.items()}}
 
 
 def _workspaces_stand_outside(workspaces: Path, root: Path) -> None:

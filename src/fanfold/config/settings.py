@@ -101,7 +101,8 @@ class FixSettings(BaseSettings):
         annotate: whether missing type annotations are added.
         workspaces: the directory of the working copies, absolute.
         runtime: who runs the branches; "auto" = LangGraph where it is installed, else "native".
-        cluster: the address of a cluster's scheduler; what `runtime` says "cluster" to.
+        cluster: the address of a cluster's scheduler.
+        cluster_certificates: folder of ca.pem, cert.pem and key.pem, absolute; for a cluster on other machines.
         workers: processes of a cluster on this machine, as long as the run.
     """
 
@@ -135,6 +136,7 @@ class FixSettings(BaseSettings):
     workspaces: Annotated[Path, Expected("a path of a directory")] = Field(default_factory=default_workspaces)
     runtime: RuntimeName = "auto"
     cluster: Address | None = None
+    cluster_certificates: Annotated[Path, Expected("a path of a directory")] | None = None
     workers: Count | None = None
 
     @field_validator("tests", mode="before")
@@ -142,10 +144,10 @@ class FixSettings(BaseSettings):
     def _full_means_each(cls, value: object) -> object:
         return "each" if value == "full" else value
 
-    @field_validator("workspaces", mode="after")
+    @field_validator("workspaces", "cluster_certificates", mode="after")
     @classmethod
-    def _absolute(cls, value: Path) -> Path:
-        return value.expanduser().absolute()
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return value and value.expanduser().absolute()
 
     @model_validator(mode="before")
     @classmethod

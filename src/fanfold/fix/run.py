@@ -60,7 +60,12 @@ async def carry_out(
 ) -> Ended:
     """As `run`, with the state beside the report."""
     settings, started_s = request.settings, time.monotonic()
-    runtime = runtime or runtime_for(settings.runtime, cluster=settings.cluster, workers=settings.workers)
+    runtime = runtime or runtime_for(
+        settings.runtime,
+        cluster=settings.cluster,
+        workers=settings.workers,
+        certificates=settings.cluster_certificates,
+    )
     with tempfile.TemporaryDirectory(prefix="fanfold-", ignore_cleanup_errors=True) as scratch:
         this = await prepare(request, runtime.name, Path(scratch), agent=agent, on_event=on_event)
         this.started_s = started_s

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from fanfold import __version__
-from fanfold.engine import BranchCancelled, DeadlineExceeded, Done, Failed
-from fanfold.errors import FanfoldError
+from fanfold.engine import BranchCancelled, Done, Failed
 from fanfold.fix.attempt import Attempted
 from fanfold.fix.checkers import Census, Checked
+from fanfold.fix.failure import timed_out, words_of
 from fanfold.fix.finding import Finding
 from fanfold.fix.record import Run
 from fanfold.fix.report import CheckerLine, FileCount, Report, RuleCount, TaskLine, TaskStatus, TestsLine
@@ -129,8 +129,7 @@ def _failure(outcome: Failed) -> tuple[TaskStatus, tuple[str, ...]]:
     error = outcome.error
     if isinstance(error, BranchCancelled):
         return "cancelled", ()
-    words = str(error) if isinstance(error, FanfoldError) else f"{type(error).__name__}: {error}"
-    return ("timed out" if isinstance(error, DeadlineExceeded) else "failed"), (words,)
+    return ("timed out" if timed_out(error) else "failed"), (words_of(error),)
 
 
 async def _done(run: Run, task: Task, outcome: Done[Attempted]) -> TaskLine:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
 from fanfold.errors import FanfoldError
@@ -19,13 +20,16 @@ class RuntimeUnavailable(FanfoldError):
     """There is no such runtime, it isn't installed, or it can't be used in the way that was asked for."""
 
 
-def runtime_for(name: str = "auto", *, cluster: str | None = None, workers: int | None = None) -> Runtime:
+def runtime_for(
+    name: str = "auto", *, cluster: str | None = None, workers: int | None = None, certificates: Path | None = None
+) -> Runtime:
     """The runtime of this name.
 
     Args:
         name: "auto" is LangGraph where it is installed, else native.
         cluster: address of a cluster's scheduler, as `tcp://127.0.0.1:8786`.
         workers: processes of a local cluster that lasts as long as the run.
+        certificates: folder with ca.pem, cert.pem and key.pem, for a cluster that is on other machines.
     Raises:
         RuntimeUnavailable: before anything starts, with what to install or to leave out.
     """
@@ -40,7 +44,7 @@ def runtime_for(name: str = "auto", *, cluster: str | None = None, workers: int 
             hint=f"pip install 'fanfold[{name}]', or choose the runtime native",
         )
     if name == "cluster":
-        return _cluster(cluster, workers)
+        return _cluster(cluster, workers, certificates)
     if name == "langgraph":
         from fanfold.runtimes.langgraph import LangGraph  # noqa: PLC0415  it takes most of a second to import
 
@@ -60,12 +64,15 @@ def installed(name: str) -> bool:
     return name not in PACKAGES or find_spec(PACKAGES[name]) is not None
 
 
-def _cluster(address: str | None, workers: int | None) -> Runtime:
+def _cluster(address: str | None, workers: int | None, certificates: Path | None) -> Runtime:
     if (address is None) == (workers is None):
         raise RuntimeUnavailable(
             "a cluster is either one that runs, or a number of workers to start here",
             hint="give an address or a number of workers, as --cluster tcp://127.0.0.1:8786 or --workers 4",
         )
-    from fanfold.runtimes.cluster import Cluster  # noqa: PLC0415  an extra
+    from fanfold.runtimes.cluster import TLS, Cluster  # noqa: PLC0415  an extra
 
-    return Cluster(address) if address is not None else Cluster(workers=workers)
+    if certificates is None:
+        return Cluster(address, workers=workers)
+    tls = TLS(ca=certificates / "ca.pem", cert=certificates / "cert.pem", key=certificates / "key.pem")
+    return Cluster(address, workers=workers, tls=tls)
