@@ -229,3 +229,4 @@ retried = replace(plain, name="retried", branch=retry(attempts=3, wait_initial_s
 effects = replace(plain, name="effects", branch=keyed)
 two_hops = replace(plain, name="two hops", branch=(opened, closed))
 unsure = replace(plain, name="unsure", branch=(undeclared, closed))
+brief = replace(slow, name="brief", deadline_s=1.0)

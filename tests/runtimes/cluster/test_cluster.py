@@ -261,3 +261,22 @@ async def test_a_deadline_ends_the_branch_on_the_worker(
     result = await far.hasty.run(begin("a", "b"), runtime=cluster)
     assert all(isinstance(outcome, Failed) for outcome in result.outcomes)
     assert len(list(tmp_path.glob("*.cancelled.*"))) == 2
+
+
+async def test_waiting_for_a_worker_takes_nothing_of_a_deadline(
+    far: ModuleType, begin: Any, cluster: Cluster
+) -> None:
+    # Two at a time, 0.15 s each: those that begin last do so long after the deadline of the first has passed.
+    crowded = Cluster(cluster.address, capacity=1)
+    result = await far.brief.run(begin(*map(str, range(16))), limit=16, runtime=crowded)
+    assert {type(outcome) for outcome in result.outcomes} == {Done}
+
+
+async def test_a_limit_that_runs_share_holds_where_workers_have_more_room(
+    far: ModuleType, begin: Any, cluster: Cluster, tmp_path: Path
+) -> None:
+    limit, crowded = Limit(3), Cluster(cluster.address, capacity=4)
+    runs = [far.slow.run(begin(*[f"{run}{each}" for each in "abcdef"]), limit=limit, runtime=crowded) for run in "xyz"]
+    assert [len(result.state["ran"]) for result in await asyncio.gather(*runs)] == [6, 6, 6]
+    assert peak(tmp_path) == 3
+    assert limit.running == 0

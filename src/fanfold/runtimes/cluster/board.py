@@ -6,8 +6,6 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
-import time
-from collections import deque
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -18,6 +16,8 @@ from fanfold.runtimes.cluster.errors import ClusterError, NoWorkers, RemoteError
 from fanfold.runtimes.cluster.facts import of_flow, refuse_difference
 from fanfold.runtimes.cluster.link import Link
 from fanfold.runtimes.cluster.reference import reference_of
+from fanfold.runtimes.cluster.roomy import Roomy
+from fanfold.runtimes.cluster.roster import Roster
 from fanfold.runtimes.cluster.types import codecs_of, state_type
 from fanfold.runtimes.cluster.wire import Message
 from fanfold.runtimes.flow import Flow
@@ -73,16 +73,15 @@ class Board:
         self._scheduler = Scheduler("", terms.security)
         self._codecs = codecs_of(flow)
         is_bounded = terms.is_bounded or terms.capacity is not None
-        self._limit = Limit(None) if is_bounded and options.limit is None else None
-        self.options = dataclasses.replace(options, limit=options.limit or self._limit)
+        self._limit = Roomy(_limit_of(options)) if is_bounded else None
+        self.options = dataclasses.replace(options, limit=self._limit or options.limit)
         self.flow = dataclasses.replace(flow, prepare=(*flow.prepare, self._prepare_workers))
         self.hops = tuple(self._stand_in(number) for number in range(len(flow.hops)))
         self._handed: asyncio.Future[tuple[bytes, str]] = asyncio.get_running_loop().create_future()
         self._serving: dict[str, asyncio.Task[None]] = {}
         self._opening: dict[str, asyncio.Future[None]] = {}
-        self._links: dict[str, Link] = {}
+        self._roster = Roster()
         self._unfit: dict[str, ClusterError] = {}
-        self._waiting: deque[asyncio.Future[None]] = deque()
         self._changed = asyncio.Event()
         self._error: ClusterError | None = None
         self._task: asyncio.Task[Any] | None = None
@@ -132,8 +131,8 @@ class Board:
 
     async def _close(self) -> None:
         for worker, serving in self._serving.items():
-            if worker in self._links:
-                self._links[worker].bye()
+            if worker in self._roster.links:
+                self._roster.links[worker].bye()
             else:
                 serving.cancel()
         if self._watch is not None:
@@ -162,7 +161,7 @@ class Board:
         message = self._message(number, given.encode(value))
         lost: list[str] = []
         while len(lost) < self._terms.max_losses:
-            link = await self._place()
+            link = await self._roster.least_loaded()
             try:
                 return returned.decode(await link.carry(message))
             except WorkerLost as error:
@@ -188,40 +187,18 @@ class Board:
             "journaled": _journaled() if self.options.journal is not None else None,
         }
 
-    async def _place(self) -> Link:
-        """The least loaded worker that takes one more; waits for one."""
-        while True:
-            free = [link for link in self._links.values() if link.has_room]
-            if free:
-                return min(free, key=lambda link: link.busy)
-            waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.append(waiting)
-            try:
-                await waiting
-            except asyncio.CancelledError:
-                if waiting.done() and not waiting.cancelled():
-                    self._freed()
-                raise
-
-    def _freed(self) -> None:
-        """There may be room for one more."""
-        while self._waiting:
-            waiting = self._waiting.popleft()
-            if not waiting.done():
-                waiting.set_result(None)
-                return
-
     async def _prepare_workers(self, state: Any) -> None:
         """The last step before the branches: what all workers need goes to each, and one at least is ready."""
         text = Codec[Any](state_type(self._flow.state)).encode(state)
         pack = b"" if self._flow.pack is None else await self._flow.pack()
         self._handed.set_result((bytes(pack), text))
-        began_s = time.monotonic()
-        await self._until(lambda: bool(self._links))
+        time_s = asyncio.get_running_loop().time
+        began_s = time_s()
+        await self._until(lambda: bool(self._roster.links))
         # So that the first one isn't given all: the others have as long again, and are used later if they need more.
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(max(AGAIN_S, time.monotonic() - began_s)):
-                await self._until(lambda: len(self._links) == len(self._serving))
+            async with asyncio.timeout(max(AGAIN_S, time_s() - began_s)):
+                await self._until(lambda: len(self._roster.links) == len(self._serving))
 
     async def _until(self, met: Any) -> None:
         while not met():
@@ -251,15 +228,15 @@ class Board:
             if worker not in self._serving and worker not in self._unfit:
                 self._opening[worker] = asyncio.get_running_loop().create_future()
                 self._serving[worker] = asyncio.create_task(self._serve(worker, threads), name=f"serve {worker}")
-        for worker in self._links.keys() - workers.keys():
-            self._links[worker].abort()
+        for worker in self._roster.links.keys() - workers.keys():
+            self._roster.links[worker].abort()
         self._changed.set()
 
     async def _serve(self, worker: str, threads: int) -> None:
         """A worker's part in the run, to its end."""
         try:
             async with connected(worker, self._terms.security, encrypted=self._terms.is_encrypted) as comm:
-                link = Link(worker, self._capacity(threads), comm, self._freed, self.options.journal)
+                link = Link(worker, self._capacity(threads), comm, self._roster.changed, self.options.journal)
                 there = await link.open(self._reference)
                 refuse_difference(of_flow(self._flow), there, worker)
                 self._opened(worker)
@@ -272,7 +249,7 @@ class Board:
         except OSError as error:
             _log.info("the worker %s is gone: %s", worker, error)
         finally:
-            self._links.pop(worker, None)
+            self._roster.drop(worker)
             self._opened(worker)
             del self._serving[worker]
             self._fit_limit()
@@ -284,19 +261,17 @@ class Board:
             opening.set_result(None)
 
     def _joined(self, link: Link) -> None:
-        self._links[link.worker] = link
+        self._roster.add(link)
         self._fit_limit()
         self._changed.set()
-        for _ in range(len(self._waiting)):
-            self._freed()
 
     def _capacity(self, threads: int) -> int | None:
         return self._terms.capacity or (threads if self._terms.is_bounded else None)
 
     def _fit_limit(self) -> None:
         """Start no more branches than the workers take: one that waits for a worker would lose of its deadline."""
-        if self._limit is not None and self._links:
-            self._limit.resize(sum(link.capacity or 0 for link in self._links.values()))
+        if self._limit is not None and self._roster.links:
+            self._limit.resize(sum(link.capacity or 0 for link in self._roster.links.values()))
 
     def _no_workers(self, reason: OSError | None) -> NoWorkers:
         unfit = [error for error in self._unfit.values() if isinstance(error, RemoteError)]
@@ -313,6 +288,10 @@ class Board:
         self._error = error
         if self._task is not None:
             self._task.cancel()
+
+
+def _limit_of(options: Options) -> Limit:
+    return options.limit if isinstance(options.limit, Limit) else Limit(options.limit)
 
 
 def _journaled() -> dict[str, Any] | None:

@@ -26,7 +26,7 @@ class Call:
     number: int
     branch: Branch
     lease: Lease
-    slots: int = 1
+    slots: int = 0
     answer: asyncio.Future[Message] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
@@ -34,7 +34,7 @@ class Link:
     """Sends branches to a worker and has their answers.
 
     Args:
-        freed: called when there is room for one more.
+        changed: called when `busy` has changed.
         journal: of the run, for the flows inside of its branches.
     Attributes:
         worker: its address.
@@ -47,14 +47,14 @@ class Link:
         worker: str,
         capacity: int | None,
         comm: Comm,
-        freed: Callable[[], None],
+        changed: Callable[[Link], None],
         journal: Journal | None,
     ) -> None:
         self.worker = worker
         self.capacity = capacity
         self.busy = 0
         self._comm = comm
-        self._freed = freed
+        self._changed = changed
         self._journal = journal
         self._answering: set[asyncio.Task[None]] = set()
         self._numbers = count()
@@ -122,14 +122,13 @@ class Link:
             raise ClusterError("a hop can be placed on a worker only from within its branch")
         number = next(self._numbers)
         self._calls[number] = call = Call(number, branch, Lease(branch, lambda: self._grant(number)))
-        self.busy += 1
+        self._used(call, 1)
         self._outbox.put({**message, "op": "start", "call": number})
         try:
             return await self._answered(call)
         finally:
             del self._calls[number]
-            self.busy -= call.slots
-            self._freed()
+            self._used(call, -call.slots)
             await call.lease.end()
 
     async def _asked(self, message: Message | list[Message]) -> Message:
@@ -168,10 +167,8 @@ class Link:
     def _receive(self, call: Call, message: Message) -> None:
         op = message["op"]
         if op == "give":
-            call.slots -= 1
-            self.busy -= 1
+            self._used(call, -1)
             call.lease.give()
-            self._freed()
         elif op == "want":
             call.lease.want()
         elif op == "retried":
@@ -190,7 +187,11 @@ class Link:
 
         self._outbox.put(await answered(journal, message))
 
+    def _used(self, call: Call, more: int) -> None:
+        call.slots += more
+        self.busy += more
+        self._changed(self)
+
     def _grant(self, number: int) -> None:
-        self._calls[number].slots += 1
-        self.busy += 1
+        self._used(self._calls[number], 1)
         self._outbox.put({"op": "slot", "call": number})
