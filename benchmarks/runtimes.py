@@ -22,6 +22,7 @@ import platform
 import random
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import packages
@@ -63,7 +64,9 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", choices=SECTIONS, help="measure this section; may be repeated")
     parser.add_argument("--peer", action="append", choices=sorted(PEERS), help="measure this peer; may be repeated")
-    parser.add_argument("--rounds", type=int, default=None, help="rounds (default 5; 1 with --quick)")
+    parser.add_argument(
+        "--rounds", type=int, default=None, help="rounds, kills and seeds at most (default 5; 1 with --quick)"
+    )
     parser.add_argument("--seed", type=int, default=None, help="repeat the order of an earlier run")
     parser.add_argument("--no-peers", action="store_true", help="only what needs no installation")
     parser.add_argument("--quick", action="store_true", help="few branches: shows that it works, measures nothing")
@@ -77,6 +80,8 @@ def _measured(options: argparse.Namespace) -> Results:
     extent = QUICK if options.quick else FULL
     sections, with_peers = tuple(options.only or SECTIONS), not options.no_peers
     rounds = options.rounds or (1 if options.quick else 5)
+    if options.rounds:
+        extent = replace(extent, tries=min(extent.tries, rounds), seeds=min(extent.seeds, rounds))
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1_000_000)
     interpreter = python() if with_peers else Path(sys.executable)
     began_s = time.monotonic()

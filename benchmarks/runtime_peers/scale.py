@@ -81,7 +81,7 @@ def fleet(scale: Scale, kind: str, workers: int) -> Case:
 
 def _fleets(scale: Scale, *, with_dask: bool) -> Iterator[tuple[Case, Scenario]]:
     for kind in ("none", "engine", *(["cluster"] if with_dask else [])):
-        for workers in (scale.fleet // 10, scale.fleet, scale.fleet * 4):
+        for workers in (scale.fleet // 10, scale.fleet, scale.fleet * 2):
             case = fleet(scale, kind, workers)
             yield case, replace(CALM, branches=case.n, workers=workers, coordinator=kind)
 
