@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import sqlite3
 import subprocess
 import sys
@@ -57,6 +58,8 @@ def thread(name: str = "1") -> dict[str, Any]:
 def finished(folder: Path) -> set[str]:
     """The branches that the journal has a value of, as `turn/number`."""
     with closing(sqlite3.connect(folder / "journal.db")) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'outcome'").fetchone():
+            return set()
         rows = connection.execute("SELECT path FROM outcome WHERE value IS NOT NULL").fetchall()
     assert len(rows) == len(set(rows)), "committed twice"
     steps = [json.loads(path)[0].removeprefix("step ").split(": ") for (path,) in rows]
@@ -95,6 +98,26 @@ async def test_after_kill_9_no_finished_branch_is_run_again(begun: int, tmp_path
     assert not before & set(again)
     assert before | set(again) == {f"1/{number}" for number in range(BRANCHES)}
     assert len(set(again)) == len(again)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(10))
+async def test_kills_at_random_repeat_nothing_that_was_committed(seed: int, tmp_path: Path) -> None:
+    chance, runs = random.Random(seed), 0
+    while True:
+        before, ran = finished(tmp_path) if runs else set(), len(effects(tmp_path))
+        process = worker(tmp_path, "journaled")
+        while process.poll() is None and len(effects(tmp_path)) < ran + 1:
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(chance.uniform(0.0, 0.15))
+        process.kill()
+        output = process.communicate()[0]
+        runs += 1
+        assert not before & set(effects(tmp_path)[ran:])
+        assert before <= finished(tmp_path)
+        if process.returncode == 0:
+            break
+    assert output.split() == [str(square) for square in SQUARES]
 
 
 async def test_after_kill_9_plain_langgraph_runs_finished_branches_again(tmp_path: Path) -> None:
