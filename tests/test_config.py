@@ -226,3 +226,21 @@ def test_settings_can_not_be_changed(tmp_path: Path) -> None:
     settings = load_settings(tmp_path, {})
     with pytest.raises(ValidationError):
         settings.jobs = 2
+
+
+def test_workers_or_an_address_mean_a_cluster(tmp_path: Path) -> None:
+    own(tmp_path, "[fix]\nworkers = 2\n")
+    settings, origins = settings_with_origins(tmp_path, {})
+    assert (settings.runtime, settings.workers, origins["workers"]) == ("cluster", 2, "fanfold.toml")
+    assert load_settings(tmp_path, {"runtime": "native"}).runtime == "native"
+    own(tmp_path, "[fix]\ncluster = 'tcp://127.0.0.1:8786'\n")
+    assert load_settings(tmp_path, {}).runtime == "cluster"
+
+
+def test_runtime_and_certificates_come_from_files_too(tmp_path: Path) -> None:
+    own(tmp_path, "[fix]\nruntime = 'langgraph'\ncluster-certificates = 'certs'\n")
+    settings, origins = settings_with_origins(tmp_path, {})
+    assert (settings.runtime, origins["runtime"]) == ("langgraph", "fanfold.toml")
+    assert settings.cluster_certificates == tmp_path / "certs"
+    own(tmp_path, "[fix]\nruntime = 'ray'\n")
+    assert refusal(tmp_path).message == ('runtime is \'ray\', but must be "auto", "native", "langgraph" or "cluster"')

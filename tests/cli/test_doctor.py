@@ -104,3 +104,11 @@ def test_secret_in_a_setting_is_not_shown(root: Path, capsys: pytest.CaptureFixt
     token = "ghp_" + "a1B2" * 9
     (root / "fanfold.toml").write_text(f'[fix]\ntest_command = "run --token {token}"\n')
     assert token not in told(root, capsys)[1]
+
+
+def test_runtime_that_runs_branches_is_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert row(told(root, capsys)[1], "runtime").split()[1:] == ["auto,", "which", "is", "langgraph", "here", "default"]
+    (root / "fanfold.toml").write_text("[fix]\nruntime = 'native'\n")
+    _, text = told(root, capsys)
+    assert row(text, "runtime").split() == ["runtime", "native", "fanfold.toml"]
+    assert row(text, "langgraph").split()[1] == "langgraph"

@@ -237,3 +237,34 @@ def test_signal_stops_agents_with_their_daemons_and_keeps_what_landed(
     assert {task["path"]: task["status"] for task in data["tasks"]} == {"a.py": "fixed", "sub/b.py": "cancelled"}
     assert repository.git("show", f"{data['branch']}:a.py") == FIXED
     assert not [pid for pid in started.iterdir() if alive(int(pid.name))]
+
+
+@pytest.mark.parametrize("runtime", ["native", "langgraph"])
+def test_report_names_the_runtime(repository: TemporaryRepository, runtime: str) -> None:
+    done = fanfold(repository, "--runtime", runtime)
+    assert f"branches ran on the runtime {runtime}\n" in done.stdout
+    told = fanfold(repository, "--runtime", runtime, "--output-format", "json")
+    assert json.loads(told.stdout)["runtime"] == runtime
+
+
+def test_runtime_that_is_not_installed_exits_2_with_an_install_hint(
+    repository: TemporaryRepository, tmp_path: Path
+) -> None:
+    hiding = tmp_path / "hiding"
+    hiding.mkdir()
+    (hiding / "sitecustomize.py").write_text(
+        "import importlib.util\n"
+        "real = importlib.util.find_spec\n"
+        "importlib.util.find_spec = lambda name, *more: None if name == 'langgraph' else real(name, *more)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(hiding)}
+    asked = command(repository, "--runtime", "langgraph")
+    done = subprocess.run(asked, cwd=repository.root, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 2
+    assert "error: the runtime langgraph needs langgraph, which is not installed" in done.stderr
+    assert "hint: pip install 'fanfold[langgraph]'" in done.stderr
+    assert results(repository) == []
+    done = subprocess.run(
+        command(repository), cwd=repository.root, capture_output=True, text=True, env=environment, check=False
+    )
+    assert (done.returncode, "on the runtime native" in done.stdout) == (0, True)

@@ -8,20 +8,20 @@ from typing import Any
 
 import pytest
 
-from fanfold.agents.protocol import Verdict
 from fanfold.cli.progress import MAX_RUNNING_SHOWN, Progress, Tally, live_lines
 from fanfold.engine import BranchCancelled, BranchFinished, BranchQueued, BranchStarted, Done, Failed
 from fanfold.errors import FanfoldError
 from fanfold.fix.attempt import Attempted
 from fanfold.fix.events import Phase
 from fanfold.fix.split import Task
+from fanfold.fix.verify import Judgement
 from fanfold.git import Change
 
 CHANGE = Change(base="b" * 40, tree="t" * 40, paths=())
 
 
 def attempted(path: str, *, change: Change | None = CHANGE, **verdict: Any) -> Attempted:
-    return Attempted(Task(path, path, (), is_test=False), change, Verdict(**verdict), attempts=1, agent_s=1.0)
+    return Attempted(Task(path, path, (), is_test=False), change, Judgement(**verdict), attempts=1, agent_s=1.0)
 
 
 def finished(path: str, value: Attempted | Exception) -> BranchFinished:

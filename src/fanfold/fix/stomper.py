@@ -42,7 +42,7 @@ class WorkflowConfig(BaseModel):
 
     enabled_tools: tuple[str, ...] = Field(default=("ruff",), description="Checkers to run, by name")
     max_parallel_files: int = Field(
-        default=DEFAULT_PARALLEL, ge=1, le=MAX_PARALLEL, description="Maximum files to process in parallel"
+        default=DEFAULT_PARALLEL, ge=1, le=MAX_PARALLEL, strict=True, description="Maximum files to process in parallel"
     )
     parallel_mode: bool = Field(default=False, description="Enable parallel file processing; else one at a time")
 
@@ -70,7 +70,8 @@ class StomperWorkflow:
         apply: take the result over at the end.
         runtime: who runs the branches, None = LangGraph where it is installed, else asyncio alone.
     Attributes:
-        report: all that there is to tell of the last run, None = there was none.
+        report: all that there is to tell of the last run, None = there was none. A tool that could not check stands in
+            `report.unchecked`: that no file has errors may mean that nobody could say.
     Raises:
         ConfigError: a number is out of its bounds, or a setting is unknown.
     """
