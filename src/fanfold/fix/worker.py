@@ -8,8 +8,10 @@ no where they don't see what the coordinator's see.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
+import shutil
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
@@ -61,11 +63,27 @@ async def pack() -> bytes:
         workspaces=workspaces_home(this.settings),
         tested=await _tests_changes(this),
     )
-    with tempfile.TemporaryFile() as file:
-        file.write(cargo.to_json() + b"\n")
-        await write_bundle(this.repository, brief.base, file)
-        file.seek(0)
-        return file.read()
+    return await asyncio.to_thread(_joined, cargo.to_json() + b"\n", await _bundle(this))
+
+
+async def _bundle(this: Run) -> Path:
+    """The commit's files, packed once in a run, though more than one flow of it may send them."""
+    bundle = this.scratch / "bundle"
+    if not bundle.exists():
+        begun = this.scratch / "bundle.begun"
+        with begun.open("wb") as file:
+            await write_bundle(this.repository, this.repository.head, file)
+        begun.rename(bundle)
+    return bundle
+
+
+def _joined(line: bytes, file: Path) -> bytes:
+    """Both as one, without holding either twice: the file may be large."""
+    with tempfile.TemporaryFile() as whole, file.open("rb") as source:
+        whole.write(line)
+        shutil.copyfileobj(source, whole, 1 << 20)
+        whole.seek(0)
+        return whole.read()
 
 
 def _anywhere(settings: FixSettings) -> FixSettings:
@@ -214,7 +232,7 @@ class _Tester(Tester):
 async def _tester(
     cargo: Cargo, repository: Repository, project: Project, pool: WorkspacePool
 ) -> AsyncIterator[Tester | None]:
-    """The suite here; it runs on the base when the first change is to be tested."""
+    """The suite here; it runs on the base beside the first attempts, if their changes are to be tested."""
     settings = cargo.brief.settings
     if settings.tests == "none":
         yield None
@@ -223,7 +241,7 @@ async def _tester(
     if suite is not None:
         tester = _Tester(suite, pool, cargo.brief.base)
         tester.must_run = cargo.tested
-        async with tester.running(at_once=False):
+        async with tester.running(at_once=cargo.tested):
             yield tester
     elif cargo.tested:
         raise FixError(
