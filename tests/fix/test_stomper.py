@@ -198,10 +198,16 @@ async def test_folder_of_a_repository_is_worked_on_alone(repository: TemporaryRe
 
 
 async def test_only_enabled_tools_are_run(repository: TemporaryRepository) -> None:
-    repository.commit({"prices.py": "x: int = 'one'\n", "pyproject.toml": "[tool.ruff]\n[tool.mypy]\n"})
+    repository.commit({"prices.py": "x: int = 'one'\n", "pyproject.toml": "[tool.ruff]\n", "pkg/__init__.py": ""})
     state = await workflow(repository, run_tests=False).run({"enabled_tools": ["mypy"]})
     assert [str(file.file_path) for file in state["files"]] == ["prices.py"]
     assert {error.checker for file in state["files"] for error in file.errors} == {"mypy"}
+
+
+async def test_tool_that_could_not_check_is_not_taken_for_clean(repository: TemporaryRepository) -> None:
+    state = await workflow(repository, run_tests=False).run({"enabled_tools": ["mypy"]})
+    assert state["files"] == []
+    assert "Duplicate module" in state["unchecked"][0]
 
 
 async def test_tool_that_nobody_knows_is_refused_before_anything_starts(repository: TemporaryRepository) -> None:

@@ -43,7 +43,11 @@ async def collect_errors(_: FixState) -> Update:
     if run.plan.tasks and not run.request.dry_run:
         await _make_ready(run)
     each = run.tester is not None and run.settings.tests == "each"
-    return {"files": [FileState.of(task) for task in run.plan.tasks], "tests": () if each else None}
+    return {
+        "files": [FileState.of(task) for task in run.plan.tasks],
+        "unchecked": [f"{name}: {words}" for name, words in run.census.errors.items()],
+        "tests": () if each else None,
+    }
 
 
 def files_to_process(state: FixState) -> Sequence[FileState]:

@@ -63,6 +63,7 @@ class FixState(TypedDict, total=False):
         enabled_tools: the names of the checkers.
         dry_run: stop at the plan.
         files: what to work on, most expected work first.
+        unchecked: checkers that could not check the base, each with its own words; never taken for clean.
         tests: names of the tests that each change is tested with, empty = the whole suite; None = not one by one.
         told: by the file's key, what is known before the first attempt.
         attempts: what became of each file in its workspace; of one that was tried twice, both.
@@ -77,6 +78,7 @@ class FixState(TypedDict, total=False):
     enabled_tools: list[str]
     dry_run: bool
     files: list[FileState]
+    unchecked: list[str]
     tests: tuple[str, ...] | None
     told: Mapping[str, str]
     attempts: Annotated[list[Attempted], add]

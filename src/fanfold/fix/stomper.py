@@ -70,8 +70,7 @@ class StomperWorkflow:
         apply: take the result over at the end.
         runtime: who runs the branches, None = LangGraph where it is installed, else asyncio alone.
     Attributes:
-        report: all that there is to tell of the last run, None = there was none. A tool that could not check stands in
-            `report.unchecked`: that no file has errors may mean that nobody could say.
+        report: all that there is to tell of the last run, None = there was none.
     Raises:
         ConfigError: a number is out of its bounds, or a setting is unknown.
     """
@@ -119,7 +118,8 @@ class StomperWorkflow:
             config: for this run; what a mapping leaves out is as the workflow was made.
             on_event: told of each phase and each file, as they come.
         Returns:
-            The final state. A fix counts once it is on the result branch and has held there together with all others.
+            The final state. Where `unchecked` is not empty, that no file has errors may mean that nobody could say.
+            A fix counts once it is on the result branch and has held there together with all others.
             A run that is cancelled returns what has landed by then; `report.interrupted` says so.
         Raises:
             FanfoldError: the request can't be carried out; nothing was changed.
