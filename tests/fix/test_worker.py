@@ -198,6 +198,17 @@ async def test_tests_that_do_not_run_there_are_no_passed_tests(tmp_path: Path) -
     assert "tests don't run on this worker" in report.tasks[0].reasons[0]
 
 
+async def test_run_without_branches_needs_nothing_of_workers(tmp_path: Path) -> None:
+    away = Elsewhere()
+    clean = make_repository(tmp_path / "clean", {"a.py": "X = 1\n"})
+    assert (await fix(clean, tmp_path, away)).exit_code == 0
+    repository = make_repository(tmp_path / "r", {"a.py": UNUSED})
+    settings = load_settings(repository.root, {"workspaces": tmp_path / "home", "tests": "none"})
+    report = await run(Request(repository.root, settings, dry_run=True), runtime=away)
+    assert [one.status for one in report.tasks] == ["planned"]
+    assert away.sent == [b"", b""]
+
+
 def with_version(name: str, version: str) -> Change:
     def change(data: bytes) -> bytes:
         line, _, rest = data.partition(b"\n")

@@ -40,7 +40,7 @@ _ITS_VERSION = "import platform; print(platform.python_version())"
 
 
 async def pack() -> bytes:
-    """What every worker needs for the branches of this run.
+    """What every worker needs for the branches of this run; nothing where it has none.
 
     Raises:
         FixError: the run's agent can't be had by its name elsewhere.
@@ -48,7 +48,7 @@ async def pack() -> bytes:
     """
     this = get_context(Run)
     if this.bench is None:
-        raise RuntimeError("a run packs its branches' needs after collect_errors, which makes the bench")
+        return b""
     if this.given_agent:
         raise FixError(
             f"the agent {this.agent.name} was made for this process, and other machines can't have it",
@@ -113,6 +113,9 @@ async def prepare_worker(data: bytes) -> AsyncIterator[Workplace]:
             isn't there; or the data is of another version.
         BundleError: the commit can't be unpacked.
     """
+    if not data:
+        yield Workplace(elsewhere=True)
+        return
     cargo, bundle = _read(data)
     settings, shares = cargo.brief.settings, cargo.cache.is_dir()
     home = cargo.workspaces if shares else workspaces_home(settings)
