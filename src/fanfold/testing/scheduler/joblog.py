@@ -4,32 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from itertools import chain, islice
 
 from fanfold.testing.scheduler.plan import Plan, PlanJob, Run
 
 RULE = "=" * 63
 
 
-def lines_of(plan: Plan, job: PlanJob, run: Run, *, content_only: bool = False) -> Iterator[str]:
-    """The lines of a run's log, without their ends; made one by one, for a log may be larger than memory."""
-    if content_only:
-        return _content(run)
-    return chain(_header(plan, job, run), _content(run), _footer(run))
+def lines_of(plan: Plan, job: PlanJob, run: Run, *, first: int = 1, last: int | None = None) -> Iterator[str]:
+    """Lines of a run's log without their ends, from `first`, counted from 1, to `last`; None = to the end.
+
+    They are made one by one: a log may be larger than memory.
+    """
+    printed = (run.log or "").splitlines()
+    half = (len(printed) + 1) // 2 if run.filler else len(printed)
+    before = [*_header(plan, job, run), *printed[:half]]
+    after = [*printed[half:], *_footer(run)]
+    total = len(before) + run.filler + len(after)
+    for line in range(first, min(total, last or total) + 1):
+        if line <= len(before):
+            yield before[line - 1]
+        elif line <= len(before) + run.filler:
+            yield _filler(line - len(before))
+        else:
+            yield after[line - len(before) - run.filler - 1]
 
 
-def page_of(lines: Iterator[str], first: int, last: int | None) -> Iterator[str]:
-    """Lines `first` to `last`, counted from 1, both included; None = to the end."""
-    return islice(lines, first - 1, last)
-
-
-def _content(run: Run) -> Iterator[str]:
+def content_of(run: Run) -> Iterator[str]:
+    """What the job itself printed."""
     printed = (run.log or "").splitlines()
     half = (len(printed) + 1) // 2 if run.filler else len(printed)
     yield from printed[:half]
-    for number in range(1, run.filler + 1):
-        yield f"{number:09d} record processed, key {number * 7919 % 1_000_003:07d}, status ok, next block requested"
+    yield from map(_filler, range(1, run.filler + 1))
     yield from printed[half:]
+
+
+def _filler(number: int) -> str:
+    return f"{number:09d} record processed, key {number * 7919 % 1_000_003:07d}, status ok, next block requested"
 
 
 def _header(plan: Plan, job: PlanJob, run: Run) -> Iterator[str]:

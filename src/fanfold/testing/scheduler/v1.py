@@ -12,10 +12,10 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from fanfold.testing.scheduler.documents import engine_of, job_v1, workstation_v2
-from fanfold.testing.scheduler.joblog import lines_of, page_of
+from fanfold.testing.scheduler.joblog import lines_of
 from fanfold.testing.scheduler.plan import PlanJob, Run
 from fanfold.testing.scheduler.state import ACTIONS, Refused, State
-from fanfold.testing.scheduler.wire import encoded, json_body, number_in
+from fanfold.testing.scheduler.wire import encoded, json_body, lines_asked_for
 
 BASE = "/twsd"
 DEFAULT_HOW_MANY = 100
@@ -54,10 +54,8 @@ class V1:
         run = job.runs[-1] if job.runs else Run(log=None)
         if run.log is None:
             raise Refused(HTTPStatus.NOT_FOUND, "", "The job log is not available.")
-        last = request.query_params.get("to_line")
-        lines = lines_of(self.state.plan, job, run)
-        page = page_of(lines, number_in(request, "from_line", 1), int(last) if last else None)
-        return StreamingResponse(encoded(page), media_type="text/plain")
+        lines = lines_of(self.state.plan, job, run, **lines_asked_for(request))
+        return StreamingResponse(encoded(lines), media_type="text/plain")
 
     async def act(self, request: Request) -> Response:
         """Do something to a job."""

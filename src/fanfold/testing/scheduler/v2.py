@@ -11,11 +11,11 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from fanfold.testing.scheduler.documents import Document, engine_of, health_of, job_v2, workstation_v2
-from fanfold.testing.scheduler.joblog import lines_of, page_of
+from fanfold.testing.scheduler.joblog import content_of, lines_of
 from fanfold.testing.scheduler.oql import OqlError, like, parse
 from fanfold.testing.scheduler.plan import PlanJob
 from fanfold.testing.scheduler.state import ACTIONS, Refused, State
-from fanfold.testing.scheduler.wire import encoded, json_body, number_in
+from fanfold.testing.scheduler.wire import encoded, json_body, lines_asked_for, number_in
 
 BASE = "/twsd/api/v2"
 JUSTIFICATIONS = ("category", "description", "ticket-num")
@@ -84,10 +84,9 @@ class V2:
         job, run = self.state.run(request.path_params["id"])
         if run.log is None:
             raise Refused(HTTPStatus.NOT_FOUND, "", "The job log is not available.")
-        lines = lines_of(self.state.plan, job, run, content_only=request.query_params.get("contentOnly") == "true")
-        if self.pages_logs:
-            last = request.query_params.get("to_line")
-            lines = page_of(lines, number_in(request, "from_line", 1), int(last) if last else None)
+        lines = lines_of(self.state.plan, job, run, **(lines_asked_for(request) if self.pages_logs else {}))
+        if request.query_params.get("contentOnly") == "true":
+            lines = content_of(run)
         return StreamingResponse(encoded(lines), media_type="text/plain")
 
     async def workstations(self, request: Request) -> Response:

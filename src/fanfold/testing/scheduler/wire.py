@@ -28,6 +28,12 @@ def number_in(request: Request, name: str, default: int) -> int:
     return int(text)
 
 
+def lines_asked_for(request: Request) -> dict[str, int]:
+    """Which lines of a log are wanted, as arguments of `lines_of`; none = all of them."""
+    wanted = {"first": number_in(request, "from_line", 1), "last": number_in(request, "to_line", 0)}
+    return {name: max(1, number) for name, number in wanted.items() if number or name == "first"}
+
+
 async def json_body(request: Request) -> Any:
     """The body of a request, which has to be JSON and to say so; `{}` where there is none."""
     if not request.headers.get("content-type", "").startswith("application/json"):

@@ -1,0 +1,205 @@
+"""A run's log: its beginning and its end, however long it is, and the lines in it that tell most."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from fanfold.troubleshoot.codes import codes_in
+from fanfold.troubleshoot.sources.workload.transport import WorkloadError
+
+PAGE_LINES = 500
+MOST_PAGES = 60
+LINE_CHARS = 300
+MOST_BLOCKS = 3
+BLOCK_LINES = 3
+LAST_LINES = 4
+
+Lines = Callable[[int, int, int], Awaitable[tuple[str, bool]]]
+"""Lines `first` to `last`, at most so many bytes; the text, and whether it was cut."""
+
+_COMMON = frozenset({"AWSBIS307I", "AWSBIS308I"})
+_FIELD = re.compile(r"^= (JOB|USER|JCLFILE|TASK|Job Number|Exit Status)\s*:\s*(.*?)\s*$")
+_BANNER = re.compile(r"^(=+$|= )")
+_TELLING = re.compile(
+    r"\b(?:error|errors|fatal|severe|critical|exception|traceback|abend|abended|failed|failure|failing|cannot|can't"
+    r"|unable|denied|refused|unreachable|killed|aborted|terminated|timed ?out|timeout|deadlock|corrupt(?:ed)?|invalid"
+    r"|missing|expired|exceeded|exhausted|overflow|rejected|unexpected|mismatch|not (?:found|mounted|available|exist)"
+    r"|no such|out of (?:memory|space)|no space|disk full|quota|core dumped|segmentation fault|command not found"
+    r"|erro|erros|falha|falhou|falhas|exce[cç][aã]o|negad[oa]|recusad[oa]|inv[aá]lid[oa]|esgotad[oa]|expirad[oa]"
+    r"|inexistente|n[aã]o (?:encontrad[oa]|existe|foi poss[ií]vel|dispon[ií]vel|autorizad[oa])|sem espa[cç]o"
+    r"|tempo (?:limite|esgotado)|interrompid[oa]|cancelad[oa]|imposs[ií]vel|divergente|divergência|faltando|ausente)\b",
+    re.IGNORECASE,
+)
+_HARMLESS = re.compile(
+    r"\b(?:0|no|zero|without|sem|nenhum|nenhuma)[ \t]+(?:errors?|failures?|erros?|falhas?)\b", re.IGNORECASE
+)
+_DIGITS = re.compile(r"\d+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobLog:
+    """What was read of a log.
+
+    Attributes:
+        lines: in their order, those that were dropped from the middle left out.
+        gap: so many lines stand before those that were dropped; None = none were.
+        total: how many lines the log has; None = it wasn't found out.
+        bytes: how much was read and kept.
+        cut: what isn't there, in words; "" = all of it is.
+    """
+
+    lines: tuple[str, ...]
+    gap: int | None = None
+    total: int | None = None
+    bytes: int = 0
+    cut: str = ""
+
+    def field(self, name: str) -> str:
+        """What header or footer say of `USER`, `JCLFILE`, `Job Number` or `Exit Status`; "" = nothing."""
+        for line in self.lines:
+            match = _FIELD.match(line)
+            if match and match[1] == name:
+                return match[2]
+        return ""
+
+    @property
+    def exit_status(self) -> int | None:
+        """The exit status of the footer, where the run has ended."""
+        text = self.field("Exit Status")
+        return int(text) if text.lstrip("-").isdigit() else None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Neighbouring lines that tell something, and the codes in them."""
+
+    first: int
+    lines: tuple[str, ...]
+    codes: tuple[str, ...]
+
+
+async def read_log(lines_of: Lines, *, max_bytes: int, until_s: float) -> JobLog:
+    """The beginning and the end of a log, never the whole of a long one.
+
+    How long it is isn't told, so it is found out by asking for single lines further and further on.
+
+    Args:
+        max_bytes: of beginning and end together.
+        until_s: on the loop's clock; by then what has been read has to do.
+    """
+    half = max_bytes // 2
+    text, was_cut = await lines_of(1, PAGE_LINES, half)
+    head = text.splitlines()
+    if len(head) > PAGE_LINES or was_cut:
+        cut = f"only its first {len(head)} lines ({len(text.encode())} bytes) were read"
+        if len(head) > PAGE_LINES:  # a server that ignores which lines were asked for
+            return JobLog(lines=tuple(head), bytes=len(text.encode()), cut=cut)
+    elif len(head) < PAGE_LINES:
+        return JobLog(lines=tuple(head), total=len(head), bytes=len(text.encode()))
+    try:
+        async with asyncio.timeout_at(until_s):
+            total = await _length(lines_of, len(head) if was_cut else PAGE_LINES)
+            first = max(len(head), total - PAGE_LINES) + 1
+            end, _ = await _end_of(lines_of, first, total, half)
+    except (TimeoutError, WorkloadError) as error:
+        why = "there was no time for more" if isinstance(error, TimeoutError) else "the rest could not be had"
+        return JobLog(
+            lines=tuple(head), bytes=len(text.encode()), cut=f"only its first {len(head)} lines were read: {why}"
+        )
+    kept = (*head, *end)
+    dropped = total - len(kept)
+    return JobLog(
+        lines=kept,
+        gap=len(head) if dropped > 0 else None,
+        total=total,
+        bytes=sum(len(line.encode()) + 1 for line in kept),
+        cut=f"{dropped} of its {total} lines, in the middle, were not read" if dropped > 0 else "",
+    )
+
+
+async def _end_of(lines_of: Lines, first: int, total: int, max_bytes: int) -> tuple[list[str], bool]:
+    """The last lines: where they are too long together, the later half of them, and so on."""
+    while True:
+        text, was_cut = await lines_of(first, total, max_bytes)
+        if not was_cut or first >= total:
+            return text.splitlines(), was_cut
+        first += (total - first + 1) // 2
+
+
+async def _length(lines_of: Lines, known: int) -> int:
+    """How many lines a log has that has at least `known`: by doubling, then by halving."""
+
+    async def has(line: int) -> bool:
+        text, _ = await lines_of(line, line, LINE_CHARS)
+        return bool(text)
+
+    low, high = known, 2 * known
+    for _ in range(MOST_PAGES):
+        if not await has(high):
+            break
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if await has(middle) else (low, middle)
+    return low
+
+
+def telling_blocks(log: JobLog) -> list[Block]:
+    """The places in a log that tell most: the first error, which the others may follow from, then the last ones."""
+    chosen = [index for index, line in enumerate(log.lines) if is_telling(line)]
+    unlike: dict[str, int] = {}
+    for index in chosen:
+        unlike.setdefault(_DIGITS.sub("#", log.lines[index]), index)
+    starts: list[int] = []
+    for index in unlike.values():
+        if not starts or index >= starts[-1] + BLOCK_LINES:
+            starts.append(index)
+    if len(starts) > MOST_BLOCKS:
+        starts = [starts[0], *starts[1 - MOST_BLOCKS :]]
+    return [_block(log, start) for start in starts]
+
+
+def is_telling(line: str) -> bool:
+    """Whether a line looks as if something went wrong."""
+    if _BANNER.match(line):
+        return False
+    if set(codes_in(line)) - _COMMON:
+        return True
+    return _TELLING.search(_HARMLESS.sub("", line)) is not None
+
+
+def last_lines(log: JobLog) -> Block:
+    """The end of what the job printed, for a log in which nothing looks like an error."""
+    printed = [
+        line for line in log.lines if line.strip() and not _BANNER.match(line) and not set(codes_in(line)) & _COMMON
+    ]
+    return Block(0, tuple(shortened(line) for line in printed[-LAST_LINES:]), ())
+
+
+def log_codes(log: JobLog) -> tuple[str, ...]:
+    """The codes in all lines that tell something, and the exit status."""
+    found = [code for line in log.lines if is_telling(line) for code in codes_in(line) if code not in _COMMON]
+    status = log.exit_status
+    return tuple(dict.fromkeys([*found[:200], *([f"RC={status}"] if status else [])]))
+
+
+def shortened(line: str) -> str:
+    """A line that isn't too long to be read; its beginning and its end."""
+    if len(line) <= LINE_CHARS:
+        return line.rstrip()
+    return f"{line[: LINE_CHARS - 60]} … {line[-50:]}".rstrip()
+
+
+def _block(log: JobLog, start: int) -> Block:
+    """The line itself and those after it that belong to it, at most a few, and never across what was dropped."""
+    end = start + 1
+    while end < min(start + BLOCK_LINES, len(log.lines)) and end != log.gap and not _BANNER.match(log.lines[end]):
+        if set(codes_in(log.lines[end])) & _COMMON:
+            break
+        end += 1
+    lines = log.lines[start:end]
+    codes = tuple(dict.fromkeys(code for line in lines for code in codes_in(line) if code not in _COMMON))
+    return Block(start + 1, tuple(map(shortened, lines)), codes)

@@ -1,0 +1,177 @@
+"""What the workload source can be told: where schedulers are, who asks, and how much is asked for."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from fanfold.config.secret import Secret
+from fanfold.troubleshoot.sources.protocol import SourceError
+
+NAME = "tws_status"
+
+
+def _wrong(why: str) -> PydanticCustomError:
+    return PydanticCustomError("setting", "{why}", {"why": why})
+
+
+def _one_or_more(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _base(url: str) -> str:
+    """A scheduler's address: a host and a port over TLS; on this machine without it, too."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise _wrong(f"must be an address such as https://master.example.com:31116, not {url.partition('@')[2] or url}")
+    if parts.username or parts.password:
+        raise _wrong("must not hold a user or a password: they have settings of their own")
+    if parts.path.rstrip("/") not in ("", "/twsd", "/twsd/api/v2") or parts.query or parts.fragment:
+        raise _wrong(f"must end after the port: {parts.scheme}://{parts.netloc}")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise _wrong("must be https: the password would go over the network as clear text")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _from_root(path: Path, info: ValidationInfo) -> Path:
+    root = info.context.get("root") if isinstance(info.context, Mapping) else None
+    return Path(root or Path.cwd()) / path.expanduser()
+
+
+Url = Annotated[str, AfterValidator(_base)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class SchedulerSettings(BaseModel):
+    """One scheduler: where it is and who asks.
+
+    Args:
+        urls: addresses of the master and its backups, `https://host:31116`; the next one is asked where one is down.
+        user, password: for Basic authentication.
+        token: for Bearer authentication, instead of user and password.
+        api: 2, or 1 for old installations; 1 says nothing of successors.
+        ca_file: certificates that vouch for the server; None = those of the system.
+        tls_name: the name that the certificate is made out to, where that isn't the host's.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    urls: Annotated[tuple[Url, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
+    user: str | None = None
+    password: Secret | None = None
+    token: Secret | None = None
+    api: Literal[1, 2] = 2
+    ca_file: Annotated[Path, AfterValidator(_from_root)] | None = None
+    tls_name: str | None = None
+
+    @model_validator(mode="after")
+    def _says_who_asks(self) -> SchedulerSettings:
+        if (self.token is None) == (self.user is None):
+            raise _wrong("user and password, or token, must be there, and not both")
+        if (self.user is None) != (self.password is None):
+            raise _wrong("user and password belong together")
+        return self
+
+
+class WorkloadSettings(BaseModel):
+    """What is asked of which scheduler.
+
+    Args:
+        name: what reports call the source.
+        timeout_s: seconds for all that is asked about an incident.
+        request_timeout_s: seconds for one request until it is tried again.
+        attempts: tries of a request that only reads.
+        limit: requests at the same time, at most.
+        depth: how far predecessors and successors are followed.
+        max_jobs: jobs that are looked into for one incident.
+        max_log_bytes: of a job's log, its beginning and its end together.
+        instances: schedulers by the name of the instance; without it, the settings of one stand at the top.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    name: Annotated[str, Field(min_length=1)] = NAME
+    timeout_s: Seconds = 5.0
+    request_timeout_s: Seconds = 3.0
+    attempts: Count = 3
+    limit: Count = 8
+    depth: Count = 3
+    max_jobs: Count = 8
+    max_log_bytes: Annotated[int, Field(ge=4_096)] = 256 * 1024
+    instances: dict[str, SchedulerSettings]
+
+    def scheduler_of(self, instance: str | None) -> str:
+        """The name of the scheduler that an incident is about.
+
+        Raises:
+            SourceError: it isn't configured, or several are and none was named.
+        """
+        if instance is None and len(self.instances) > 1:
+            raise SourceError("it isn't said which scheduler is meant", hint=f"name one of {self._names()}")
+        if instance is None or "" in self.instances:
+            return next(iter(self.instances))
+        for name in self.instances:
+            if name.casefold() == instance.casefold():
+                return name
+        raise SourceError(f"no scheduler {instance!r} is configured", hint=f"name one of {self._names()}")
+
+    def _names(self) -> str:
+        return ", ".join(sorted(self.instances))
+
+
+def settings_of(table: Mapping[str, object], root: Path) -> WorkloadSettings:
+    """The settings in a table of the configuration.
+
+    Raises:
+        SourceError: a key is unknown or a value is wrong; names the key, and repeats no value that may be secret.
+    """
+    values: dict[str, Any] = {key.replace("-", "_"): value for key, value in table.items()}
+    values["urls"] = values.pop("url", values.get("urls"))
+    at_the_top = {key: values.pop(key) for key in SchedulerSettings.model_fields if values.get(key) is not None}
+    values.pop("urls", None)
+    if "instances" not in values:
+        values["instances"] = {"": at_the_top}
+    elif at_the_top:
+        raise SourceError(
+            f"{next(iter(at_the_top))} stands beside instances", hint="put it into the table of each instance"
+        )
+    try:
+        return WorkloadSettings.model_validate(values, context={"root": root})
+    except ValidationError as error:
+        raise _complaint(error) from None
+
+
+def _complaint(error: ValidationError) -> SourceError:
+    first = error.errors(include_url=False, include_input=False)[0]
+    path = [str(part) for part in first["loc"] if part not in ("instances", "")]
+    key = ".".join(path) or "the settings of a scheduler"
+    said = first["msg"]
+    if first["type"] == "extra_forbidden":
+        known = sorted({*WorkloadSettings.model_fields, *SchedulerSettings.model_fields})
+        return SourceError(f"the workload source has no setting {key}", hint=f"known are {', '.join(known)}")
+    if first["type"] == "missing":
+        return SourceError(f"the workload source needs {key}", hint="see its settings in docs/troubleshoot.md")
+    return SourceError(f"the workload source's {key}: {said}", hint="correct it in its table of the configuration")
