@@ -25,6 +25,7 @@ What a branch can do, as `[name, *arguments]`; each puts what it has to say into
     pause TEXT          lend the slot to others until the log has this text
     effect              write the branch's idempotency key into the log
     cancel              cancel itself
+    keep_object         put what is no data into the update
 """
 
 from __future__ import annotations
@@ -84,6 +85,10 @@ class Job:
 def job(key: str, *acts: Act) -> Job:
     """A job that does all in its first hop."""
     return Job(key, [list(acts)])
+
+
+class Opaque:
+    """Something that is no data."""
 
 
 class Mood(enum.Enum):
@@ -405,6 +410,10 @@ async def _cancels(_: Part, __: Any) -> None:
     raise asyncio.CancelledError
 
 
+async def _keeps_object(part: Part, _: Any) -> None:
+    _add(part, found={"object": Opaque()})
+
+
 _ACTS: dict[str, Callable[..., Awaitable[None]]] = {
     "add": _adds,
     "give": _gives_nothing,
@@ -424,6 +433,7 @@ _ACTS: dict[str, Callable[..., Awaitable[None]]] = {
     "pause": _pauses,
     "effect": _has_effect,
     "cancel": _cancels,
+    "keep_object": _keeps_object,
 }
 
 

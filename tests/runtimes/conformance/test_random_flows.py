@@ -118,13 +118,12 @@ def spelled(value: Any) -> str:
 
 
 def told(outcome: Outcome[Any]) -> str:
-    """What an outcome says, but for what depends on where it ran.
+    """What an outcome says.
 
-    An error from another process names its type in front. Fields of an update that was JSON are in the schema's order;
-    a fold takes them in that order anyway.
+    Fields of an update that was JSON are in the schema's order; a fold takes them in that order anyway.
     """
     if isinstance(outcome, Failed):
-        said = str(outcome.error).rpartition(": ")[2]
+        said = f"{type(outcome.error).__name__}: {outcome.error}"
     else:
         said = spelled(dict(sorted(outcome.value.items())) if outcome.value else outcome.value)
     return f"{outcome.index} {outcome.key} {type(outcome).__name__} {outcome.attempts} {said}"
