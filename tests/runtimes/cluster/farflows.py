@@ -162,6 +162,12 @@ async def flaky(name: str, _: Trace) -> dict[str, Any]:
     return {"ran": [f"{name} in attempt {branch.attempt}"]}
 
 
+async def surprised(_: str, __: Trace) -> dict[str, Any]:
+    """Raise what can't be sent as it is."""
+    branch = current_branch()
+    raise ValueError(f"{branch.key if branch else None} is odd")
+
+
 async def keyed(_: str, __: Trace) -> dict[str, Any]:
     """Return the key of an effect."""
     return {"ran": [idempotency_key()]}
@@ -230,3 +236,4 @@ effects = replace(plain, name="effects", branch=keyed)
 two_hops = replace(plain, name="two hops", branch=(opened, closed))
 unsure = replace(plain, name="unsure", branch=(undeclared, closed))
 brief = replace(slow, name="brief", deadline_s=1.0)
+odd = replace(plain, name="odd", branch=surprised, key=lambda name: f"{name}\udcff")

@@ -263,9 +263,7 @@ async def test_a_deadline_ends_the_branch_on_the_worker(
     assert len(list(tmp_path.glob("*.cancelled.*"))) == 2
 
 
-async def test_waiting_for_a_worker_takes_nothing_of_a_deadline(
-    far: ModuleType, begin: Any, cluster: Cluster
-) -> None:
+async def test_waiting_for_a_worker_takes_nothing_of_a_deadline(far: ModuleType, begin: Any, cluster: Cluster) -> None:
     # Two at a time, 0.15 s each: those that begin last do so long after the deadline of the first has passed.
     crowded = Cluster(cluster.address, capacity=1)
     result = await far.brief.run(begin(*map(str, range(16))), limit=16, runtime=crowded)
@@ -280,3 +278,13 @@ async def test_a_limit_that_runs_share_holds_where_workers_have_more_room(
     assert [len(result.state["ran"]) for result in await asyncio.gather(*runs)] == [6, 6, 6]
     assert peak(tmp_path) == 3
     assert limit.running == 0
+
+
+async def test_texts_that_no_utf8_has_come_back(cluster: Cluster, far: ModuleType, begin: Any, tmp_path: Path) -> None:
+    odd = "\udcff"
+    async with Journal.open(tmp_path / "journal.db", run="one", version="1") as journal:
+        result = await far.odd.run(begin("a", "b"), runtime=cluster, journal=journal)
+    (outcome, other) = result.outcomes
+    assert outcome.key == f"a{odd}"
+    assert str(outcome.error) == "a\\udcff is odd"
+    assert isinstance(other, Failed)

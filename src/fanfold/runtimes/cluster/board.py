@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import json
 import logging
 from dataclasses import dataclass
 from types import TracebackType
@@ -14,6 +15,7 @@ from fanfold.engine import Codec, Limit, current_branch
 from fanfold.runtimes.cluster.connect import Scheduler, connected
 from fanfold.runtimes.cluster.errors import ClusterError, NoWorkers, RemoteError, WorkerFailed, WorkerLost
 from fanfold.runtimes.cluster.facts import of_flow, refuse_difference
+from fanfold.runtimes.cluster.failure import sendable
 from fanfold.runtimes.cluster.link import Link
 from fanfold.runtimes.cluster.reference import reference_of
 from fanfold.runtimes.cluster.roomy import Roomy
@@ -179,8 +181,8 @@ class Board:
         return {
             "hop": number,
             "value": value,
-            "key": branch.key,
-            "outer": list(branch.path[:-1]),
+            "key": sendable(branch.key),
+            "path": json.dumps(branch.path),
             "index": branch._index,
             "attempt": branch.attempt,
             "limited": bool(branch._place.chain),
@@ -294,11 +296,11 @@ def _limit_of(options: Options) -> Limit:
     return options.limit if isinstance(options.limit, Limit) else Limit(options.limit)
 
 
-def _journaled() -> dict[str, Any] | None:
+def _journaled() -> str | None:
     """What `idempotency_key` needs to know where the branch runs."""
     from fanfold.engine.journal.effects import running  # noqa: PLC0415 only where there is a journal
 
     call = running.get()
     if call is None:
         return None
-    return {"uid": call.uid, "key": call.key._asdict(), "path": list(call.path), "turn": call.turn}
+    return json.dumps([call.uid, call.key, call.path, call.turn])

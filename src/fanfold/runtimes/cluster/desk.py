@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -103,7 +104,7 @@ class Desk:
     def _start(self, message: Message) -> None:
         call = message["call"]
         self._placed[call] = placed = Placed(message, self._send)
-        placed.task = asyncio.get_running_loop().create_task(self._hop(placed, message), name=message["key"])
+        placed.task = asyncio.get_running_loop().create_task(self._hop(placed, message), name=placed.branch.key)
         placed.task.add_done_callback(lambda task: self._ended(call, task))
         if self._over.is_set():
             placed.cancel()
@@ -156,8 +157,9 @@ class Placed:
         chain: Chain = (self.leased,) if message["limited"] else ()
         if chain:
             self.leased._running = 1
-        place = Place(tuple(message["outer"]), chain, loop, loop.time(), self._tell, lambda _: None)
-        self.branch = Branch(place, message["key"], message["index"])
+        *outer, key = json.loads(message["path"])
+        place = Place(tuple(outer), chain, loop, loop.time(), self._tell, lambda _: None)
+        self.branch = Branch(place, key, message["index"])
         self.branch.attempt = message["attempt"]
         self.branch._started_s = 0.0
         self.journal = None if message["journaled"] is None else _journal(send, call, message["journaled"])
@@ -193,16 +195,16 @@ async def prepared(flow: Flow[Any], pack: bytes) -> AsyncIterator[Any]:
         yield context
 
 
-def _journal(send: Callable[[Message], None], call: int, journaled: dict[str, Any]) -> FarJournal:
+def _journal(send: Callable[[Message], None], call: int, journaled: str) -> FarJournal:
     from fanfold.runtimes.cluster.far_journal import FarJournal  # noqa: PLC0415 only where there is a journal
 
-    return FarJournal(send, call, journaled["uid"])
+    return FarJournal(send, call, json.loads(journaled)[0])
 
 
-def _enter_journaled(call: dict[str, Any]) -> None:
+def _enter_journaled(journaled: str) -> None:
     """Let `idempotency_key` give the keys that it gives where the journal is."""
     from fanfold.engine.journal.effects import Call, running  # noqa: PLC0415 only where there is a journal
     from fanfold.engine.journal.run import Key  # noqa: PLC0415
 
-    key = Key(**call["key"])
-    running.set(Call(call["uid"], key, tuple(call["path"]), call["turn"]))
+    uid, key, path, turn = json.loads(journaled)
+    running.set(Call(uid, Key(*key), tuple(path), turn))

@@ -9,6 +9,8 @@ from fanfold.engine.wrapper import message_of
 from fanfold.errors import FanfoldError
 from fanfold.runtimes.cluster.errors import RemoteError, remote_error
 
+MOST_CHARS = 20_000
+
 _ENDING = {"builtins.KeyboardInterrupt": KeyboardInterrupt, "builtins.SystemExit": SystemExit}
 
 
@@ -17,9 +19,9 @@ def told(error: BaseException) -> dict[str, str | None]:
     kind = type(error)
     return {
         "type": f"{kind.__module__}.{kind.__qualname__}",
-        "message": error.message if isinstance(error, FanfoldError) else message_of(error),
-        "hint": error.hint if isinstance(error, FanfoldError) else None,
-        "traceback": _traceback(error),
+        "message": sendable(error.message if isinstance(error, FanfoldError) else message_of(error)),
+        "hint": sendable(error.hint) if isinstance(error, FanfoldError) and error.hint is not None else None,
+        "traceback": sendable(_traceback(error)),
     }
 
 
@@ -34,6 +36,13 @@ def remote(data: dict[str, Any], worker: str) -> RemoteError:
     hint = None if data["hint"] is None else str(data["hint"])
     type_name, text, traceback = (str(data[part]) for part in ("type", "message", "traceback"))
     return remote_error(type_name, text, hint, traceback, worker)
+
+
+def sendable(text: str) -> str:
+    """A text without halves of surrogate pairs, which can't be sent, and without the middle where it is very long."""
+    text = text.encode("utf-8", "backslashreplace").decode()
+    half = MOST_CHARS // 2
+    return text if len(text) <= MOST_CHARS else f"{text[:half]}\n...\n{text[-half:]}"
 
 
 def _traceback(error: BaseException) -> str:

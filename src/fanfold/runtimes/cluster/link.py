@@ -89,6 +89,7 @@ class Link:
     async def serve(self) -> None:
         """Pass on what the worker says, until it has left the run or is gone; all that waits for it is told then."""
         writer = asyncio.create_task(self._outbox.run())
+        writer.add_done_callback(lambda _: self._comm.abort())
         try:
             await self._read()
         finally:

@@ -60,6 +60,7 @@ class Connections:
 
         desk = await self._bench.open(flow, send)
         writer = asyncio.create_task(outbox.run())
+        writer.add_done_callback(lambda written: comm.abort() if written.exception() else None)
         try:
             with contextlib.suppress(OSError):  # the coordinator is gone, with or without a word
                 await self._read(comm, desk)
@@ -67,7 +68,7 @@ class Connections:
             await self._bench.leave(desk)
             outbox.finish()
             await asyncio.wait([writer])
-            comm.abort() if writer.exception() else await comm.close()
+            await comm.close()
         return Status.dont_reply
 
     async def _read(self, comm: Comm, desk: Any) -> None:
