@@ -20,7 +20,7 @@ from fanfold.runtimes.cluster.link import Link
 from fanfold.runtimes.cluster.reference import reference_of
 from fanfold.runtimes.cluster.roomy import Roomy
 from fanfold.runtimes.cluster.roster import Roster
-from fanfold.runtimes.cluster.types import codecs_of, state_type
+from fanfold.runtimes.cluster.types import codecs_of, read, state_type
 from fanfold.runtimes.cluster.wire import Message
 from fanfold.runtimes.flow import Flow
 from fanfold.runtimes.native import Hop
@@ -165,7 +165,7 @@ class Board:
         while len(lost) < self._terms.max_losses:
             link = await self._roster.least_loaded()
             try:
-                return returned.decode(await link.carry(message))
+                return read(await link.carry(message), returned)
             except WorkerLost as error:
                 _log.warning("%s is placed again: the worker %s was lost", message["key"], error.worker)
                 lost.append(error.worker)

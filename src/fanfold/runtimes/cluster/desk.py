@@ -16,7 +16,7 @@ from fanfold.runtimes.cluster.facts import of_flow
 from fanfold.runtimes.cluster.failure import told
 from fanfold.runtimes.cluster.leased import Leased
 from fanfold.runtimes.cluster.reference import flow_at
-from fanfold.runtimes.cluster.types import codecs_of, state_type
+from fanfold.runtimes.cluster.types import codecs_of, state_type, written
 from fanfold.runtimes.cluster.wire import Message
 from fanfold.runtimes.flow import Flow
 from fanfold.runtimes.native import Native
@@ -116,10 +116,10 @@ class Desk:
             if flow is None or state is None:
                 raise ClusterError("a branch was placed on a worker that isn't prepared")
             given, returned = self._codecs[number]
-            value = given.decode(message["value"])
+            value, hop = given.decode(message["value"]), flow.hops[number]
             with placed.entered(message, self._context):
-                result = detach(await flow.hops[number](value, state.view()))
-            return {"op": "done", "value": returned.encode(result)}
+                result = detach(await hop(value, state.view()))
+            return {"op": "done", **written(result, returned, is_update=hop is flow.hops[-1])}
         except asyncio.CancelledError:
             return {"op": "cancelled"}
         except BaseException as error:  # noqa: BLE001 the boundary of a branch: it becomes a Failed on the coordinator

@@ -110,8 +110,8 @@ class Link:
         """Give the worker up."""
         self._comm.abort()
 
-    async def carry(self, message: Message) -> str:
-        """Have one hop's work done; its value as JSON.
+    async def carry(self, message: Message) -> Message:
+        """Have one hop's work done; the answer has its value.
 
         Raises:
             WorkerLost: the worker is gone, and nobody knows how far it came.
@@ -139,7 +139,7 @@ class Link:
             raise remote(answer["error"], self.worker)
         return dict(answer)
 
-    async def _answered(self, call: Call) -> str:
+    async def _answered(self, call: Call) -> Message:
         cancelled: asyncio.CancelledError | None = None
         while not call.answer.done():
             try:
@@ -151,7 +151,7 @@ class Link:
             raise cancelled
         answer = call.answer.result()
         if answer["op"] == "done":
-            return str(answer["value"])
+            return answer
         if answer["op"] == "failed":
             raise raised(answer["error"], self.worker)
         raise cancelled or asyncio.CancelledError

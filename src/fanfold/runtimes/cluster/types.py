@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any, get_origin, get_type_hints
@@ -9,12 +10,16 @@ from weakref import WeakKeyDictionary
 
 from typing_extensions import TypedDict
 
-from fanfold.engine import Codec, fields_of
+from fanfold.engine import Codec, ContentError, fields_of
+from fanfold.runtimes.cluster.wire import Message
 from fanfold.runtimes.flow import Flow
 from fanfold.runtimes.types import type_of
 
 _typed_dict: Any = TypedDict  # mypy knows no fields that come from elsewhere
 _made: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+
+
+_plain = Codec[Any](Any)
 
 
 def codecs_of(flow: Flow[Any]) -> list[tuple[Codec[Any], Codec[Any]]]:
@@ -26,6 +31,28 @@ def codecs_of(flow: Flow[Any]) -> list[tuple[Codec[Any], Codec[Any]]]:
     """
     returned = [Codec[Any](type_of(flow, hop)) for hop in flow.hops]
     return list(zip([Codec[Any](parameter_type(flow.hops[0])), *returned[:-1]], returned, strict=True))
+
+
+def written(value: Any, codec: Codec[Any], *, is_update: bool) -> Message:
+    """What is sent of a hop's value.
+
+    An update that isn't of its type is sent as plain JSON, where it is that: who folds it says what is wrong with it.
+
+    Raises:
+        ContentError: it can't be written.
+    """
+    try:
+        return {"value": codec.encode(value)}
+    except ContentError:
+        if is_update:
+            with contextlib.suppress(ContentError):
+                return {"value": _plain.encode(value), "plain": True}
+        raise
+
+
+def read(message: Message, codec: Codec[Any]) -> Any:
+    """The value of which `written` made a message."""
+    return (_plain if message.get("plain") else codec).decode(message["value"])
 
 
 def state_type(schema: Any) -> Any:
