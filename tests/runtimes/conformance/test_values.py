@@ -7,7 +7,20 @@ from typing import Any
 import pytest
 
 from fanfold.runtimes import Runtime
-from fanfold.testing.flows import Job, Mood, Point, board, job, scripted, stepped, three_hops
+from fanfold.testing.flows import (
+    Form,
+    Job,
+    Mood,
+    Point,
+    Sheet,
+    board,
+    job,
+    on_form,
+    on_sheet,
+    scripted,
+    stepped,
+    three_hops,
+)
 
 ADDS: list[list[Any]] = [
     ["add", "seen", ["y", "x"]],
@@ -45,6 +58,18 @@ async def test_values_come_back_as_they_are_declared(runtime: Runtime, hops: int
     assert type(result.state["points"]["p"].y) is tuple
     state: Any = result.state
     assert type(state) is dict
+
+
+@pytest.mark.parametrize("schema", [Sheet, Form])
+@pytest.mark.parametrize("is_mapping", [True, False])
+async def test_a_state_that_is_no_dict_comes_back_as_one_of_its_kind(
+    runtime: Runtime, schema: Any, is_mapping: bool
+) -> None:
+    flow: Any = on_sheet if schema is Sheet else on_form
+    fields = {"jobs": [job("a", *ADDS), job("b", ["see", "plan"])], "plan": {"deep": [1]}, "seen": {"z"}}
+    result = await flow.run(fields if is_mapping else schema(**fields), runtime=runtime)
+    assert type(result.state) is schema
+    assert result.state == schema(**{**fields, **expected(seen={"x", "y", "z"}), "notes": ["b sees {'deep': [1]}"]})
 
 
 async def test_branches_get_the_state_as_it_is_declared(runtime: Runtime) -> None:

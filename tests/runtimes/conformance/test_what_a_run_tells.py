@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from fanfold.engine import BranchFinished, BranchQueued, BranchStarted, Done, Event, Folded, Outcome
+from fanfold.engine import BranchFinished, BranchQueued, BranchRetried, BranchStarted, Done, Event, Folded, Outcome
 from fanfold.runtimes import Runtime
 from fanfold.testing.flows import (
     Job,
@@ -13,6 +13,7 @@ from fanfold.testing.flows import (
     job,
     landing,
     read_log,
+    retried,
     scripted,
     three_hops,
     with_toolbox,
@@ -94,6 +95,17 @@ async def test_a_branch_has_one_beginning_and_one_end_however_many_hops_it_has(r
     events: list[Event] = []
     await three_hops.run(board(Job("a", [[], [], []])), runtime=runtime, on_event=events.append)
     assert [type(event) for event in events] == [BranchQueued, BranchStarted, BranchFinished, Folded]
+
+
+async def test_events_tell_of_each_retry(runtime: Runtime) -> None:
+    events: list[Event] = []
+    begin = board(job("a", ["flaky", 3], ["add", "count", 1]), job("b", ["flaky", 9]))
+    result = await retried.run(begin, runtime=runtime, on_event=events.append)
+    own = [event for event in events if getattr(event, "key", None) == "a"]
+    assert [type(event) for event in own] == [BranchQueued, BranchStarted, BranchRetried, BranchRetried, BranchFinished]
+    retries = [event for event in own if isinstance(event, BranchRetried)]
+    assert [(event.attempt, str(event.error)) for event in retries] == [(n, "a doesn't answer") for n in (1, 2)]
+    assert [outcome.attempts for outcome in result.outcomes] == [3, 3]
 
 
 async def test_a_branch_has_the_context_of_its_run(runtime: Runtime) -> None:
