@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from http import HTTPStatus
+from itertools import islice
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -86,7 +87,8 @@ class V2:
             raise Refused(HTTPStatus.NOT_FOUND, "", "The job log is not available.")
         lines = lines_of(self.state.plan, job, run, **(lines_asked_for(request) if self.pages_logs else {}))
         if request.query_params.get("contentOnly") == "true":
-            lines = content_of(run)
+            asked = lines_asked_for(request)
+            lines = islice(content_of(run), asked["first"] - 1, asked.get("last"))
         return StreamingResponse(encoded(lines), media_type="text/plain")
 
     async def workstations(self, request: Request) -> Response:

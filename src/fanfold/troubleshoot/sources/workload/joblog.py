@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from fanfold.troubleshoot.codes import codes_in
-from fanfold.troubleshoot.sources.workload.transport import WorkloadError
+from fanfold.troubleshoot.sources.workload.refusal import WorkloadError
 
 PAGE_LINES = 500
-MOST_PAGES = 60
+MOST_STEPS = 12
 LINE_CHARS = 300
 MOST_BLOCKS = 3
 BLOCK_LINES = 3
@@ -21,6 +21,8 @@ Lines = Callable[[int, int, int], Awaitable[tuple[str, bool]]]
 """Lines `first` to `last`, at most so many bytes; the text, and whether it was cut."""
 
 _COMMON = frozenset({"AWSBIS307I", "AWSBIS308I"})
+# What servers may answer where a line is asked for that the log doesn't have.
+_BEYOND = frozenset({400, 404, 416})
 _FIELD = re.compile(r"^= (JOB|USER|JCLFILE|TASK|Job Number|Exit Status)\s*:\s*(.*?)\s*$")
 _BANNER = re.compile(r"^(=+$|= )")
 _TELLING = re.compile(
@@ -101,15 +103,14 @@ async def read_log(lines_of: Lines, *, max_bytes: int, until_s: float) -> JobLog
         return JobLog(lines=tuple(head), total=len(head), bytes=len(text.encode()))
     try:
         async with asyncio.timeout_at(until_s):
-            total = await _length(lines_of, len(head) if was_cut else PAGE_LINES)
-            first = max(len(head), total - PAGE_LINES) + 1
-            end, _ = await _end_of(lines_of, first, total, half)
+            first, end = await _tail(lines_of, len(head), half)
     except (TimeoutError, WorkloadError) as error:
         why = "there was no time for more" if isinstance(error, TimeoutError) else "the rest could not be had"
         return JobLog(
             lines=tuple(head), bytes=len(text.encode()), cut=f"only its first {len(head)} lines were read: {why}"
         )
     kept = (*head, *end)
+    total = first + len(end) - 1
     dropped = total - len(kept)
     return JobLog(
         lines=kept,
@@ -120,31 +121,55 @@ async def read_log(lines_of: Lines, *, max_bytes: int, until_s: float) -> JobLog
     )
 
 
-async def _end_of(lines_of: Lines, first: int, total: int, max_bytes: int) -> tuple[list[str], bool]:
-    """The last lines: where they are too long together, the later half of them, and so on."""
+async def _tail(lines_of: Lines, known: int, max_bytes: int) -> tuple[int, list[str]]:
+    """The last lines of a log that has at least `known`, without those; and the number of the first of them."""
+    low, high = await _between(lines_of, max(known, 1), 8 * PAGE_LINES, PAGE_LINES)
+    first = max(known + 1, high - PAGE_LINES)
+    text, was_cut = await lines_of(first, high - 1, max_bytes) if first < high else ("", False)
+    lines = text.splitlines()
+    if was_cut:
+        low, _ = await _between(lines_of, low, high, 1)
+        return await _last_that_fit(lines_of, first, low, max_bytes)
+    if len(lines) < PAGE_LINES // 2 and first > known + 1:
+        earlier = max(known + 1, first - PAGE_LINES // 2)
+        text, was_cut = await lines_of(earlier, first - 1, max_bytes - len(text.encode()))
+        if not was_cut:
+            return earlier, [*text.splitlines(), *lines]
+    return first, lines
+
+
+async def _last_that_fit(lines_of: Lines, first: int, last: int, max_bytes: int) -> tuple[int, list[str]]:
+    """Lines up to the last one: where they are too long together, the later half of them, and so on."""
     while True:
-        text, was_cut = await lines_of(first, total, max_bytes)
-        if not was_cut or first >= total:
-            return text.splitlines(), was_cut
-        first += (total - first + 1) // 2
+        text, was_cut = await lines_of(first, last, max_bytes)
+        if not was_cut or first >= last:
+            return first, text.splitlines()
+        first += (last - first + 1) // 2
 
 
-async def _length(lines_of: Lines, known: int) -> int:
-    """How many lines a log has that has at least `known`: by doubling, then by halving."""
-
-    async def has(line: int) -> bool:
-        text, _ = await lines_of(line, line, LINE_CHARS)
-        return bool(text)
-
-    low, high = known, 2 * known
-    for _ in range(MOST_PAGES):
-        if not await has(high):
+async def _between(lines_of: Lines, low: int, high: int, gap: int) -> tuple[int, int]:
+    """A line that is there and one that isn't, at most `gap` apart: found by steps of eight, then by halving."""
+    for _ in range(MOST_STEPS):
+        if not await _has(lines_of, high):
             break
-        low, high = high, 2 * high
-    while high - low > 1:
+        low, high = high, 8 * high
+    while high - low > gap:
         middle = (low + high) // 2
-        low, high = (middle, high) if await has(middle) else (low, middle)
-    return low
+        if await _has(lines_of, middle):
+            low = middle
+        else:
+            high = middle
+    return low, high
+
+
+async def _has(lines_of: Lines, line: int) -> bool:
+    try:
+        text, _ = await lines_of(line, line, LINE_CHARS)
+    except WorkloadError as error:
+        if error.status in _BEYOND:
+            return False
+        raise
+    return bool(text)
 
 
 def telling_blocks(log: JobLog) -> list[Block]:

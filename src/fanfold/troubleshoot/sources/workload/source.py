@@ -11,18 +11,21 @@ from fanfold.engine import Limit
 from fanfold.troubleshoot.evidence import Evidence
 from fanfold.troubleshoot.incident import Incident
 from fanfold.troubleshoot.sources.protocol import SourceError
-from fanfold.troubleshoot.sources.workload.api import PlanApi, api_of
+from fanfold.troubleshoot.sources.workload.actions import Act, Action, Justification, act
+from fanfold.troubleshoot.sources.workload.api import PlanApi
 from fanfold.troubleshoot.sources.workload.found import Finder
 from fanfold.troubleshoot.sources.workload.inquiry import Inquiry
 from fanfold.troubleshoot.sources.workload.settings import WorkloadSettings, settings_of
 from fanfold.troubleshoot.sources.workload.transport import connected
+from fanfold.troubleshoot.sources.workload.v1 import V1
+from fanfold.troubleshoot.sources.workload.v2 import V2
 
 # The rest of the source's time is for what it found: an answer in time with a part missing beats none.
 SHARE_FOR_PARTS = 0.9
 
 
 class Workload:
-    """Asks a scheduler of HCL Workload Automation about jobs; it only reads.
+    """Asks a scheduler of HCL Workload Automation about jobs; asking only reads.
 
     Args:
         settings: where schedulers are, and how much is asked.
@@ -71,7 +74,7 @@ class Workload:
                         budget_s=told.timeout_s,
                     )
                 )
-                self._apis[name] = api_of(transport)
+                self._apis[name] = V1(transport) if scheduler.api == 1 else V2(transport)
             self._limit = Limit(told.limit)
             try:
                 yield
@@ -98,3 +101,23 @@ class Workload:
         if not self._apis:
             raise SourceError("the source is not open", hint="ask it within its open()")
         return self._apis[self._settings.scheduler_of(instance)]
+
+    async def act(
+        self,
+        action: Action,
+        job: str,
+        *,
+        instance: str | None = None,
+        justification: Justification | None = None,
+        dry_run: bool = True,
+        expected_status: str | None = None,
+    ) -> Act:
+        """Do one thing to one job, or, as a dry run, say what would be sent; see `actions.act`. Never used by `ask`."""
+        return await act(
+            self.api(instance),
+            action,
+            job,
+            justification=justification,
+            dry_run=dry_run,
+            expected_status=expected_status,
+        )

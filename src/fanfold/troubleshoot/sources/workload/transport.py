@@ -13,6 +13,14 @@ from typing import TYPE_CHECKING, Any
 from fanfold.config.settings import ConfigError
 from fanfold.engine import retry
 from fanfold.troubleshoot.sources.protocol import SourceError
+from fanfold.troubleshoot.sources.workload.refusal import (
+    WorkloadError,
+    refusal,
+    unauthorized,
+    unknown_outcome,
+    unreachable,
+    worst,
+)
 from fanfold.troubleshoot.sources.workload.settings import SchedulerSettings
 
 if TYPE_CHECKING:
@@ -21,44 +29,10 @@ if TYPE_CHECKING:
 MAX_JSON_BYTES = 16 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
 WAIT_S = 0.1
+UNAUTHORIZED = 401
+MOST_UNAUTHORIZED = 3
+PAUSE_S = 30.0
 WAIT_MAX_S = 1.0
-_WORTH_ANOTHER_TRY = frozenset({408, 429, 500, 502, 503, 504})
-_HINTS = {
-    401: "check user and password, or the token, and whether the account is locked or has expired",
-    403: "give the user the right to display this (for actions: to perform them) in the scheduler's security file",
-    404: "check the address, and whether this version has the API that is set as api",
-    415: "this is a defect of Fanfold: please report it",
-}
-
-
-class WorkloadError(SourceError):
-    """The scheduler can't be asked, or refuses.
-
-    Args:
-        status: of HTTP; None = there was no answer.
-        code: the scheduler's own, AWSBIO006E for instance; "" where it gave none.
-        retry_after_s: how long it wants to be left alone.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        hint: str | None = None,
-        status: int | None = None,
-        code: str = "",
-        retry_after_s: float | None = None,
-    ) -> None:
-        super().__init__(message, hint=hint)
-        self.status = status
-        self.code = code
-        if retry_after_s is not None:
-            self.retry_after_s = retry_after_s
-
-    @property
-    def is_passing(self) -> bool:
-        """Whether the same request may succeed later."""
-        return self.status is None or self.status in _WORTH_ANOTHER_TRY
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +61,8 @@ class Transport:
     budget_s: float
     host: int = 0
     _extensions: dict[str, Any] = field(default_factory=dict)
+    _unauthorized: int = 0
+    _stopped_s: float = 0.0
 
     def __post_init__(self) -> None:
         if self.settings.tls_name:
@@ -155,15 +131,15 @@ class Transport:
                     raise
                 failed.append(error)
             except unseen as error:
-                failed.append(_unreachable(url, error))
+                failed.append(unreachable(url, error))
             except httpx.TransportError as error:
                 if changes:
-                    raise _unknown_outcome(url, path, error) from None
-                failed.append(_unreachable(url, error))
+                    raise unknown_outcome(url, path, error) from None
+                failed.append(unreachable(url, error))
             else:
                 self.host = index
                 return answer
-        raise _worst(failed)
+        raise worst(failed)
 
     async def _sent(
         self,
@@ -177,6 +153,7 @@ class Transport:
         json_body: object | None = None,
         may_cut: bool = False,
     ) -> Answer:
+        self._refuse_to_be_locked_out(url)
         known = {name: value for name, value in (params or {}).items() if value is not None}
         request = self.client.build_request(
             method,
@@ -188,9 +165,10 @@ class Transport:
         )
         response = await self.client.send(request, stream=True)
         try:
+            self._note(response.status_code)
             if response.status_code >= 300:
                 body, _ = await _at_most(response, MAX_ERROR_BYTES)
-                raise _refusal(response, url, path, body)
+                raise refusal(response, url, path, body)
             body, cut = await _at_most(response, max_bytes)
         finally:
             await response.aclose()
@@ -200,6 +178,18 @@ class Transport:
                 status=413,
             )  # fmt: skip
         return Answer(body, cut)
+
+    def _note(self, status: int) -> None:
+        self._unauthorized = self._unauthorized + 1 if status == UNAUTHORIZED else 0
+        self._stopped_s = asyncio.get_running_loop().time()
+
+    def _refuse_to_be_locked_out(self, url: str) -> None:
+        """Accounts are locked after some wrong passwords: after a few nothing is sent for a while."""
+        if self._unauthorized < MOST_UNAUTHORIZED:
+            return
+        if asyncio.get_running_loop().time() < self._stopped_s + PAUSE_S:
+            raise unauthorized(url, self._unauthorized)
+        self._unauthorized = 0
 
     def _extensions_in(self) -> dict[str, Any]:
         return {"timeout": self.client.timeout.as_dict(), **self._extensions}
@@ -254,6 +244,11 @@ def _trust(settings: SchedulerSettings) -> ssl.SSLContext:
         ) from None
 
 
+def _encoded(headers: Mapping[str, str]) -> dict[bytes, bytes]:
+    """Headers in the letters that HTTP has always allowed; httpx itself takes ASCII alone."""
+    return {name.encode(): value.encode("latin-1", "replace") for name, value in headers.items()}
+
+
 async def _at_most(response: httpx.Response, max_bytes: int) -> tuple[bytes, bool]:
     """The first bytes of a body, and whether there were more; the rest is never asked for."""
     read = bytearray()
@@ -271,80 +266,3 @@ def _parsed(answer: Answer, path: str) -> Any:
         raise WorkloadError(
             f"the answer at {path} is not JSON", hint="check that the address is the scheduler's", status=200
         ) from None
-
-
-def _refusal(response: httpx.Response, url: str, path: str, body: bytes) -> WorkloadError:
-    from fanfold.engine import retry_after_s  # noqa: PLC0415
-    from fanfold.troubleshoot.codes import codes_in  # noqa: PLC0415
-
-    status = response.status_code
-    said = _said(body)
-    code = next((code for code in codes_in(said) if code.startswith("AW")), "")
-    if "OQL_FILTER_SYNTAX_ERROR" in said:
-        code = "OQL_FILTER_SYNTAX_ERROR"
-    error = WorkloadError(f"{url}{path} answered {status}: {said or response.reason_phrase}", status=status, code=code)
-    error.hint = _HINTS.get(status) or (
-        "it is the scheduler's own trouble: see its messages.log" if status >= 500 else None
-    )
-    if 300 <= status < 400:
-        error.hint = "name the address that answers itself: redirects are not followed"
-    asked_s = retry_after_s(_Asked(response))
-    if asked_s is not None:
-        error.retry_after_s = asked_s
-    return error
-
-
-class _Asked(Exception):
-    """Carries an answer to where its Retry-After is read."""
-
-    def __init__(self, response: httpx.Response) -> None:
-        super().__init__()
-        self.response = response
-
-
-def _said(body: bytes) -> str:
-    """What an error's body says, on one line; the scheduler's own words, HTML left out."""
-    text = body.decode("utf-8", "replace")
-    try:
-        data = json.loads(text)
-    except ValueError:
-        return "" if "<" in text else " ".join(text.split())[:300]
-    if not isinstance(data, dict):
-        return ""
-    messages = data.get("messages") or [data.get("code"), data.get("message") or data.get("error")]
-    words = messages if isinstance(messages, list) else [messages]
-    return " ".join(" ".join(str(word) for word in words if word).split())[:300]
-
-
-def _unreachable(url: str, error: httpx.TransportError) -> WorkloadError:
-    import httpx  # noqa: PLC0415
-
-    if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return WorkloadError(
-            f"{url} shows a certificate that can't be trusted: {_why(error)}",
-            hint="set ca_file to the certificates of who signed it, and tls_name to the name that it is made out to",
-            status=495,
-        )
-    if isinstance(error, httpx.TimeoutException):
-        return WorkloadError(f"{url} didn't answer in time", hint="check that it is up, or give it more time")
-    return WorkloadError(f"{url} can't be reached: {_why(error)}", hint="check the address, the network and the server")
-
-
-def _unknown_outcome(url: str, path: str, error: httpx.TransportError) -> WorkloadError:
-    return WorkloadError(
-        f"{url}{path} was sent and not answered ({_why(error)}): it may have been done or not",
-        hint="look at the job before you try again",
-    )
-
-
-def _why(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
-
-
-def _worst(failed: list[WorkloadError]) -> WorkloadError:
-    """The error to report where no host could answer: that of a server that spoke, else the last one."""
-    chosen = next((error for error in failed if error.status is not None), failed[-1])
-    if len(failed) > 1:
-        chosen.message += f" (and {len(failed) - 1} more host{'s' if len(failed) > 2 else ''} failed)"
-        chosen.args = (chosen.message,)
-    return chosen
