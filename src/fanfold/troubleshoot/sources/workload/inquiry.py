@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from fanfold.engine import Done, Limit, Outcome, fan_out
-from fanfold.errors import FanfoldError
+from fanfold.engine import BranchError, Done, Limit, Outcome, fan_out
 from fanfold.troubleshoot.evidence import Evidence
 from fanfold.troubleshoot.incident import Incident
 from fanfold.troubleshoot.sources.protocol import SourceError
@@ -28,6 +28,7 @@ from fanfold.troubleshoot.sources.workload.plan import Job, JobName
 from fanfold.troubleshoot.sources.workload.settings import WorkloadSettings
 
 T = TypeVar("T")
+LOG = logging.getLogger(__name__)
 Part = Callable[[], Awaitable[list[Evidence]]]
 
 MOST_INSTANCES = 50
@@ -262,11 +263,14 @@ class Inquiry:
         return kept
 
     def _missing(self, what: str, error: Exception) -> Evidence:
-        said = error.message if isinstance(error, SourceError) else "there was no time left"
-        if not isinstance(error, FanfoldError):
+        if isinstance(error, SourceError):
+            said = f"{error.message} ({error.hint})" if error.hint else error.message
+        elif isinstance(error, BranchError):
+            said = "there was no time left"
+        else:  # whatever else a server may have sent that was not thought of: the other parts stand
+            LOG.warning("part_failed", exc_info=error, extra={"source": self.settings.name, "part": what})
             said = f"{type(error).__name__}: {error}"
-        hint = error.hint if isinstance(error, SourceError) else None
-        return self.finder.note(what, f"Could not be had: {what}: {said}" + (f" ({hint})" if hint else ""))
+        return self.finder.note(what, f"Could not be had: {what}: {said}")
 
 
 def _places(job: Job) -> list[str]:
@@ -280,10 +284,8 @@ def _many(text: str, count: int, chosen: Sequence[Job]) -> str:
     return f"The plan has {count} instances of {text}; looked into: {picked}."
 
 
-def _why_nothing(outcomes: Mapping[str, Outcome[object]]) -> SourceError:
-    """Why nothing could be had: what the first part met."""
-    for outcome in outcomes.values():
-        error = None if isinstance(outcome, Done) else outcome.error
-        if isinstance(error, SourceError):
-            return error
-    return SourceError("the scheduler didn't answer in time", hint="give the source more time: timeout_s")
+def _why_nothing(outcomes: Mapping[str, Outcome[object]]) -> Exception:
+    """Why nothing could be had: what a part met, unless none had the time to meet anything."""
+    errors = [outcome.error for outcome in outcomes.values() if not isinstance(outcome, Done)]
+    met = next((error for error in errors if not isinstance(error, BranchError)), None)
+    return met or SourceError("the scheduler didn't answer in time", hint="give the source more time: timeout_s")

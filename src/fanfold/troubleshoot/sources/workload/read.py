@@ -121,7 +121,7 @@ def _with_state(runs: tuple[JobRun, ...], state: str) -> tuple[JobRun, ...]:
 
 
 def _links(data: object) -> Iterator[Link]:
-    for one in map(_table, _list(data)):
+    for one in map(table, _list(data)):
         said = _text(one.get("dependencyType")).upper()
         kind = next((ours for theirs, ours in _TYPES if theirs in said), "time")
         yield Link(
