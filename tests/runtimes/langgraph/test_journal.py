@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import operator
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -92,10 +93,8 @@ async def test_another_input_or_version_is_another_run(path: Path) -> None:
     calls = Calls()
     calls.broken = {"b"}
     for flow, files in ((calls.flow(), ["a", "b"]), (calls.flow(), ["a", "c"]), (calls.flow(version="2"), ["a", "c"])):
-        try:
+        with suppress(RuntimeError):
             await flow.to_langgraph(journal=path, limit=1).ainvoke({"files": files})
-        except RuntimeError:
-            pass
     assert calls.ran == ["a", "b", "a", "c", "a", "c"]
 
 

@@ -77,7 +77,11 @@ class Branches:
         keys = self._items.keys
         return [{"run": run, "index": index, "key": keys[index]} for index in self._items.in_order()]
 
-    def call(self, payload: Payload, branch: Hop) -> Callable[[str], Awaitable[Any]]:
+    def priority(self, index: int) -> float:
+        """A branch's; higher ones start first."""
+        return self._items.priority(index)
+
+    def call(self, payload: Payload, branch: Hop) -> Callable[[], Awaitable[Any]]:
         """The branch function with the item that the payload is for, and with the state.
 
         Raises:
@@ -89,7 +93,7 @@ class Branches:
                 f"the flow {self._flow.name} has gone on with other items: number {index} was {payload['key']!r}",
                 hint="have `items` depend on the state alone, and on no file, time or chance",
             )
-        return lambda _: branch(self._given[index].view(), self._base.view())
+        return lambda: branch(self._given[index].view(), self._base.view())
 
     async def arrived(self, outcome: Outcome[Any]) -> Record:
         """Take an outcome, once `on_outcome` had it, after those that arrived before."""

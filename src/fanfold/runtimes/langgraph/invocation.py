@@ -14,15 +14,12 @@ from langgraph.config import get_config
 from langgraph.runtime import get_runtime
 
 from fanfold.engine import (
-    BranchFinished,
     Done,
     Event,
     Folded,
     FoldError,
     Limit,
     Outcome,
-    current_branch,
-    fan_out,
     fields_of,
     fold,
 )
@@ -30,8 +27,9 @@ from fanfold.engine.schema import values_of
 from fanfold.runtimes.flow import Flow, name_of
 from fanfold.runtimes.langgraph.branches import Branches, Payload, Record, folded_of, outcome_of
 from fanfold.runtimes.langgraph.channels import overwriting
+from fanfold.runtimes.langgraph.line import Line
 from fanfold.runtimes.langgraph.place import values_here
-from fanfold.runtimes.langgraph.runs import Ending, Passing, Run
+from fanfold.runtimes.langgraph.runs import Ending, Run
 from fanfold.runtimes.langgraph.typed import typed
 from fanfold.runtimes.run import Options, Runtime, made, update_by, update_of, viewed, within
 
@@ -98,6 +96,7 @@ class Invocation:
         self._limit = given if isinstance(given, Limit) else _lower(given, most)
         self._run = Run(plan.flow, plan.journal, options.journal if options else None)
         self._branches: Branches | None = None
+        self._line: Line | None = None
         self._preparing = asyncio.Lock()
         self._is_open = False
 
@@ -128,7 +127,9 @@ class Invocation:
         if _known("recursion_limit", config, bound, default=LEAST_STEPS) < steps:
             given["recursion_limit"] = steps
         if self.most is not None and self._is_own_limit:
-            given["max_concurrency"] = UNLIMITED
+            given.pop("max_concurrency", None)
+            if _known("max_concurrency", given, bound) is not None:
+                given["max_concurrency"] = UNLIMITED  # the graph has one that can't be taken away
         return given
 
     @contextlib.asynccontextmanager
@@ -143,7 +144,7 @@ class Invocation:
         else:
             await self._close("finished" if self.has_ended else "paused")
         finally:
-            self._branches = None
+            self._branches = self._line = None
 
     async def _close(self, ending: Ending) -> None:
         delivered = self._branches.delivered if self._branches is not None else set[str]()
@@ -171,24 +172,14 @@ class Invocation:
             What `on_outcome` raises.
         """
         branches = self._branches or await self._again(payload)
-        flow, call = self.plan.flow, branches.call(payload, self._run.branch)
+        index, call = payload["index"], branches.call(payload, self._run.branch)
         if self.most is not None:
             # What the branch itself invokes, it invokes with the config as it was given.
             var_child_runnable_config.set({**get_config(), "max_concurrency": self.most})
         with self._within():
-            try:
-                (one,) = await fan_out(
-                    call,
-                    [payload["key"]],
-                    limit=self._limit,
-                    deadline_s=flow.deadline_s,
-                    total_deadline_s=flow.total_deadline_s,
-                    on_event=_telling(self._on_event, payload["index"]),
-                )
-            except Passing as passing:
-                raise passing.error from None
-            outcome = replace(one, index=payload["index"])
-            return await branches.arrived(outcome)
+            if self._line is None:
+                self._line = Line(self.plan.flow, self._limit, self._on_event)
+            return await branches.arrived(await self._line.run(index, payload["key"], branches.priority(index), call))
 
     def fold(self, values: Mapping[str, Any], records: list[Record]) -> dict[str, Any]:
         """What the fold of all branches writes to the graph's state."""
@@ -269,20 +260,6 @@ class Invocation:
     @property
     def _on_event(self) -> Callable[[Event], None] | None:
         return self._options.on_event if self._options else self.plan.on_event
-
-
-def _telling(on_event: Callable[[Event], None] | None, index: int) -> Callable[[Event], None] | None:
-    """Tells of a fan-out of one branch as that of all branches would, in which it has this index."""
-    if on_event is None:
-        return None
-    depth = len(branch.path) + 1 if (branch := current_branch()) is not None else 1
-
-    def tell(event: Event) -> None:
-        if isinstance(event, BranchFinished) and len(event.path) == depth:
-            event = replace(event, outcome=replace(event.outcome, index=index))
-        on_event(event)
-
-    return tell
 
 
 def _in(config: RunnableConfig | None) -> Invocation | None:
