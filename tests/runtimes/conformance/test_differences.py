@@ -4,7 +4,6 @@
 | --- | --- | --- |
 | what a branch raised | the exception itself | a RemoteError with its type's name, text, hint and traceback |
 | a value that is no data | may be in an update or pass from hop to hop, without a journal | its branch fails |
-| an update of another type than its field | is the fold's to refuse, without a journal | its branch fails |
 | the context of a branch | the run's | what the flow's `prepare_worker` made of `pack` on that worker |
 | events of flows inside of a branch | are told, with their path | stay on the worker |
 | a flow | is any object | is one that a module has by name |
@@ -17,10 +16,10 @@ import dataclasses
 
 import pytest
 
-from fanfold.engine import Done, Event, Failed, FoldError
+from fanfold.engine import Done, Event, Failed
 from fanfold.runtimes import Runtime
 from fanfold.runtimes.cluster import FlowNotImportable, RemoteError
-from fanfold.testing.flows import Opaque, Toolbox, board, job, on_form, scripted
+from fanfold.testing.flows import Opaque, Toolbox, board, job, scripted
 
 
 def is_elsewhere(runtime: Runtime) -> bool:
@@ -50,20 +49,6 @@ async def test_a_value_that_is_no_data_needs_its_process(runtime: Runtime) -> No
         assert "found" in str(kept.error)
     else:
         assert isinstance(result.state["found"]["object"], Opaque)
-
-
-async def test_an_update_of_another_type_than_its_field_is_refused_sooner_or_later(runtime: Runtime) -> None:
-    begin = {"jobs": [job("a", ["add", "count", 1]), job("b", ["give", {"answer": ["no text"]}])]}
-    if is_elsewhere(runtime):
-        result = await on_form.run(begin, runtime=runtime)
-        assert isinstance(result.outcomes[1], Failed)
-        assert "answer" in str(result.outcomes[1].error)
-        assert result.state.count == 1
-    else:
-        with pytest.raises(FoldError, match="folded state is no Form: answer") as caught:
-            await on_form.run(begin, runtime=runtime)
-        assert caught.value.branches == ("b",)
-        assert len(caught.value.outcomes) == 2
 
 
 async def test_the_context_of_a_branch_is_the_run_s_where_it_can_be(runtime: Runtime) -> None:

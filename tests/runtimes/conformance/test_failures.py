@@ -33,6 +33,7 @@ from fanfold.testing.flows import (
     hurried,
     job,
     landing,
+    on_form,
     read_log,
     scripted,
     stepped,
@@ -176,6 +177,14 @@ async def test_two_branches_that_write_a_field_without_a_reducer_are_refused(run
 async def test_what_is_no_update_at_all_is_refused(runtime: Runtime, given: object) -> None:
     with pytest.raises(FoldError, match=f"'a' returned a {type(given).__name__} as its update"):
         await scripted.run(board(job("a", ["give", given])), runtime=runtime)
+
+
+async def test_an_update_that_the_state_s_type_refuses_is_told_with_who_wrote_it(runtime: Runtime) -> None:
+    begin = {"jobs": [job("a", ["add", "count", 1]), job("b", ["give", {"answer": ["no text"]}])]}
+    with pytest.raises(FoldError, match="folded state is no Form: answer") as caught:
+        await on_form.run(begin, runtime=runtime)
+    assert caught.value.branches == ("b",)
+    assert len(caught.value.outcomes) == 2
 
 
 async def test_who_returns_its_state_fails_and_doubles_nothing(runtime: Runtime) -> None:
