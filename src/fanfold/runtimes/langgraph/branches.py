@@ -51,11 +51,11 @@ class Branches:
         self._flow = flow
         freezer = Freezer()
         self._base: Frozen[Any] = freezer.freeze(state, name="the state", as_type=flow.state)
-        self._given: list[Frozen[Any]] = []
+        self._given = given = list[Frozen[Any]]()
 
         def keep(item: Any, key: str) -> Frozen[Any]:
-            self._given.append(freezer.freeze(item, key=key))
-            return self._given[-1]
+            given.append(freezer.freeze(item, key=key))
+            return given[-1]
 
         self._items = Items[Any](keep, flow.key, flow.priority)
         for item in items:

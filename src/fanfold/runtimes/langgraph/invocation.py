@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -132,7 +132,7 @@ class Invocation:
                 given["max_concurrency"] = UNLIMITED  # the graph has one that can't be taken away
         return given
 
-    @contextlib.asynccontextmanager
+    @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """Run the graph in this block; afterwards nothing is kept of the run but its outcomes."""
         self._is_open = True
@@ -245,8 +245,7 @@ class Invocation:
                 self._branches = branches
         return self._branches
 
-    @contextlib.contextmanager
-    def _within(self) -> Iterator[None]:
+    def _within(self) -> AbstractContextManager[None]:
         """Code in this block is part of the flow's run."""
         if self._options is None:
             given = getattr(get_runtime(), "context", None)  # no runtime where the state is only edited
@@ -254,8 +253,7 @@ class Invocation:
             self._options = Options(self._limit, context, self._run.journal, self.plan.on_event)
         if self._options.journal is not self._run.journal:
             self._options = replace(self._options, journal=self._run.journal)
-        with within(self._runtime, self._options):
-            yield
+        return within(self._runtime, self._options)
 
     @property
     def _on_event(self) -> Callable[[Event], None] | None:
