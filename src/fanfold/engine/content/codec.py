@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from fanfold.engine.content.difference import MISSING, Difference, first_difference
 from fanfold.engine.content.hashing import canonical
+from fanfold.engine.content.order import put_in_order, typed_dicts
 from fanfold.engine.content.shapes import ContentError, labelled
 from fanfold.engine.isolate import detach
 
@@ -43,6 +44,7 @@ class Codec(Generic[T]):
             self._adapter: TypeAdapter[T] = _adapter(of, repr(of))
         except TypeError:  # unhashable, as an annotation with a list in it
             self._adapter = _adapter.__wrapped__(of, "")
+        self._has_order, self._is_deep = typed_dicts(self._adapter.core_schema)
 
     def encode(self, value: T) -> str:
         """`value` as JSON; dicts keep their order, sets have any.
@@ -53,7 +55,7 @@ class Codec(Generic[T]):
         value = detach(value)  # pydantic reads storage itself, in which a view has parts of the base
         text = self._written(value)
         try:
-            back = self.decode(text)
+            back = self._read(text)
         except ContentError as error:
             raise ContentError(f"the value would not come back from JSON: {error.message}", hint=HINT) from None
         if changed := first_difference(value, back):
@@ -66,6 +68,14 @@ class Codec(Generic[T]):
         Raises:
             ContentError: no JSON, or none of this type.
         """
+        value = self._read(text)
+        if self._has_order:
+            from pydantic_core import from_json  # noqa: PLC0415  imported when used
+
+            put_in_order(value, from_json(text), is_deep=self._is_deep)
+        return value
+
+    def _read(self, text: str) -> T:
         from pydantic import ValidationError  # noqa: PLC0415  imported when used
 
         try:
