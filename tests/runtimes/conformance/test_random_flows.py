@@ -118,14 +118,8 @@ def spelled(value: Any) -> str:
 
 
 def told(outcome: Outcome[Any]) -> str:
-    """What an outcome says.
-
-    Fields of an update that was JSON are in the schema's order; a fold takes them in that order anyway.
-    """
-    if isinstance(outcome, Failed):
-        said = f"{type(outcome.error).__name__}: {outcome.error}"
-    else:
-        said = spelled(dict(sorted(outcome.value.items())) if outcome.value else outcome.value)
+    """What an outcome says."""
+    said = f"{type(outcome.error).__name__}: {outcome.error}" if isinstance(outcome, Failed) else spelled(outcome.value)
     return f"{outcome.index} {outcome.key} {type(outcome).__name__} {outcome.attempts} {said}"
 
 
