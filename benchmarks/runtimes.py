@@ -64,9 +64,7 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", choices=SECTIONS, help="measure this section; may be repeated")
     parser.add_argument("--peer", action="append", choices=sorted(PEERS), help="measure this peer; may be repeated")
-    parser.add_argument(
-        "--rounds", type=int, default=None, help="rounds, kills and seeds at most (default 5; 1 with --quick)"
-    )
+    parser.add_argument("--rounds", type=int, default=None, help="rounds (default 5; 1 with --quick), kills, seeds")
     parser.add_argument("--seed", type=int, default=None, help="repeat the order of an earlier run")
     parser.add_argument("--no-peers", action="store_true", help="only what needs no installation")
     parser.add_argument("--quick", action="store_true", help="few branches: shows that it works, measures nothing")

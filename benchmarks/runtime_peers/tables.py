@@ -49,7 +49,7 @@ def scale_markdown(results: Results) -> str:
 
 def _overhead(results: Results) -> Iterator[str]:
     cases = results.cases("overhead")
-    head = ("", *(_said(case) for case in cases), "processes of the workers")
+    head = ("", *(_said(case) for case in cases), "the workers' own")
     rows = []
     for peer in BRANCHING:
         workers = [results.extra(peer, case, "workers_cpu_us") for case in cases if peer.startswith("cluster")]
