@@ -215,6 +215,20 @@ async def broken_on_worker(_: bytes) -> AsyncIterator[None]:
     yield
 
 
+@asynccontextmanager
+async def stuck_on_worker(_: bytes) -> AsyncIterator[Desktop]:
+    """Can't be left."""
+    yield Desktop("glue")
+    raise RuntimeError("stuck")
+
+
+async def lasts(state: Trace) -> None:
+    """A step that ends when it is told to."""
+    note(state, "finish")
+    while not (Path(state["folder"]) / "go").exists():
+        await asyncio.sleep(0.01)
+
+
 plain = Flow(name="plain", state=Trace, items=names_of, branch=where)
 slow = replace(plain, name="slow", branch=a_while)
 endless = replace(plain, name="endless", branch=for_ever)
@@ -237,3 +251,5 @@ two_hops = replace(plain, name="two hops", branch=(opened, closed))
 unsure = replace(plain, name="unsure", branch=(undeclared, closed))
 brief = replace(slow, name="brief", deadline_s=1.0)
 odd = replace(plain, name="odd", branch=surprised, key=lambda name: f"{name}\udcff")
+lasting = replace(plain, name="lasting", finish=(lasts,))
+sticky = replace(plain, name="sticky", branch=equipped, prepare_worker=stuck_on_worker)

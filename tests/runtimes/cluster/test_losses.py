@@ -145,6 +145,24 @@ async def test_the_run_ends_when_all_workers_are_gone(far: ModuleType, begin: An
         await asyncio.wait_for(run, 30)
 
 
+async def test_steps_go_on_without_workers(far: ModuleType, begin: Any, tmp_path: Path) -> None:
+    async with Cluster(workers=1) as cluster:
+        run = asyncio.create_task(far.lasting.run(begin("a"), runtime=Cluster(cluster.address, patience_s=0.1)))
+        await until(lambda: far.tries(tmp_path, "finish"))
+    await asyncio.sleep(1.5)
+    assert not run.done()
+    (tmp_path / "go").touch()
+    assert len((await run).state["ran"]) == 1
+
+
+async def test_a_context_that_can_not_be_left_is_logged(
+    cluster: Cluster, far: ModuleType, begin: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    result = await far.sticky.run(begin("a"), runtime=cluster)
+    assert result.state["ran"] == ["a has glue"]
+    assert "stuck" in caplog.text
+
+
 async def test_a_worker_that_comes_late_is_used(far: ModuleType, begin: Any, tmp_path: Path) -> None:
     async with Cluster(workers=1) as cluster:
         run = asyncio.create_task(far.deadly.run(begin("once", "a"), limit=1, runtime=cluster))

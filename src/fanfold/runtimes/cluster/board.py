@@ -34,7 +34,6 @@ _log = logging.getLogger(__name__)
 LOOK_S = 0.5
 """How often the scheduler is asked which workers there are."""
 
-
 AGAIN_S = 0.3
 """How long the other workers may take when the first is ready, at least."""
 
@@ -87,7 +86,7 @@ class Board:
         self._changed = asyncio.Event()
         self._error: ClusterError | None = None
         self._task: asyncio.Task[Any] | None = None
-        self._cancelling = 0
+        self._cancelling = self._waits = 0
         self._watch: asyncio.Task[None] | None = None
 
     def at(self, scheduler: str) -> Board:
@@ -203,27 +202,34 @@ class Board:
                 await self._until(lambda: len(self._roster.links) == len(self._serving))
 
     async def _until(self, met: Any) -> None:
-        while not met():
-            self._changed.clear()
-            await self._changed.wait()
+        self._waits += 1
+        try:
+            while not met():
+                self._changed.clear()
+                await self._changed.wait()
+        finally:
+            self._waits -= 1
 
     async def _watched(self) -> None:
         """Use workers that come, give up those that go; without any for too long, the run ends."""
-        loop = asyncio.get_running_loop()
-        without_s: float | None = None
+        time_s = asyncio.get_running_loop().time
+        since_s = time_s()
         reason: OSError | None = None
         while self._error is None:
             await asyncio.sleep(LOOK_S * (1 + len(self._serving) / 100))
+            if self._serving or not self._is_waited_for:
+                since_s = time_s()
             try:
                 self._notice(await self._scheduler.workers())
             except OSError as error:
                 reason = error
-            if self._serving:
-                without_s = None
-            elif without_s is None:
-                without_s = loop.time()
-            elif loop.time() - without_s >= self._terms.patience_s:
+            if not self._serving and time_s() - since_s >= self._terms.patience_s:
                 self._fail(self._no_workers(reason))
+
+    @property
+    def _is_waited_for(self) -> bool:
+        """Whether the run can't go on without a worker: its steps can."""
+        return self._waits > 0 or self._roster.is_waited_for
 
     def _notice(self, workers: dict[str, int]) -> None:
         for worker, threads in workers.items():

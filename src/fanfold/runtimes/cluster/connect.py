@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 CONNECT_S = 10.0
 """How long a worker may take to answer; one that is gone is still listed for a while."""
+AGAIN_S = 2.0
 
 
 class Scheduler:
@@ -28,6 +29,7 @@ class Scheduler:
         self.address = address
         self._security = security
         self._comm: Any = None
+        self._timeout_s = CONNECT_S
 
     async def workers(self) -> dict[str, int]:
         """How many threads each worker has, by address.
@@ -38,7 +40,9 @@ class Scheduler:
         from distributed.core import send_recv  # noqa: PLC0415 an extra
 
         if self._comm is None or self._comm.closed():
-            self._comm = await _connect(self.address, self._security)
+            # Asked again and again, it may be short: a scheduler that is gone isn't waited for each time.
+            timeout_s, self._timeout_s = self._timeout_s, AGAIN_S
+            self._comm = await _connect(self.address, self._security, timeout_s)
         told = await send_recv(self._comm, op="identity")
         return {str(worker): int(each["nthreads"]) for worker, each in told["workers"].items()}
 
@@ -59,7 +63,7 @@ async def connected(worker: str, security: Security, *, encrypted: bool) -> Asyn
         ClusterError: the worker can't take branches of ours.
         OSError: the worker can't be reached.
     """
-    comm = await _connect(checked(worker, tls=encrypted), security)
+    comm = await _connect(checked(worker, tls=encrypted), security, CONNECT_S)
     try:
         await _admit(comm, worker)
         yield comm
@@ -81,8 +85,8 @@ async def _admit(comm: Any, worker: str) -> None:
         raise ClusterError(f"the worker {worker} can't load Fanfold: {text}", hint="see the worker's log")
 
 
-async def _connect(address: str, security: Security) -> Any:
+async def _connect(address: str, security: Security, timeout_s: float) -> Any:
     from distributed.comm.core import connect  # noqa: PLC0415 an extra
 
     options = security.get_connection_args("client")  # type: ignore[no-untyped-call]
-    return await connect(address, timeout=CONNECT_S, deserialize=False, **options)  # type: ignore[no-untyped-call]
+    return await connect(address, timeout=timeout_s, deserialize=False, **options)  # type: ignore[no-untyped-call]

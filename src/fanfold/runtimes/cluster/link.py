@@ -159,7 +159,9 @@ class Link:
     async def _read(self) -> None:
         while True:
             for message in await self._comm.read():
-                if message["op"] in {"left", "unfit"}:
+                if message["op"] == "unfit":
+                    raise remote(message["error"], self.worker)
+                if message["op"] == "left":
                     return
                 call = self._calls.get(message.get("call", -1))
                 if call is not None:

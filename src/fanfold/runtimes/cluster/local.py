@@ -35,6 +35,7 @@ START_S = 60.0
 LEAVE_S = 15.0
 """How long a worker may take to end before it is killed; it needs less by itself."""
 _SHORT_S = 5.0
+_PAUSE_S = 0.2
 _MOST_SHORT = 3
 
 _BEGIN = """
@@ -73,7 +74,8 @@ class Local:
         self._scheduler: Scheduler | None = None
         self._children: set[Child] = set()
         self._keepers: list[asyncio.Task[None]] = []
-        self._leaving = False
+        self._leaving = asyncio.Event()
+        self._short = 0
 
     @property
     def address(self) -> str:
@@ -126,11 +128,9 @@ class Local:
     async def _all_known(self, scheduler: Scheduler) -> None:
         until_s = time.monotonic() + START_S
         while len(scheduler.workers) < self._workers:
-            if ended := [keeper for keeper in self._keepers if keeper.done()]:
-                ended[0].result()
-            if time.monotonic() > until_s:
+            if time.monotonic() > until_s or self._short == _MOST_SHORT:
                 raise ClusterError(
-                    f"{len(scheduler.workers)} of {self._workers} workers have started in {START_S:g} s",
+                    f"{len(scheduler.workers)} of {self._workers} workers have started",
                     hint="see what they wrote on standard error",
                 )
             await asyncio.sleep(0.02)
@@ -138,7 +138,7 @@ class Local:
     async def _kept(self, number: int) -> None:
         """Have one worker running, and another one after it when it ends before its time."""
         short = 0
-        while not self._leaving and short < _MOST_SHORT:
+        while not await self._paused(min(short * _PAUSE_S, _SHORT_S)):
             began_s = time.monotonic()
             child = self._started(number)
             self._children.add(child)
@@ -152,11 +152,16 @@ class Local:
                     child.process.stdin.close()
                 self._children.discard(child)
             await asyncio.to_thread(kill_marked, child.marker)
-            if not self._leaving:
+            if not self._leaving.is_set():
                 _log.warning("worker %d has ended with %d", number, code)
             short = short + 1 if time.monotonic() - began_s < _SHORT_S else 0
-        if not self._leaving:
-            raise ClusterError(f"worker {number} ends as soon as it starts", hint="see what it wrote on standard error")
+            self._short = max(self._short, short)
+
+    async def _paused(self, seconds: float) -> bool:
+        """Whether the cluster is to end, by then."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._leaving.wait(), seconds)
+        return self._leaving.is_set()
 
     def _started(self, number: int) -> Child:
         marker = secrets.token_hex(12)
@@ -181,7 +186,7 @@ class Local:
         return Child(process, marker)
 
     async def _stop(self) -> None:
-        self._leaving = True
+        self._leaving.set()
         for child in self._children:
             if child.process.stdin is not None:
                 child.process.stdin.close()

@@ -22,6 +22,11 @@ class Roster:
         self._turns = count()
         self._waiting: deque[asyncio.Future[None]] = deque()
 
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether a branch waits for a worker."""
+        return any(not waiting.done() for waiting in self._waiting)
+
     def add(self, link: Link) -> None:
         """A worker takes branches from now on."""
         self.links[link.worker] = link
