@@ -40,7 +40,7 @@ async def carry_out(runtime: Runtime, flow: Flow[S], state: S, options: Options,
             state = await stepped(flow, step, state)
         outcomes = await fan_out(
             branch,
-            flow.items(viewed(flow, state)),
+            list(flow.items(viewed(flow, state))),
             state=state,
             schema=flow.state,
             limit=options.limit,
