@@ -106,6 +106,13 @@ class Point:
     y: tuple[int, ...] = ()
 
 
+class Pair(TypedDict, total=False):
+    """A value whose keys have an order of their own."""
+
+    left: int
+    right: int
+
+
 class Added(TypedDict, total=False):
     """What branches add to a board."""
 
@@ -118,6 +125,7 @@ class Added(TypedDict, total=False):
     mood: Annotated[Mood, keep_last]
     spans: Annotated[list[tuple[int, int]], concat]
     points: Annotated[dict[str, Point], merge_dicts]
+    pairs: Annotated[list[Pair], concat]
     answer: str
 
 
@@ -160,6 +168,7 @@ class Sheet:
     mood: Annotated[Mood, keep_last] = Mood.CALM
     spans: Annotated[list[tuple[int, int]], concat] = field(default_factory=list)
     points: Annotated[dict[str, Point], merge_dicts] = field(default_factory=dict)
+    pairs: Annotated[list[Pair], concat] = field(default_factory=list)
     answer: str = ""
 
 
@@ -179,6 +188,7 @@ class Form(BaseModel):
     mood: Annotated[Mood, keep_last] = Mood.CALM
     spans: Annotated[list[tuple[int, int]], concat] = []
     points: Annotated[dict[str, Point], merge_dicts] = {}
+    pairs: Annotated[list[Pair], concat] = []
     answer: str = ""
 
 

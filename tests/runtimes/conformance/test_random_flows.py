@@ -42,7 +42,7 @@ from fanfold.testing.flows import board as board_of
 Opened: TypeAlias = Callable[[], AbstractAsyncContextManager[Runtime]]
 
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
-EXAMPLES = {"native": 100, "langgraph": 60, "cluster": 30}
+EXAMPLES = {"native": 60, "langgraph": 50, "cluster": 25}
 TIMES = settings().max_examples // 50  # the long version has more of them
 
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=3)
@@ -52,6 +52,7 @@ plain = st.recursive(
     lambda parts: st.lists(parts, max_size=2) | st.dictionaries(words, parts, max_size=2),
     max_leaves=4,
 )
+pairs = st.permutations(["left", "right"]).flatmap(lambda names: st.fixed_dictionaries(dict.fromkeys(names, numbers)))
 values: dict[str, st.SearchStrategy[Any]] = {
     "notes": st.lists(words, max_size=2),
     "count": numbers,
@@ -63,8 +64,9 @@ values: dict[str, st.SearchStrategy[Any]] = {
     "spans": st.lists(st.lists(numbers, min_size=2, max_size=2), max_size=2),
     "points": st.dictionaries(words, st.tuples(numbers, st.lists(numbers, max_size=2)).map(list), max_size=2),
 }
+values["pairs"] = st.lists(pairs, max_size=2)
 initial: dict[str, st.SearchStrategy[Any]] = {
-    **{name: values[name] for name in ("notes", "count", "best", "found", "last")},
+    **{name: values[name] for name in ("notes", "count", "best", "found", "last", "pairs")},
     "seen": st.sets(words, max_size=2),
     "mood": st.sampled_from(Mood),
     "spans": st.lists(st.tuples(numbers, numbers), max_size=2),
