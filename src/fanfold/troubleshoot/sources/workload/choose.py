@@ -32,6 +32,14 @@ def one_of_each(jobs: Iterable[Job], until: datetime) -> list[Job]:
     return sorted(chosen.values(), key=lambda job: _rank(job, until), reverse=True)
 
 
+def by_title(jobs: Iterable[Job]) -> dict[str, Job]:
+    """The jobs by what people call them; by their ids as well where that is the same for several."""
+    titled: dict[str, Job] = {}
+    for job in jobs:
+        titled[f"{job.title} ({job.id})" if job.title in titled else job.title] = job
+    return titled
+
+
 def distances(job: Job, others: Iterable[Job], relation: Relation) -> dict[str, int]:
     """How many steps lie between a job and others, by their ids; 1 where it can't be seen."""
     others = list(others)

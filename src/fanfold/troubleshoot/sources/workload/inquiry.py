@@ -6,7 +6,7 @@ import asyncio
 import difflib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 from fanfold.engine import BranchError, Done, Limit, Outcome, fan_out
@@ -16,6 +16,7 @@ from fanfold.troubleshoot.sources.protocol import SourceError
 from fanfold.troubleshoot.sources.workload.api import PlanApi, Relation
 from fanfold.troubleshoot.sources.workload.choose import (
     FAR_PAST,
+    by_title,
     by_weight,
     distances,
     is_same,
@@ -40,20 +41,33 @@ MOST_SUCCESSORS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Failing:
-    """What fails in the plan."""
+class Deadlines:
+    """Until when parts may take, on the loop's clock: a part within a part ends before that does, and is kept.
 
-    evidence: tuple[Evidence, ...]
-    jobs: tuple[Job, ...]
+    Attributes:
+        ends_s: for the outermost parts; what is left of the source's time then is for what they found.
+        margin_s: so much earlier for each step inwards.
+    """
+
+    ends_s: float
+    margin_s: float
+
+    @classmethod
+    def beginning(cls, now_s: float, timeout_s: float) -> Deadlines:
+        """The deadlines of a source that has `timeout_s` from now."""
+        return cls(now_s + 0.95 * timeout_s, 0.05 * timeout_s)
+
+    def at(self, depth: int) -> float:
+        """The deadline of parts that stand so deep within others; 0 = the outermost."""
+        return self.ends_s - depth * self.margin_s
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Named:
-    """What there is under one name: the jobs to look into, and by their ids other instances of each."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a part came to: evidence, and the names of the jobs that it is about."""
 
-    jobs: tuple[Job, ...] = ()
-    others: Mapping[str, tuple[Job, ...]] = field(default_factory=dict)
-    notes: tuple[Evidence, ...] = ()
+    evidence: list[Evidence]
+    about: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,73 +79,63 @@ class Inquiry:
     settings: WorkloadSettings
     limit: Limit
     incident: Incident
-    until_s: float
+    deadlines: Deadlines
 
     async def evidence(self) -> list[Evidence]:
-        """All that was found, the most telling first."""
-        notes: list[Evidence] = []
-        plan, jobs, others = await self._jobs(notes)
-        parts = {f"job {job.id}": self._looking_into(job, others.get(job.id, ())) for job in jobs}
-        titles = {f"job {job.id}": job.title for job in jobs}
-        for name in dict.fromkeys(name for job in jobs for name in _places(job)):
-            parts[f"workstation {name}"] = self._workstation(name)
-            titles[f"workstation {name}"] = f"workstation {name}"
-        pieces = self._kept(await self._together(parts), titles, notes)
-        return by_weight([*(self.finder.job(job) for job in jobs), *pieces, *plan, *notes], {job.name for job in jobs})
+        """All that was found, the most telling first.
 
-    async def _jobs(self, notes: list[Evidence]) -> tuple[list[Evidence], list[Job], dict[str, tuple[Job, ...]]]:
-        """What the plan is like, the jobs to look into, and other instances of each."""
+        Raises:
+            SourceError: nothing could be had.
+        """
         names = list(dict.fromkeys(self.incident.jobs))
-        parts: dict[str, Callable[[], Awaitable[object]]] = {f"job {name}": self._finding(name) for name in names}
-        first = await self._together({**parts, "the jobs that fail": self._failing})
-        if not any(isinstance(outcome, Done) for outcome in first.values()):
-            raise _why_nothing(first)
-        plan: list[Evidence] = []
-        jobs: list[Job] = []
-        others: dict[str, tuple[Job, ...]] = {}
-        for title, outcome in first.items():
-            if not isinstance(outcome, Done):
-                notes.append(self._missing(title, outcome.error))
-            elif isinstance(outcome.value, Failing):
-                plan = list(outcome.value.evidence)
-                jobs += [] if names else outcome.value.jobs
-            elif isinstance(outcome.value, Named):
-                notes += outcome.value.notes
-                jobs += outcome.value.jobs
-                others |= outcome.value.others
         most = self.settings.max_jobs
-        if len(jobs) > most:
-            notes.append(
-                self.finder.note("plan", f"{len(jobs)} jobs are concerned; the first {most} were looked into.")
-            )
-        return plan, list({job.id: job for job in jobs}.values())[:most], others
+        parts: dict[str, Callable[[], Awaitable[Found]]] = {f"job {name}": self._named(name) for name in names[:most]}
+        parts["the jobs that fail"] = self._failing(look=not names)
+        outcomes = await self._together(parts, depth=0)
+        done = [outcome.value for outcome in outcomes.values() if isinstance(outcome, Done)]
+        if not done:
+            raise _why_nothing(outcomes)
+        pieces = [piece for found in done for piece in found.evidence]
+        for title, outcome in outcomes.items():
+            if not isinstance(outcome, Done):
+                pieces.append(self._missing(title, outcome.error))
+        if len(names) > most:
+            pieces.append(self._too_many(len(names)))
+        return by_weight(pieces, {name for found in done for name in found.about})
 
-    async def _failing(self) -> Failing:
-        found = await self.api.failing(most=MOST_FAILING)
-        try:
-            in_all = await self.api.count()
-        except SourceError:
-            in_all = None
-        newest = sorted(found.jobs, key=lambda job: job.seen_at or FAR_PAST, reverse=True)
-        evidence = self.finder.plan(newest, found.count, in_all)
-        if not newest:
-            evidence += await self._about_the_engine()
-        return Failing(tuple(evidence), tuple(newest))
+    def _failing(self, *, look: bool) -> Callable[[], Awaitable[Found]]:
+        async def find() -> Found:
+            found = await self.api.failing(most=MOST_FAILING)
+            newest = sorted(found.jobs, key=lambda job: job.seen_at or FAR_PAST, reverse=True)
+            try:
+                in_all = await self.api.count()
+            except SourceError:
+                in_all = None
+            evidence = self.finder.plan(newest, found.count, in_all)
+            if not newest:
+                evidence += await self._about_the_engine()
+            if not look:
+                return Found(evidence)
+            chosen = newest[: self.settings.max_jobs]
+            if found.count > len(chosen):
+                evidence.append(self._too_many(found.count))
+            evidence += await self._looked_into(chosen, {})
+            return Found(evidence, tuple(job.name for job in chosen))
 
-    def _finding(self, text: str) -> Callable[[], Awaitable[Named]]:
-        async def find() -> Named:
+        return find
+
+    def _named(self, text: str) -> Callable[[], Awaitable[Found]]:
+        async def find() -> Found:
             name = JobName.parse(text)
             found = await self.api.find(name, most=MOST_INSTANCES)
             if not found.jobs:
-                return Named(notes=tuple(await self._not_there(name, text)))
-            chosen = one_of_each(found.jobs, self.incident.until)
-            others = {
-                job.id: tuple(one for one in found.jobs if is_same(one, job) and one.id != job.id) for job in chosen
-            }
-            notes = []
+                return Found(await self._not_there(name, text))
+            chosen = one_of_each(found.jobs, self.incident.until)[: self.settings.max_jobs]
+            others = {job.id: [one for one in found.jobs if is_same(one, job) and one.id != job.id] for job in chosen}
+            evidence = await self._looked_into(chosen, others)
             if found.count > len(chosen):
-                notes.append(self.finder.note(text, _many(text, found.count, chosen)))
-            return Named(jobs=tuple(chosen), others=others, notes=tuple(notes))
+                evidence.append(self.finder.note(text, _many(text, found.count, chosen)))
+            return Found(evidence, tuple(job.name for job in chosen))
 
         return find
 
@@ -153,20 +157,23 @@ class Inquiry:
         except SourceError:
             return []
 
-    def _looking_into(self, job: Job, others: Sequence[Job]) -> Part:
-        async def look() -> list[Evidence]:
-            parts = {
-                "the job log": self._log_of(job),
-                "the predecessors": self._before(job),
-                "the successors": self._after(job),
-            }
-            notes: list[Evidence] = []
-            pieces = self._kept(await self._together(parts), {part: f"{part} of {job.title}" for part in parts}, notes)
-            return [*pieces, *self._earlier(job, others), *notes]
+    def _too_many(self, count: int) -> Evidence:
+        most = self.settings.max_jobs
+        return self.finder.note("plan", f"{count} jobs are concerned; the first {most} were looked into.")
 
-        return look
+    async def _looked_into(self, jobs: Sequence[Job], others: Mapping[str, Sequence[Job]]) -> list[Evidence]:
+        """The jobs, and all that can be had about each; what can't is noted."""
+        parts: dict[str, Part] = {}
+        for title, job in by_title(jobs).items():
+            parts[f"the job log of {title}"] = self._log_of(job, depth=1)
+            parts[f"the predecessors of {title}"] = self._before(job)
+            parts[f"the successors of {title}"] = self._after(job)
+        parts |= {f"workstation {name}": self._workstation(name) for job in jobs for name in _places(job)}
+        pieces = [self.finder.job(job) for job in jobs]
+        pieces += [piece for job in jobs for piece in self._earlier(job, others.get(job.id, ()))]
+        return [*pieces, *self._kept(await self._together(parts, depth=1))]
 
-    def _log_of(self, job: Job) -> Part:
+    def _log_of(self, job: Job, *, depth: int) -> Part:
         async def read() -> list[Evidence]:
             run = job.telling_run
             if run is None or run.started is None:
@@ -175,11 +182,9 @@ class Inquiry:
             async def lines(first: int, last: int, max_bytes: int) -> tuple[str, bool]:
                 return await self.api.log_lines(run, first=first, last=last, max_bytes=max_bytes)
 
-            # Time is left for what stands behind the log: a long one must not cost its beginning.
-            now_s = asyncio.get_running_loop().time()
-            log = await read_log(
-                lines, max_bytes=self.settings.max_log_bytes, until_s=now_s + 0.8 * (self.until_s - now_s)
-            )
+            # A long log must not cost its own beginning: what is behind that has to come a step earlier.
+            until_s = self.deadlines.at(depth + 1)
+            log = await read_log(lines, max_bytes=self.settings.max_log_bytes, until_s=until_s)
             return self.finder.joblog(job, run, log)
 
         return read
@@ -193,10 +198,9 @@ class Inquiry:
             # Whatever failed or runs late before the job may be why it waits or failed.
             causes = [other for other, _ in reversed(found) if other.is_failing or other.status == "EXEC"]
             pieces += [self.finder.job(other) for other in causes[:MOST_UPSTREAM]]
-            logs = await self._together({other.id: self._log_of(other) for other in causes[:MOST_UPSTREAM]})
-            titles = {other.id: f"the job log of {other.title}" for other in causes}
-            notes: list[Evidence] = []
-            return [*pieces, *self._kept(logs, titles, notes), *notes]
+            titled = by_title(causes[:MOST_UPSTREAM])
+            logs = {f"the job log of {title}": self._log_of(other, depth=2) for title, other in titled.items()}
+            return [*pieces, *self._kept(await self._together(logs, depth=2))]
 
         return follow
 
@@ -242,24 +246,19 @@ class Inquiry:
 
         return look
 
-    async def _together(self, parts: Mapping[str, Callable[[], Awaitable[T]]]) -> dict[str, Outcome[T]]:
+    async def _together(self, parts: Mapping[str, Callable[[], Awaitable[T]]], *, depth: int) -> dict[str, Outcome[T]]:
         """What came of each part; what isn't there in time is a failure."""
         if not parts:
             return {}
-        left_s = max(0.01, self.until_s - asyncio.get_running_loop().time())
+        left_s = max(0.01, self.deadlines.at(depth) - asyncio.get_running_loop().time())
         outcomes = await fan_out(lambda key: parts[key](), list(parts), limit=self.limit, total_deadline_s=left_s)
         return dict(zip(parts, outcomes, strict=True))
 
-    def _kept(
-        self, outcomes: Mapping[str, Outcome[list[Evidence]]], titles: Mapping[str, str], notes: list[Evidence]
-    ) -> list[Evidence]:
-        """The evidence of the parts that came to something; of the others a note says why."""
+    def _kept(self, outcomes: Mapping[str, Outcome[list[Evidence]]]) -> list[Evidence]:
+        """The evidence of the parts that came to something; for the others, a note that says why."""
         kept: list[Evidence] = []
-        for key, outcome in outcomes.items():
-            if isinstance(outcome, Done):
-                kept += outcome.value
-            else:
-                notes.append(self._missing(titles[key], outcome.error))
+        for what, outcome in outcomes.items():
+            kept += outcome.value if isinstance(outcome, Done) else [self._missing(what, outcome.error)]
         return kept
 
     def _missing(self, what: str, error: Exception) -> Evidence:
@@ -284,7 +283,7 @@ def _many(text: str, count: int, chosen: Sequence[Job]) -> str:
     return f"The plan has {count} instances of {text}; looked into: {picked}."
 
 
-def _why_nothing(outcomes: Mapping[str, Outcome[object]]) -> Exception:
+def _why_nothing(outcomes: Mapping[str, Outcome[T]]) -> Exception:
     """Why nothing could be had: what a part met, unless none had the time to meet anything."""
     errors = [outcome.error for outcome in outcomes.values() if not isinstance(outcome, Done)]
     met = next((error for error in errors if not isinstance(error, BranchError)), None)

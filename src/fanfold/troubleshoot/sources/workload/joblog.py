@@ -191,7 +191,10 @@ def is_telling(line: str) -> bool:
     """Whether a line looks as if something went wrong."""
     if _BANNER.match(line):
         return False
-    if set(codes_in(line)) - _COMMON:
+    codes = set(codes_in(line))
+    if codes & _COMMON:  # it names the script, which may be called anything
+        return False
+    if codes:
         return True
     return _TELLING.search(_HARMLESS.sub("", line)) is not None
 

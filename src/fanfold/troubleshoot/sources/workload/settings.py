@@ -87,6 +87,13 @@ class SchedulerSettings(BaseModel):
     ca_file: Annotated[Path, AfterValidator(_from_root)] | None = None
     tls_name: str | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _one_url(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and "url" in data and "urls" not in data:
+            return {("urls" if key == "url" else key): value for key, value in data.items()}
+        return data
+
     @model_validator(mode="after")
     def _says_who_asks(self) -> SchedulerSettings:
         if (self.token is None) == (self.user is None):
@@ -149,9 +156,7 @@ def settings_of(table: Mapping[str, object], root: Path) -> WorkloadSettings:
         SourceError: a key is unknown or a value is wrong; names the key, and repeats no value that may be secret.
     """
     values: dict[str, Any] = {key.replace("-", "_"): value for key, value in table.items()}
-    values["urls"] = values.pop("url", values.get("urls"))
-    at_the_top = {key: values.pop(key) for key in SchedulerSettings.model_fields if values.get(key) is not None}
-    values.pop("urls", None)
+    at_the_top = {key: values.pop(key) for key in ("url", *SchedulerSettings.model_fields) if key in values}
     if "instances" not in values:
         values["instances"] = {"": at_the_top}
     elif at_the_top:

@@ -14,14 +14,11 @@ from fanfold.troubleshoot.sources.protocol import SourceError
 from fanfold.troubleshoot.sources.workload.actions import Act, Action, Justification, act
 from fanfold.troubleshoot.sources.workload.api import PlanApi
 from fanfold.troubleshoot.sources.workload.found import Finder
-from fanfold.troubleshoot.sources.workload.inquiry import Inquiry
+from fanfold.troubleshoot.sources.workload.inquiry import Deadlines, Inquiry
 from fanfold.troubleshoot.sources.workload.settings import WorkloadSettings, settings_of
 from fanfold.troubleshoot.sources.workload.transport import connected
 from fanfold.troubleshoot.sources.workload.v1 import V1
 from fanfold.troubleshoot.sources.workload.v2 import V2
-
-# The rest of the source's time is for what it found: an answer in time with a part missing beats none.
-SHARE_FOR_PARTS = 0.9
 
 
 class Workload:
@@ -88,9 +85,9 @@ class Workload:
             SourceError: nothing could be had of the scheduler.
         """
         api = self.api(incident.instance)
-        until_s = asyncio.get_running_loop().time() + SHARE_FOR_PARTS * self._settings.timeout_s
         finder = Finder(self.name, api.transport.url)
-        return await Inquiry(api, finder, self._settings, self._limit, incident, until_s).evidence()
+        deadlines = Deadlines.beginning(asyncio.get_running_loop().time(), self.timeout_s)
+        return await Inquiry(api, finder, self._settings, self._limit, incident, deadlines).evidence()
 
     def api(self, instance: str | None = None) -> PlanApi:
         """The API of one scheduler, within `open`.

@@ -30,7 +30,7 @@ MAX_JSON_BYTES = 16 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
 WAIT_S = 0.1
 UNAUTHORIZED = 401
-MOST_UNAUTHORIZED = 3
+MOST_UNAUTHORIZED = 2
 PAUSE_S = 30.0
 WAIT_MAX_S = 1.0
 
@@ -159,7 +159,7 @@ class Transport:
             method,
             url + path,
             params=known,
-            headers=dict(headers or {}),
+            headers=_encoded(headers or {}),
             json=json_body,
             extensions=self._extensions_in(),
         )
