@@ -78,7 +78,8 @@ class Flow(Generic[S]):
     version: str = "1"
 
     def __post_init__(self) -> None:
-        for what, text in (("name for a flow", self.name), ("version of a flow", self.version)):
+        texts: dict[str, Any] = {"name for a flow": self.name, "version of a flow": self.version}
+        for what, text in texts.items():
             if not isinstance(text, str) or not text.isprintable() or not text:
                 raise FlowError(f"{text!r} is no {what}", hint="use printable characters, at least one")
         fields_of(self.state)
