@@ -19,11 +19,18 @@ _WELL_KNOWN = frozenset(
     E13 E37 EC1 EC3 EC6 EC7 F13 F37
     """.split()  # noqa: SIM905 a table of words
 )
-_SAID = (
-    r"\babend(?:[ \t_-]?code)?[ \t]{0,4}[=:]?[ \t]{0,4}"
-    r"|\bcompletion[ \t]code[ \t]{0,4}[=:-]?[ \t]{0,4}(?:system[ \t]?=)?|\bsystem[ \t]?="
+_SAID = re.compile(
+    r"(?:\babend(?:[ \t_-]?code)?[ \t]{0,4}[=:]?[ \t]{0,4}"
+    r"|\bcompletion[ \t]code[ \t]{0,4}[=:-]?[ \t]{0,4}(?:system[ \t]?=)?|\bsystem[ \t]?=)\Z",
+    re.IGNORECASE,
 )
-_HEX = r"(?=[0-9A-F]{0,2}[0-9])(?P<code>[0-9A-F]{3})(?![A-Z0-9_])"
+SAID_CHARS = 40
+_PREFIXES = tuple(
+    """
+    AWS AWK EQQ IEF IEA IEC IEE IGZ IGW IGD CEE ICH CSV ICE WER ADR ARC DSN DFS DFH CSQ EZ EDC IKJ IST BPX FSUM HASP AMQ
+    JVM CWW SRVE SQL
+    """.split()  # noqa: SIM905 a table of words
+)
 _ERRNO = (
     "EACCES|EADDRINUSE|EAGAIN|ECONNABORTED|ECONNREFUSED|ECONNRESET|EDQUOT|EEXIST|EHOSTUNREACH|EISDIR|EMFILE|ENFILE"
     "|ENETUNREACH|ENOENT|ENOEXEC|ENOMEM|ENOSPC|ENOTCONN|ENOTDIR|ENOTEMPTY|EPERM|EPIPE|EROFS|ETIMEDOUT|ETXTBSY"
@@ -47,10 +54,19 @@ _RETURN_WORDS = (
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """One way in which codes are written."""
+    """One way in which codes are written.
+
+    Attributes:
+        signs: it is looked for only where the text, in small letters, has one of these: that is found much faster.
+    """
 
     pattern: re.Pattern[str]
     spell: Callable[[re.Match[str]], str]
+    signs: tuple[str, ...]
+
+    def may_be_in(self, lowered: str) -> bool:
+        """Whether it is worth looking."""
+        return any(sign in lowered for sign in self.signs)
 
 
 def codes_in(text: str) -> tuple[str, ...]:
@@ -69,7 +85,10 @@ def codes_in(text: str) -> tuple[str, ...]:
 
 
 def _found(text: str) -> Iterator[tuple[re.Match[str], str]]:
+    lowered = text.lower()
     for shape in _SHAPES:
+        if not shape.may_be_in(lowered):
+            continue
         for match in shape.pattern.finditer(text):
             code = shape.spell(match).upper()
             if code:
@@ -82,7 +101,16 @@ def _whole(match: re.Match[str]) -> str:
 
 def _system(match: re.Match[str]) -> str:
     digits = match["code"].upper()
-    return f"S{digits}" if digits != "000" and (match["said"] or digits in _WELL_KNOWN) else ""
+    if digits == "000" or not any(map(str.isdigit, digits)):
+        return ""
+    if match[0][0] in "sS" and digits in _WELL_KNOWN:
+        return f"S{digits}"
+    before = match.string[max(0, match.start() - SAID_CHARS) : match.start()]
+    return f"S{digits}" if _SAID.search(before) else ""
+
+
+def _message(match: re.Match[str]) -> str:
+    return match[0] if match[0].upper().startswith(_PREFIXES) else ""
 
 
 def _user(match: re.Match[str]) -> str:
@@ -104,47 +132,65 @@ def _signal(match: re.Match[str]) -> str:
     return f"SIG{name}" if name else ""
 
 
-def _compiled(pattern: str, spell: Callable[[re.Match[str]], str] = _whole, flags: int = re.IGNORECASE) -> _Shape:
-    return _Shape(re.compile(pattern, flags), spell)
+def _shape(
+    signs: str, pattern: str, spell: Callable[[re.Match[str]], str] = _whole, *, flags: int = re.IGNORECASE
+) -> _Shape:
+    return _Shape(re.compile(pattern, flags), spell, tuple(sign.replace("_", " ") for sign in signs.split()))
 
 
 _SHAPES = (
-    _compiled(rf"(?P<said>{_SAID})?(?<![A-Z0-9_.$-])S{_HEX}", _system),
-    _compiled(rf"(?P<said>{_SAID}){_HEX}", _system),
-    _compiled(
+    # With its S, or after "abend" and the like without it.
+    _shape("s abend", r"(?<![A-Z0-9_.$-])S(?P<code>[0-9A-F]{3})(?![A-Z0-9_])", _system),
+    _shape("abend completion system", r"(?<![A-Z_.$-])(?P<code>[0-9A-F]{3})(?![A-Z0-9_])", _system),
+    _shape(
+        "u",
         r"(?:(?<![A-Z0-9_.$+-])U|\buser[ \t]?=[ \t]?|\buser[ \t](?:abend|completion)(?:[ \t]code)?[ \t]?[=:]?[ \t]?U?)"
         r"(?P<code>[0-9]{4})(?![A-Z0-9_])",
         _user,
     ),
-    _compiled(
-        r"\b(?:AW[SK][A-Z0-9]{2,3}[0-9]{3,4}|EQQ[A-Z][A-Z0-9]{3}|(?:IEF|IEA|IEC|IEE|IGZ|IGW|IGD|CEE|ICH|CSV|ICE|WER|ADR|ARC"
-        r"|DSN[A-Z]|DFS|DFH[A-Z]{2}|CSQ[A-Z]|EZ[A-Z]|EDC|IKJ|IST|BPX[A-Z]|FSUM|HASP|AMQ|JVM[A-Z]{2,6}|CWW[A-Z]{2}"
-        r"|SRVE|SQL)[0-9]{3,5})[A-Z]\b"
+    _shape(
+        " ".join(_PREFIXES).lower(),
+        r"\b(?:[A-Z]{3,8}[0-9]{3,5}[A-Z]|EQQ[A-Z][A-Z0-9]{3}[A-Z]|AW[SK][A-Z0-9]{2,3}[0-9]{3,4}[A-Z])\b",
+        _message,
     ),
-    _compiled(rf"\b(?:{_RETURN_WORDS}){_SEPARATOR}(?P<code>-?[0-9]{{1,10}})(?![\w.]*[A-Z_]|\.\d)", _return),
-    _compiled(r"\b(?P<family>ORA|TNS|PLS|RMAN|LRM|KUP|CRS)-(?P<code>[0-9]{1,5})\b", _oracle),
-    _compiled(
-        r"\bSQLCODE[ \t]{0,4}[=:]?[ \t]{0,4}(?P<code>-?[0-9]{2,5})\b", lambda match: f"SQLCODE={int(match['code'])}"
+    _shape(
+        "exit return cond max rc retorno status_de código_de codigo_de _com_",
+        rf"\b(?:{_RETURN_WORDS}){_SEPARATOR}(?P<code>-?[0-9]{{1,10}})(?![\w.]*[A-Z_]|\.\d)",
+        _return,
     ),
-    _compiled(
+    _shape(
+        "ora- tns- pls- rman- lrm- kup- crs-",
+        r"\b(?P<family>ORA|TNS|PLS|RMAN|LRM|KUP|CRS)-(?P<code>[0-9]{1,5})\b",
+        _oracle,
+    ),
+    _shape(
+        "sqlcode",
+        r"\bSQLCODE[ \t]{0,4}[=:]?[ \t]{0,4}(?P<code>-?[0-9]{2,5})\b",
+        lambda match: f"SQLCODE={int(match['code'])}",
+    ),
+    _shape(
+        "sqlstate",
         r"\bSQLSTATE[ \t]{0,4}[=:]?[ \t]{0,4}\[?(?P<code>[0-9A-Z]{5})\b",
         lambda match: f"SQLSTATE={match['code']}" if any(map(str.isdigit, match["code"])) else "",
     ),
-    _compiled(
+    _shape(
+        "status",
         r"\b(?:FILE[ \t_-]STATUS|STATUS[ \t]DO[ \t]ARQUIVO)(?:[ \t]CODE)?[ \t]{0,4}(?:[=:]|IS\b)?[ \t]{0,4}"
         r"['\"]?(?P<code>[0-9]{2})\b",
         lambda match: f"FS={match['code']}" if match["code"] != "00" else "",
     ),
-    _compiled(
+    _shape(
+        "http",
         r"\bHTTP(?:S|/[0-9](?:\.[0-9])?)?(?:[ \t](?:status|error|code|response)){0,3}[ \t]?[=: ][ \t]?"
         r"(?P<code>[45][0-9]{2})\b",
         lambda match: f"HTTP={match['code']}",
     ),
-    _compiled(
+    _shape(
+        "sig sinal",
         r"\bSIG(?P<name>HUP|INT|QUIT|ILL|ABRT|BUS|FPE|KILL|SEGV|PIPE|TERM|XCPU|XFSZ)\b"
         r"|\b(?:signal|sinal)[ \t]{0,2}[=:#]?[ \t]{0,2}(?P<number>[0-9]{1,2})\b",
         _signal,
     ),
-    _compiled(rf"\b(?:{_ERRNO})\b", flags=0),
-    _compiled(r"\b0xC0[0-9A-F]{6}\b|\b0x8007[0-9A-F]{4}\b"),
+    _shape(_ERRNO.lower().replace("|", " "), rf"\b(?:{_ERRNO})\b", flags=0),
+    _shape("0xc0 0x8007", r"\b0xC0[0-9A-F]{6}\b|\b0x8007[0-9A-F]{4}\b"),
 )

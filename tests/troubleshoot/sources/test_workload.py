@@ -381,3 +381,43 @@ async def test_random_faults_lose_no_part_that_was_had_and_raise_nothing_else() 
             for kind, what in (("joblog", "job log"), ("workstation", "workstation AGENT01"), ("plan", "that fail")):
                 assert of_kind(evidence, kind) or what in notes(evidence)
     assert answered >= 6
+
+
+async def test_parts_are_asked_for_at_once_and_never_more_than_the_limit() -> None:
+    for limit in (2, 6):
+        async with FakeScheduler(PLAN, password=PASSWORD, faults=[Fault(latency_s=0.05)]) as scheduler:
+            source = source_for(scheduler.url, limit=limit)
+            async with source.open():
+                await source.ask(incident("BATCH001"))
+            assert 1 < scheduler.peak <= limit
+            assert limit == 2 or scheduler.peak > 2
+
+
+async def test_of_a_huge_log_only_pages_are_asked_for_and_the_error_at_its_end_is_found() -> None:
+    text = "begin\nORA-01555: snapshot too old"
+    job = PlanJob(name="HUGE", runs=(run("ABEND", 1, return_code=1, log=text, filler=50_000_000),))
+    async with FakeScheduler(Plan(jobs=(job,)), password=PASSWORD) as scheduler:
+        source = source_for(scheduler.url)
+        async with source.open():
+            evidence = await source.ask(incident("HUGE"))
+        pages = [request.query for request in scheduler.requests if request.path.endswith("joblog")]
+    [log] = of_kind(evidence, "joblog")
+    assert "ORA-01555" in log.codes
+    assert (log.facts["lines"], log.facts["cut"]) == (50_000_016, True)
+    assert "in the middle, were not read" in log.text
+    assert all(int(page["to_line"]) - int(page["from_line"]) < 500 for page in pages)
+    assert len(pages) < 60
+
+
+async def test_a_log_that_ends_too_early_is_read_as_far_as_it_goes() -> None:
+    evidence = await asked(PLAN, "BATCH001", faults=[Fault(on="joblog", cut_bytes=420)])
+    [log] = of_kind(evidence, "joblog", lambda piece: piece.subject == "BATCH001")
+    assert log.facts["exit_status"] == 12
+
+
+async def test_a_server_that_does_not_page_logs_is_read_to_the_cap() -> None:
+    job = PlanJob(name="BIG", runs=(run("ABEND", 1, return_code=1, log="ERROR first\nlast", filler=100_000),))
+    evidence = await asked(Plan(jobs=(job,)), "BIG", server={"pages_logs": False}, max_log_bytes=100_000)
+    [log] = of_kind(evidence, "joblog")
+    assert log.facts["bytes"] == 50_000
+    assert "only its first" in log.text

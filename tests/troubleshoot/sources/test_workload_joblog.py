@@ -14,9 +14,8 @@ from fanfold.troubleshoot.sources.workload.joblog import (
     PAGE_LINES,
     JobLog,
     is_telling,
-    log_codes,
     read_log,
-    telling_blocks,
+    read_through,
 )
 from fanfold.troubleshoot.sources.workload.refusal import WorkloadError
 
@@ -105,14 +104,14 @@ def log_of(*lines: str) -> JobLog:
 def test_the_first_error_and_the_last_ones_are_the_telling_ones() -> None:
     noise = [f"step {number} done" for number in range(10)]
     errors = ["ERROR alpha broke", *noise, "ERROR beta broke", *noise, "ERROR gamma broke", *noise, "ERROR delta broke"]
-    blocks = telling_blocks(log_of(*errors))
+    blocks = read_through(log_of(*errors)).blocks
     assert [block.lines[0] for block in blocks] == ["ERROR alpha broke", "ERROR gamma broke", "ERROR delta broke"]
     assert [block.first for block in blocks] == [1, 23, 34]
 
 
 def test_lines_that_differ_in_numbers_alone_tell_once() -> None:
     log = log_of(*itertools.chain.from_iterable((f"record {n} rejected", "a", "b", "c") for n in range(100)))
-    assert len(telling_blocks(log)) == 1
+    assert len(read_through(log).blocks) == 1
 
 
 def test_header_and_footer_are_read_and_tell_nothing() -> None:
@@ -128,14 +127,14 @@ def test_header_and_footer_are_read_and_tell_nothing() -> None:
         "AWSBIS308I End of job",
         "= Exit Status           : 127",
     )
-    assert telling_blocks(log) == []
+    assert read_through(log).blocks == ()
     assert (log.field("USER"), log.field("JCLFILE"), log.field("Job Number")) == (
         "svc_batch",
         "/opt/error/run.sh",
         "4711",
     )
     assert log.exit_status == 127
-    assert log_codes(log) == ("RC=127",)
+    assert read_through(log).codes == ("RC=127",)
 
 
 @pytest.mark.parametrize(
@@ -158,3 +157,14 @@ def test_a_line_that_says_what_went_wrong_is_telling(line: str) -> None:
 @pytest.mark.parametrize("line", ["no errors found", "0 erros", "terror movies loaded", "processed 12 of 12", "rc=0"])
 def test_a_line_in_which_nothing_went_wrong_is_not(line: str) -> None:
     assert not is_telling(line)
+
+
+async def test_form_feeds_and_other_signs_in_lines_do_not_count_as_lines() -> None:
+    lines = ["page\x0c one", "sep\x1c \x85 \u2028 end\r", "", "last"]
+
+    async def served(first: int, last: int, _max_bytes: int) -> tuple[str, bool]:
+        return "".join(f"{line}\n" for line in lines[first - 1 : last]), False
+
+    log = await read_log(served, max_bytes=MAX_BYTES, until_s=math.inf)
+    assert log.total == 4
+    assert log.lines == ("page\x0c one", "sep\x1c \x85 \u2028 end", "", "last")

@@ -25,6 +25,7 @@ class Fault:
         body: what is answered with that status.
         retry_after_s: what an answer with that status asks clients to wait.
         reset: the connection breaks in the middle of the body.
+        cut_bytes: the body ends after so many bytes, as if that were all of it.
         share: of the requests that it is for, from 0 to 1.
         times: only so many of the first requests; None = all of them.
     """
@@ -35,6 +36,7 @@ class Fault:
     body: str = '{"messages": ["made to fail"]}'
     retry_after_s: int | None = None
     reset: bool = False
+    cut_bytes: int | None = None
     share: float = 1.0
     times: int | None = None
 
@@ -85,6 +87,8 @@ def with_faults(app: App, faults: Faults) -> App:
         await asyncio.sleep(faults.latency_s(chosen))
         failing = next((fault for fault in chosen if fault.status is not None), None)
         sending = _breaking(send) if any(fault.reset for fault in chosen) else send
+        for cut_bytes in (fault.cut_bytes for fault in chosen if fault.cut_bytes is not None):
+            sending = _cutting(sending, cut_bytes)
         if failing is None:
             await app(scope, receive, sending)
         else:
@@ -115,5 +119,21 @@ def _breaking(send: Send) -> Send:
         broken = True
         body = bytes(message.get("body", b""))
         await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
+
+    return sending
+
+
+def _cutting(send: Send, left: int) -> Send:
+    """Sends the first bytes of the body and says that they are all."""
+
+    async def sending(message: Message) -> None:
+        nonlocal left
+        if message["type"] == "http.response.start":
+            headers = [(name, value) for name, value in message["headers"] if name.lower() != b"content-length"]
+            await send({**message, "headers": headers})
+            return
+        body = bytes(message.get("body", b""))[:left]
+        left -= len(body)
+        await send({**message, "body": body})
 
     return sending

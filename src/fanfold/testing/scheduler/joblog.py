@@ -15,7 +15,7 @@ def lines_of(plan: Plan, job: PlanJob, run: Run, *, first: int = 1, last: int | 
 
     They are made one by one: a log may be larger than memory.
     """
-    printed = (run.log or "").splitlines()
+    printed = _printed(run)
     half = (len(printed) + 1) // 2 if run.filler else len(printed)
     before = [*_header(plan, job, run), *printed[:half]]
     after = [*printed[half:], *_footer(run)]
@@ -31,11 +31,15 @@ def lines_of(plan: Plan, job: PlanJob, run: Run, *, first: int = 1, last: int | 
 
 def content_of(run: Run) -> Iterator[str]:
     """What the job itself printed."""
-    printed = (run.log or "").splitlines()
+    printed = _printed(run)
     half = (len(printed) + 1) // 2 if run.filler else len(printed)
     yield from printed[:half]
     yield from map(_filler, range(1, run.filler + 1))
     yield from printed[half:]
+
+
+def _printed(run: Run) -> list[str]:
+    return (run.log or "").removesuffix("\n").split("\n") if run.log else []
 
 
 def _filler(number: int) -> str:

@@ -43,6 +43,8 @@ class FakeScheduler:
         certificate, key: files in PEM; with them it speaks HTTPS.
         max_page: results in a page, at most.
         pages_logs, selects_status, needs_justification: see `V2`; what installations differ in.
+    Attributes:
+        peak: how many requests were under way at the same time, at most.
     """
 
     def __init__(
@@ -77,6 +79,8 @@ class FakeScheduler:
         app = Starlette(routes=routes, exception_handlers={Refused: _refused})
         self._app = with_faults(self._guarded(app), Faults(tuple(faults), seed))
         self._task: asyncio.Task[None] | None = None
+        self._running = 0
+        self.peak = 0
 
     @property
     def url(self) -> str:
@@ -140,7 +144,12 @@ class FakeScheduler:
                     headers={name: value for name, value in request.headers.items() if name not in SECRET_HEADERS},
                 )
             )
-            await app(scope, receive, send)
+            self._running += 1
+            self.peak = max(self.peak, self._running)
+            try:
+                await app(scope, receive, send)
+            finally:
+                self._running -= 1
 
         return recorded
 

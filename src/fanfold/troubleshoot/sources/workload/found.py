@@ -8,7 +8,7 @@ from datetime import datetime
 from fanfold.redact import redact
 from fanfold.troubleshoot.codes import codes_in
 from fanfold.troubleshoot.evidence import Evidence, Fact, Kind
-from fanfold.troubleshoot.sources.workload.joblog import Block, JobLog, last_lines, log_codes, telling_blocks
+from fanfold.troubleshoot.sources.workload.joblog import Block, JobLog, Reading
 from fanfold.troubleshoot.sources.workload.plan import (
     FAILING,
     Engine,
@@ -77,9 +77,8 @@ class Finder:
             text += f" A success usually takes {_duration(usual_s)}."
         return self._piece("history", job.name, text, facts, at=_newest(runs))
 
-    def joblog(self, job: Job, run: JobRun, log: JobLog) -> list[Evidence]:
+    def joblog(self, job: Job, run: JobRun, log: JobLog, reading: Reading) -> list[Evidence]:
         """The telling places of a log; the first piece has all its codes."""
-        blocks = telling_blocks(log)
         status = log.exit_status if log.exit_status is not None else run.return_code
         facts: dict[str, Fact] = {
             "job": job.name,
@@ -92,9 +91,9 @@ class Finder:
             "cut": bool(log.cut),
         }
         pieces = []
-        for index, block in enumerate(blocks or [last_lines(log)]):
+        for index, block in enumerate(reading.blocks or [reading.last]):
             text = "\n".join((_log_words(job, status, block, log), *block.lines)).strip()
-            codes = log_codes(log) if index == 0 else block.codes
+            codes = reading.codes if index == 0 else block.codes
             pieces.append(self._piece("joblog", job.name, text, facts, codes=codes, at=run.ended or run.started))
         return pieces
 

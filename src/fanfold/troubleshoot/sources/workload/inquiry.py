@@ -24,7 +24,7 @@ from fanfold.troubleshoot.sources.workload.choose import (
     telling_first,
 )
 from fanfold.troubleshoot.sources.workload.found import Finder
-from fanfold.troubleshoot.sources.workload.joblog import read_log
+from fanfold.troubleshoot.sources.workload.joblog import read_log, read_through
 from fanfold.troubleshoot.sources.workload.plan import Job, JobName
 from fanfold.troubleshoot.sources.workload.settings import WorkloadSettings
 
@@ -185,7 +185,7 @@ class Inquiry:
             # A long log must not cost its own beginning: what is behind that has to come a step earlier.
             until_s = self.deadlines.at(depth + 1)
             log = await read_log(lines, max_bytes=self.settings.max_log_bytes, until_s=until_s)
-            return self.finder.joblog(job, run, log)
+            return self.finder.joblog(job, run, log, await asyncio.to_thread(read_through, log))
 
         return read
 

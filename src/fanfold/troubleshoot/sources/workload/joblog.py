@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from fanfold.troubleshoot.codes import codes_in
@@ -15,6 +15,7 @@ MOST_STEPS = 12
 LINE_CHARS = 300
 MOST_BLOCKS = 3
 BLOCK_LINES = 3
+MOST_CODES = 200
 LAST_LINES = 4
 
 Lines = Callable[[int, int, int], Awaitable[tuple[str, bool]]]
@@ -94,7 +95,7 @@ async def read_log(lines_of: Lines, *, max_bytes: int, until_s: float) -> JobLog
     """
     half = max_bytes // 2
     text, was_cut = await lines_of(1, PAGE_LINES, half)
-    head = text.splitlines()
+    head = split(text)
     if len(head) > PAGE_LINES or was_cut:
         cut = f"only its first {len(head)} lines ({len(text.encode())} bytes) were read"
         if len(head) > PAGE_LINES:  # a server that ignores which lines were asked for
@@ -126,7 +127,7 @@ async def _tail(lines_of: Lines, known: int, max_bytes: int) -> tuple[int, list[
     low, high = await _between(lines_of, max(known, 1), 8 * PAGE_LINES, PAGE_LINES)
     first = max(known + 1, high - PAGE_LINES)
     text, was_cut = await lines_of(first, high - 1, max_bytes) if first < high else ("", False)
-    lines = text.splitlines()
+    lines = split(text)
     if was_cut:
         low, _ = await _between(lines_of, low, high, 1)
         return await _last_that_fit(lines_of, first, low, max_bytes)
@@ -134,7 +135,7 @@ async def _tail(lines_of: Lines, known: int, max_bytes: int) -> tuple[int, list[
         earlier = max(known + 1, first - PAGE_LINES // 2)
         text, was_cut = await lines_of(earlier, first - 1, max_bytes - len(text.encode()))
         if not was_cut:
-            return earlier, [*text.splitlines(), *lines]
+            return earlier, [*split(text), *lines]
     return first, lines
 
 
@@ -143,7 +144,7 @@ async def _last_that_fit(lines_of: Lines, first: int, last: int, max_bytes: int)
     while True:
         text, was_cut = await lines_of(first, last, max_bytes)
         if not was_cut or first >= last:
-            return first, text.splitlines()
+            return first, split(text)
         first += (last - first + 1) // 2
 
 
@@ -172,46 +173,36 @@ async def _has(lines_of: Lines, line: int) -> bool:
     return bool(text)
 
 
-def telling_blocks(log: JobLog) -> list[Block]:
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a log comes to: the places that tell most, all codes of lines that tell something, its last lines."""
+
+    blocks: tuple[Block, ...]
+    codes: tuple[str, ...]
+    last: Block
+
+
+def read_through(log: JobLog) -> Reading:
     """The places in a log that tell most: the first error, which the others may follow from, then the last ones."""
-    chosen = [index for index, line in enumerate(log.lines) if is_telling(line)]
-    unlike: dict[str, int] = {}
-    for index in chosen:
-        unlike.setdefault(_DIGITS.sub("#", log.lines[index]), index)
-    starts: list[int] = []
-    for index in unlike.values():
-        if not starts or index >= starts[-1] + BLOCK_LINES:
-            starts.append(index)
-    if len(starts) > MOST_BLOCKS:
-        starts = [starts[0], *starts[1 - MOST_BLOCKS :]]
-    return [_block(log, start) for start in starts]
+    codes = [codes_in(line) for line in log.lines]
+    telling = [_tells(line, found) for line, found in zip(log.lines, codes, strict=True)]
+    found = [code for told, ones in zip(telling, codes, strict=True) if told for code in ones]
+    status = [f"RC={log.exit_status}"] if log.exit_status else []
+    printed = [
+        line
+        for line, ones in zip(log.lines, codes, strict=True)
+        if line.strip() and not _BANNER.match(line) and not _COMMON & set(ones)
+    ]
+    return Reading(
+        blocks=tuple(_block(log, start, codes) for start in _starts(log, telling)),
+        codes=tuple(dict.fromkeys([*found[:MOST_CODES], *status])),
+        last=Block(0, tuple(shortened(line) for line in printed[-LAST_LINES:]), ()),
+    )
 
 
 def is_telling(line: str) -> bool:
     """Whether a line looks as if something went wrong."""
-    if _BANNER.match(line):
-        return False
-    codes = set(codes_in(line))
-    if codes & _COMMON:  # it names the script, which may be called anything
-        return False
-    if codes:
-        return True
-    return _TELLING.search(_HARMLESS.sub("", line)) is not None
-
-
-def last_lines(log: JobLog) -> Block:
-    """The end of what the job printed, for a log in which nothing looks like an error."""
-    printed = [
-        line for line in log.lines if line.strip() and not _BANNER.match(line) and not set(codes_in(line)) & _COMMON
-    ]
-    return Block(0, tuple(shortened(line) for line in printed[-LAST_LINES:]), ())
-
-
-def log_codes(log: JobLog) -> tuple[str, ...]:
-    """The codes in all lines that tell something, and the exit status."""
-    found = [code for line in log.lines if is_telling(line) for code in codes_in(line) if code not in _COMMON]
-    status = log.exit_status
-    return tuple(dict.fromkeys([*found[:200], *([f"RC={status}"] if status else [])]))
+    return _tells(line, codes_in(line))
 
 
 def shortened(line: str) -> str:
@@ -221,13 +212,37 @@ def shortened(line: str) -> str:
     return f"{line[: LINE_CHARS - 60]} … {line[-50:]}".rstrip()
 
 
-def _block(log: JobLog, start: int) -> Block:
+def split(text: str) -> list[str]:
+    """The lines of a text as the scheduler counts them: a form feed, which print files have, ends none."""
+    lines = text.split("\n")
+    return [line.removesuffix("\r") for line in (lines if lines[-1] else lines[:-1])]
+
+
+def _tells(line: str, codes: Sequence[str]) -> bool:
+    if _BANNER.match(line) or _COMMON & set(codes):  # these name the script, which may be called anything
+        return False
+    return bool(codes) or _TELLING.search(_HARMLESS.sub("", line)) is not None
+
+
+def _starts(log: JobLog, telling: Sequence[bool]) -> list[int]:
+    """Where the places begin; lines that differ in numbers alone count once, at the first of them."""
+    unlike: dict[str, int] = {}
+    for index, line in enumerate(log.lines):
+        if telling[index]:
+            unlike.setdefault(_DIGITS.sub("#", line), index)
+    starts: list[int] = []
+    for index in unlike.values():
+        if not starts or index >= starts[-1] + BLOCK_LINES:
+            starts.append(index)
+    return starts if len(starts) <= MOST_BLOCKS else [starts[0], *starts[1 - MOST_BLOCKS :]]
+
+
+def _block(log: JobLog, start: int, codes: Sequence[tuple[str, ...]]) -> Block:
     """The line itself and those after it that belong to it, at most a few, and never across what was dropped."""
     end = start + 1
     while end < min(start + BLOCK_LINES, len(log.lines)) and end != log.gap and not _BANNER.match(log.lines[end]):
-        if set(codes_in(log.lines[end])) & _COMMON:
+        if _COMMON & set(codes[end]):
             break
         end += 1
-    lines = log.lines[start:end]
-    codes = tuple(dict.fromkeys(code for line in lines for code in codes_in(line) if code not in _COMMON))
-    return Block(start + 1, tuple(map(shortened, lines)), codes)
+    found = dict.fromkeys(code for ones in codes[start:end] for code in ones)
+    return Block(start + 1, tuple(map(shortened, log.lines[start:end])), tuple(found))
