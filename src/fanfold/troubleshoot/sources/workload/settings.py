@@ -178,5 +178,5 @@ def _complaint(error: ValidationError) -> SourceError:
         known = sorted({*WorkloadSettings.model_fields, *SchedulerSettings.model_fields})
         return SourceError(f"the workload source has no setting {key}", hint=f"known are {', '.join(known)}")
     if first["type"] == "missing":
-        return SourceError(f"the workload source needs {key}", hint="see its settings in docs/troubleshoot.md")
+        return SourceError(f"the workload source needs {key}", hint="it needs urls, and user and password or a token")
     return SourceError(f"the workload source's {key}: {said}", hint="correct it in its table of the configuration")
