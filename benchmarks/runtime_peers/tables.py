@@ -173,10 +173,14 @@ def _limits(results: Results) -> Iterator[str]:
         shortest = min(cases, key=lambda case: float(case.work))
         wall_us = results.wall_us(SIMULATED, shortest)
         if wall_us:
-            busy = (f"{workers * wall_us / 1e6:,.3g} s" for workers in (10, 100, 1_000, 10_000))
+            busy = (_duration(workers * wall_us / 1e6) for workers in (10, 100, 1_000, 10_000))
             rows.append((name, f"{1e6 / wall_us:,.0f}", *busy))
     head = ("", "branches a second", *(f"{workers:,} workers" for workers in (10, 100, 1_000, 10_000)))
     yield from table(head, rows)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.3g} s" if seconds >= 1 else f"{seconds * 1000:.3g} ms"
 
 
 def _wrong(results: Results) -> Iterator[str]:
