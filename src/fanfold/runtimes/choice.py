@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
@@ -46,9 +47,7 @@ def runtime_for(
     if name == "cluster":
         return _cluster(cluster, workers, certificates)
     if name == "langgraph":
-        from fanfold.runtimes.langgraph import LangGraph  # noqa: PLC0415  it takes most of a second to import
-
-        return LangGraph()
+        return _langgraph()
     return Native()
 
 
@@ -62,6 +61,18 @@ def chosen(name: str) -> str:
 def installed(name: str) -> bool:
     """Whether a runtime can be imported; costs no import."""
     return name not in PACKAGES or find_spec(PACKAGES[name]) is not None
+
+
+def _langgraph() -> Runtime:
+    # It takes most of a second to import, a tenth of that in looking for garbage among what is all kept.
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        from fanfold.runtimes.langgraph import LangGraph  # noqa: PLC0415  an extra
+    finally:
+        if collects:
+            gc.enable()
+    return LangGraph()
 
 
 def _cluster(address: str | None, workers: int | None, certificates: Path | None) -> Runtime:
