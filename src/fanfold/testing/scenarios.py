@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from fanfold.errors import FanfoldError
 from fanfold.testing.scheduler.plan import Plan
+from fanfold.troubleshoot.evidence import Kind
 
 if TYPE_CHECKING:
     from fanfold.troubleshoot.answer import Answer, Hypothesis
@@ -73,7 +74,7 @@ class Piece:
 
     __pydantic_config__: ClassVar[dict[str, object]] = _CONFIG
 
-    kind: Literal["change", "event", "alert", "topology", "note", "log", "metric"]
+    kind: Kind
     subject: str
     text: str
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -90,8 +91,9 @@ class Expected:
         accepted: classes that are as right as `cause`, where one incident can honestly be put under more than one.
         causes: several causes at once: all of them must be among the first three, in any order. `cause` is "" then.
         objects: what the cause is about, any one of these spellings; with `causes`, one for each of them.
-        cite: what must be cited: for each entry one piece of evidence that has all its words, in its source, kind,
-            subject, text, codes or facts. A word may be a choice: `joblog|log S0C7`.
+        cite: what must be cited: for each entry one piece of evidence that has all its words. The name of a kind
+            (`joblog`) says of which kind it is; other words stand in its source, subject, text, codes or facts.
+            A word may be a choice: `joblog|log S0C7`.
         blast: jobs that must be named as held up.
     """
 
@@ -194,8 +196,12 @@ def judge(answer: Answer, expected: Expected) -> Verdict:
 def has_words(piece: Evidence, entry: str) -> bool:
     """Whether evidence has every word of an entry of `Expected.cite`, in capitals or not."""
     facts = (str(fact) for fact in piece.facts.values() if fact is not None)
-    text = "\n".join((piece.source, piece.kind, piece.subject, piece.text, *piece.codes, *facts)).casefold()
-    return all(any(choice in text for choice in word.split("|")) for word in entry.casefold().split())
+    text = "\n".join((piece.source, piece.subject, piece.text, *piece.codes, *facts)).casefold()
+    return all(any(_has(piece.kind, text, choice) for choice in word.split("|")) for word in entry.casefold().split())
+
+
+def _has(kind: str, text: str, choice: str) -> bool:
+    return choice == kind if choice in get_args(Kind) else choice in text
 
 
 def _right(hypotheses: tuple[Hypothesis, ...], expected: Expected) -> list[Hypothesis]:
