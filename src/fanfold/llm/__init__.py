@@ -1,0 +1,7 @@
+"""The connection to a language model, whoever serves it; Pydantic AI is imported when one is connected."""
+
+from fanfold.llm.errors import ModelError, ModelUnusable
+from fanfold.llm.model import Asked, Model, Usage
+from fanfold.llm.settings import ModelSettings
+
+__all__ = ["Asked", "Model", "ModelError", "ModelSettings", "ModelUnusable", "Usage"]

@@ -1,0 +1,45 @@
+"""Which model is asked, and how much it may take."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from fanfold.config.secret import Secret
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class ModelSettings(BaseModel):
+    """A model, and its limits.
+
+    Args:
+        model: a provider and its model, "openai:gpt-5", "anthropic:claude-sonnet-4-5", as Pydantic AI names them; with
+            `base_url`, the name that the server there has for it.
+        base_url: of a server that speaks OpenAI's chat completions, up to and with its "/v1"; None = the provider's.
+        api_key: None = where the provider looks for it: OPENAI_API_KEY, say. A server at `base_url` gets this one only.
+        timeout_seconds: for an answer, with all that is tried again.
+        attempts: how often a request is sent whose server is busy, out of order or out of reach.
+        max_tokens: of one answer.
+        max_requests: that are answered, where an answer isn't of the form that was asked for.
+        max_total_tokens: of all requests and answers together; None = whatever they need.
+        temperature: None = the model's own; many models refuse another one.
+        output: how an answer of a certain form is asked for: by a tool that the model calls, by a JSON schema that the
+            server enforces, or by words alone, for servers that know neither.
+        tracing: whether each request is an OpenTelemetry span, with its figures alone or with what was said, too.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    model: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+    base_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]")] | None = None
+    api_key: Secret | None = None
+    timeout_seconds: Seconds = 60.0
+    attempts: int = Field(default=3, ge=1)
+    max_tokens: int = Field(default=4_096, ge=1)
+    max_requests: int = Field(default=3, ge=1)
+    max_total_tokens: int | None = Field(default=100_000, ge=1)
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    output: Literal["tool", "schema", "words"] = "tool"
+    tracing: Literal["off", "figures", "content"] = "off"
