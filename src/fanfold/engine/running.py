@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from types import CoroutineType
 from typing import Any, Generic, Literal, TypeAlias, TypeVar, get_args
@@ -74,13 +74,14 @@ class Running(Generic[T]):
         items: all that are there; those that come later are added.
         options: see `fan_out`.
         coming: items still to come; each is pulled when the one before it has started.
+        contexts: by position, the context variables that a branch runs in; None = a copy of those here.
     """
 
     # So many attributes would make each of them slow to reach in an instance's dict.
     # fmt: off
     __slots__ = (
         "_abandoned", "_arrival", "_arrived", "_backlog", "_began_s", "_branches", "_call", "_chain", "_coming",
-        "_context", "_deadline_s", "_error", "_fail_fast", "_filling", "_first_failed", "_full", "_is_fetched",
+        "_context", "_contexts", "_deadline_s", "_error", "_fail_fast", "_filling", "_first_failed", "_full", "_is_fetched",
         "_is_quiet", "_is_stream", "_items", "_loop", "_outcomes", "_outer", "_over", "_place", "_puller", "_room",
         "_source_error", "_stopping", "_tell", "_time", "_timed_out", "_timer", "_total_deadline_s", "_waiting",
     )
@@ -92,6 +93,7 @@ class Running(Generic[T]):
         items: Items[Any],
         options: Options,
         coming: AsyncIterable[Any] | None = None,
+        contexts: dict[int, Context] | None = None,
     ) -> None:
         limit = options.limit if isinstance(options.limit, Limit | None) else Limit(options.limit)
         self._call = call
@@ -120,6 +122,7 @@ class Running(Generic[T]):
         self._loop = asyncio.get_running_loop()
         self._time = _clock(self._loop)
         self._context = copy_context()
+        self._contexts = contexts
         self._began_s = self._time()
         self._outer = current_branch()
         self._place = self._placed(limit, options.on_event)
@@ -177,6 +180,11 @@ class Running(Generic[T]):
             self._arrival.clear()
             await self._arrival.wait()
         return self.next_at_once()
+
+    @property
+    def error(self) -> BaseException | None:
+        """What made the fan-out end early, where that is no branch's outcome."""
+        return self._error
 
     def abandon(self, error: BaseException | None = None) -> None:
         """Cancel all branches, for the caller wants no more of them; called again, it cancels them again."""
@@ -247,7 +255,8 @@ class Running(Generic[T]):
             self._room.set_result(None)
         key = self._items.keys[position]
         branch = Branch(self._place, key, position)
-        task = BranchTask(self._run(branch), loop=self._loop, name=key, context=self._context.copy())
+        context = self._context.copy() if self._contexts is None else self._contexts.pop(position)
+        task = BranchTask(self._run(branch), loop=self._loop, name=key, context=context)
         task.branch = branch
         branch._task = task
         self._branches[position] = branch

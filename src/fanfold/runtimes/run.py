@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextvars import ContextVar
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar, Token
 from dataclasses import MISSING, dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast, get_origin
@@ -103,14 +102,22 @@ def get_context(kind: type[C]) -> C:
     return around.options.context
 
 
-@contextlib.contextmanager
-def within(runtime: Runtime, options: Options) -> Iterator[None]:
+class within:  # noqa: N801 used as a function is: `with within(runtime, options):`
     """Code in this block is part of the run."""
-    before = _around.set(_Around(runtime, options))
-    try:
-        yield
-    finally:
-        _around.reset(before)
+
+    # No generator: on LangGraph there is one for each branch that runs.
+    __slots__ = ("_around", "_before")
+
+    def __init__(self, runtime: Runtime, options: Options) -> None:
+        self._around = _Around(runtime, options)
+        self._before: Token[_Around | None] | None = None
+
+    def __enter__(self) -> None:
+        self._before = _around.set(self._around)
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            _around.reset(self._before)
 
 
 async def run(
@@ -158,7 +165,9 @@ def begun(flow: Flow[S], state: S | Mapping[str, Any]) -> Any:
             near = get_close_matches(str(name), fields, n=1)
             hint = f"is it {near[0]!r}?" if near else f"the state has {', '.join(fields)}"
             raise FlowError(f"the state given to the flow {flow.name} has {name!r}, which its type lacks", hint=hint)
-    missing = {name: field.start for name, field in fields.items() if name not in state and not has_default(schema, name)}
+    missing = {
+        name: field.start for name, field in fields.items() if name not in state and not has_default(schema, name)
+    }
     known = {name: start() for name, start in missing.items() if start is not None} | detach(dict(state))
     return made(flow, {name: known[name] for name in [*(name for name in fields if name in known), *known]})
 

@@ -82,7 +82,9 @@ async def test_plain_sends_leak() -> None:
 
 @pytest.mark.parametrize("node", [review, review_in_a_thread])
 @pytest.mark.parametrize(
-    ("sends", "options"), [(whole, {}), (small, {"shared": Review}), (whole, {"shared": Review})], ids=str
+    ("sends", "options"),
+    [(whole, {}), (small, {"shared": Review}), (whole, {"shared": Review})],
+    ids=["whole", "small", "whole, shared"],
 )
 async def test_nested_mutation_is_invisible_to_siblings_and_to_the_graph(
     node: Callable[..., Any], sends: Callable[[Review], list[Send]], options: dict[str, Any]

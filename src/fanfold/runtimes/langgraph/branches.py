@@ -81,8 +81,8 @@ class Branches:
         """A branch's; higher ones start first."""
         return self._items.priority(index)
 
-    def call(self, payload: Payload, branch: Hop) -> Callable[[], Awaitable[Any]]:
-        """The branch function with the item that the payload is for, and with the state.
+    def check(self, payload: Payload) -> None:
+        """Refuse what was sent for another item.
 
         Raises:
             FlowError: there is no such item.
@@ -93,7 +93,10 @@ class Branches:
                 f"the flow {self._flow.name} has gone on with other items: number {index} was {payload['key']!r}",
                 hint="have `items` depend on the state alone, and on no file, time or chance",
             )
-        return lambda: branch(self._given[index].view(), self._base.view())
+
+    def call(self, index: int, branch: Hop) -> Awaitable[Any]:
+        """Call the branch function with the item at this place, and with the state."""
+        return branch(self._given[index].view(), self._base.view())
 
     async def arrived(self, outcome: Outcome[Any]) -> Record:
         """Take an outcome, once `on_outcome` had it, after those that arrived before."""

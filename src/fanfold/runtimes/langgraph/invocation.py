@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -144,9 +144,12 @@ class Invocation:
         else:
             await self._close("finished" if self.has_ended else "paused")
         finally:
-            self._branches = self._line = None
+            self._branches = None
 
     async def _close(self, ending: Ending) -> None:
+        line, self._line = self._line, None
+        if line is not None:
+            await line.close(abandon=ending == "failed")
         delivered = self._branches.delivered if self._branches is not None else set[str]()
         await self._run.close(ending, sorted(delivered))
 
@@ -172,14 +175,19 @@ class Invocation:
             What `on_outcome` raises.
         """
         branches = self._branches or await self._again(payload)
-        index, call = payload["index"], branches.call(payload, self._run.branch)
+        branches.check(payload)
         if self.most is not None:
             # What the branch itself invokes, it invokes with the config as it was given.
             var_child_runnable_config.set({**get_config(), "max_concurrency": self.most})
         with self._within():
             if self._line is None:
-                self._line = Line(self.plan.flow, self._limit, self._on_event)
-            return await branches.arrived(await self._line.run(index, payload["key"], branches.priority(index), call))
+                self._line = Line(self.plan.flow, self._limit, self._on_event, self._call)
+            return await branches.arrived(await self._line.run(payload["index"], payload["key"], branches.priority))
+
+    def _call(self, index: int) -> Awaitable[Any]:
+        if self._branches is None:
+            raise AssertionError("a branch began without what branches share")
+        return self._branches.call(index, self._run.branch)
 
     def fold(self, values: Mapping[str, Any], records: list[Record]) -> dict[str, Any]:
         """What the fold of all branches writes to the graph's state."""
