@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fanfold.fix.plan import Request
     from fanfold.fix.report import Report
     from fanfold.fix.run import run
+    from fanfold.runtimes import Flow, get_context
 
 __version__ = "0.1.0"
 
@@ -31,6 +32,7 @@ __all__ = [
     "FanfoldError",
     "Finding",
     "FixSettings",
+    "Flow",
     "Limit",
     "Outcome",
     "Report",
@@ -40,6 +42,7 @@ __all__ = [
     "__version__",
     "fan_out",
     "fold",
+    "get_context",
     "load_settings",
     "run",
     "stream",
@@ -56,6 +59,7 @@ _HOMES = {
     "fanfold.fix.plan": ("Request",),
     "fanfold.fix.report": ("Report",),
     "fanfold.fix.run": ("run",),
+    "fanfold.runtimes": ("Flow", "get_context"),
 }
 
 

@@ -40,6 +40,17 @@ Subclasses stand beside what raises them:
     ├── nodes.StateTypeError            a stored state is of another type
     ├── nodes.ExtraMissing              an optional package isn't installed
     ├── nodes.NodeIncomplete, UnexpectedOutput, UndeclaredFields, UndeclaredWrite, UnknownField
+    ├── runtimes.FlowError              a flow is declared, or given a state, in a way that can't run
+    ├── runtimes.NoContext              a flow's function asks for a context that the run wasn't given
+    ├── runtimes.RuntimeUnavailable     there is no such runtime, or it isn't installed
+    ├── runtimes.langgraph.LangGraphMissing
+    ├── runtimes.langgraph.SendError    what was sent to an isolated node can't be joined with the state
+    ├── runtimes.langgraph.NotInGraph   a node's wrapper was called outside of a graph
+    ├── runtimes.cluster.ClusterError   a cluster can't be used, or not in this way
+    │   ├── runtimes.cluster.ClusterUnavailable, InsecureAddress, VersionsDiffer, NoWorkers
+    │   ├── runtimes.cluster.FlowNotImportable
+    │   ├── runtimes.cluster.WorkerFailed   every worker that had the branch was lost
+    │   └── runtimes.cluster.RemoteError    what a branch raised on its worker
     ├── process.ProcessError            a program can't be started
     │   └── process.ProgramNotFound     it isn't installed, or may not be executed
     ├── agents.AgentUnusable            there is no such agent, or it can't work with its settings
@@ -47,8 +58,11 @@ Subclasses stand beside what raises them:
     ├── git.GitError                    git itself failed, in its own words
     │   ├── git.RepositoryError         not a repository, bare, no commit yet, ...
     │   ├── git.WorkspaceError          a workspace can't be made, leased or reset
-    │   └── git.LandError               a change can't be put on the result branch
+    │   ├── git.LandError               a change can't be put on the result branch
+    │   ├── git.BundleError             a commit can't be packed for another machine, or unpacked there
+    │   └── git.ParcelError             a change that came from another machine isn't what it claims
     ├── config.ConfigError              a setting is unknown or has a wrong value
+    ├── troubleshoot.SourceError        a source can't answer
     └── fix.FixError                    the request can't be carried out as asked
 """
 

@@ -81,9 +81,10 @@ class Running(Generic[T]):
     # fmt: off
     __slots__ = (
         "_abandoned", "_arrival", "_arrived", "_backlog", "_began_s", "_branches", "_call", "_chain", "_coming",
-        "_context", "_contexts", "_deadline_s", "_error", "_fail_fast", "_filling", "_first_failed", "_full", "_is_fetched",
-        "_is_quiet", "_is_stream", "_items", "_loop", "_outcomes", "_outer", "_over", "_place", "_puller", "_room",
-        "_source_error", "_stopping", "_tell", "_time", "_timed_out", "_timer", "_total_deadline_s", "_waiting",
+        "_context", "_contexts", "_deadline_s", "_error", "_fail_fast", "_filling", "_first_failed", "_full",
+        "_is_fetched", "_is_quiet", "_is_stream", "_items", "_loop", "_outcomes", "_outer", "_over", "_place",
+        "_puller", "_room", "_source_error", "_stopping", "_tell", "_time", "_timed_out", "_timer",
+        "_total_deadline_s", "_waiting",
     )
     # fmt: on
 

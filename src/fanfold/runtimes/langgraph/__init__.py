@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from fanfold.errors import FanfoldError
 
-__all__ = ["LangGraph", "LangGraphMissing", "to_langgraph"]
+__all__ = [
+    "LangGraph",
+    "LangGraphMissing",
+    "NotInGraph",
+    "SendError",
+    "ThreadJournals",
+    "isolated",
+    "journaled",
+    "to_langgraph",
+    "updates_only",
+]
 
 
 class LangGraphMissing(FanfoldError, ImportError):
@@ -19,5 +29,13 @@ try:
 except ImportError as error:
     raise LangGraphMissing("LangGraph isn't installed", hint="pip install 'fanfold[langgraph]'") from error
 
-from fanfold.runtimes.langgraph.compile import to_langgraph  # noqa: E402 what comes before says how to have it
+from fanfold.runtimes.langgraph.blocks import (  # noqa: E402 what comes before says how to have it
+    NotInGraph,
+    SendError,
+    ThreadJournals,
+    isolated,
+    journaled,
+    updates_only,
+)
+from fanfold.runtimes.langgraph.compile import to_langgraph  # noqa: E402
 from fanfold.runtimes.langgraph.runtime import LangGraph  # noqa: E402
