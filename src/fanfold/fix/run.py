@@ -88,8 +88,13 @@ async def _run_flow(this: Run, runtime: Runtime) -> FixState:
 
 def _known(this: Run) -> FixState:
     """What can be said of a run that was cut off."""
-    files = [FileState.of(task) for task in this.plan.tasks]
-    return {"session_id": this.name, "project_root": this.repository.root, "files": files, **results_of(this)}
+    return {
+        "session_id": this.name,
+        "project_root": this.repository.root,
+        "files": [FileState.of(task) for task in this.plan.tasks],
+        "unchecked": [f"{name}: {words}" for name, words in this.census.errors.items()],
+        **results_of(this),
+    }
 
 
 async def prepare(
