@@ -1,0 +1,74 @@
+"""What the knowledge source can be told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import ValidationInfo
+
+from fanfold.troubleshoot.sources.protocol import SourceError
+
+NAME = "rag_search"
+
+
+def _one_or_more(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _from_root(path: Path, info: ValidationInfo) -> Path:
+    root = info.context.get("root") if isinstance(info.context, Mapping) else None
+    return Path(root or Path.cwd()) / path.expanduser()
+
+
+Located = Annotated[Path, AfterValidator(_from_root)]
+
+
+class KnowledgeSettings(BaseModel):
+    """Where knowledge is, and how much of it is told.
+
+    Args:
+        name: what reports call the source.
+        timeout_s: seconds for one answer.
+        limit: entries in one answer; `rag_result_limit` says the same.
+        paths: folders and files that are brought into the index before the first answer.
+        index: the index's file; None = in the user's data folder.
+        starter: whether the starter set counts.
+        vectors: whether entries are also searched by meaning, with wordllama.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    name: Annotated[str, Field(min_length=1)] = NAME
+    timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5.0
+    limit: Annotated[int, Field(ge=1, le=100, validation_alias=AliasChoices("limit", "rag_result_limit"))] = 5
+    paths: Annotated[tuple[Located, ...], BeforeValidator(_one_or_more)] = ()
+    index: Located | None = None
+    starter: bool = True
+    vectors: bool = True
+
+
+def settings_of(table: Mapping[str, object], root: Path) -> KnowledgeSettings:
+    """The settings in a table of the configuration.
+
+    Raises:
+        SourceError: a key is unknown or a value is wrong; names the key.
+    """
+    values: dict[str, Any] = {key.replace("-", "_"): value for key, value in table.items()}
+    try:
+        return KnowledgeSettings.model_validate(values, context={"root": root})
+    except ValidationError as error:
+        raise _complaint(error) from None
+
+
+def _complaint(error: ValidationError) -> SourceError:
+    first = error.errors(include_url=False, include_input=False)[0]
+    key = ".".join(str(part) for part in first["loc"]) or "settings"
+    if first["type"] == "extra_forbidden":
+        known = ", ".join(sorted(KnowledgeSettings.model_fields))
+        return SourceError(f"the knowledge source has no setting {key}", hint=f"known are {known}")
+    return SourceError(
+        f"the knowledge source's {key}: {first['msg']}", hint="correct it in its table of the configuration"
+    )
