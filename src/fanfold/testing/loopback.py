@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -25,16 +26,17 @@ class Loopback:
 
     Args:
         port: 0 = any free one.
+        certificate, key: files in PEM; with them it speaks HTTPS.
     """
 
-    def __init__(self, app: App, *, port: int = 0) -> None:
-        self._app, self._port = app, port
+    def __init__(self, app: App, *, port: int = 0, certificate: Path | None = None, key: Path | None = None) -> None:
+        self._app, self._port, self._certificate, self._key = app, port, certificate, key
         self._task: asyncio.Task[None] | None = None
 
     @property
     def url(self) -> str:
         """Where it is, without a path: `http://127.0.0.1:8080`."""
-        return f"http://127.0.0.1:{self._port}"
+        return f"{'https' if self._certificate else 'http'}://127.0.0.1:{self._port}"
 
     async def __aenter__(self) -> Self:
         listening = socket.create_server(("127.0.0.1", self._port))
@@ -48,6 +50,8 @@ class Loopback:
             log_config=None,
             log_level="critical",
             access_log=False,
+            ssl_certfile=self._certificate,
+            ssl_keyfile=self._key,
         )
         self._server = _Server(config)
         self._task = asyncio.create_task(self._server.serve([listening]), name="loopback server")
