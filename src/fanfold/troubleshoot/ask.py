@@ -50,20 +50,21 @@ def clean(evidence: Evidence) -> Evidence:
     facts = {name: _clean_fact(value) for name, value in evidence.facts.items()}
     return replace(
         evidence,
-        subject=_clean_text(evidence.subject),
-        text=_clean_text(evidence.text),
-        reference=_clean_text(evidence.reference),
+        subject=clean_text(evidence.subject),
+        text=clean_text(evidence.text),
+        reference=clean_text(evidence.reference),
         facts=facts,
     )
 
 
 def _clean_fact(value: Fact) -> Fact:
     if isinstance(value, str):
-        return _clean_text(value)
-    return [_clean_text(each) for each in value[:MOST_PIECES]] if isinstance(value, list) else value
+        return clean_text(value)
+    return [clean_text(each) for each in value[:MOST_PIECES]] if isinstance(value, list) else value
 
 
-def _clean_text(text: str) -> str:
+def clean_text(text: str) -> str:
+    """Untrusted text as it may be kept and shown."""
     kept = "".join(letter for letter in text if letter.isprintable() or letter in "\n\t")
     return redact(kept if len(kept) <= MOST_CHARS else f"{kept[:MOST_CHARS]} …")
 
