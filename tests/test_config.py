@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from fanfold.config import ConfigError, FixSettings, load_settings, settings_with_origins
+from fanfold.config import ConfigError, FixSettings, find_table, load_settings, settings_with_origins
 
 
 @pytest.fixture(autouse=True)
@@ -244,3 +244,24 @@ def test_runtime_and_certificates_come_from_files_too(tmp_path: Path) -> None:
     assert settings.cluster_certificates == tmp_path / "certs"
     own(tmp_path, "[fix]\nruntime = 'ray'\n")
     assert refusal(tmp_path).message == ('runtime is \'ray\', but must be "auto", "native", "langgraph" or "cluster"')
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("fanfold.toml", "[fix]\njobs = 7\n[troubleshoot]\nmin-sources-required = 2\n"),
+        ("pyproject.toml", "[tool.fanfold.fix]\njobs = 7\n[tool.fanfold.troubleshoot]\nmin-sources-required = 2\n"),
+    ],
+)
+def test_settings_of_the_other_application_are_none_of_this_one(tmp_path: Path, file: str, text: str) -> None:
+    (tmp_path / file).write_text(text)
+    assert load_settings(tmp_path, {}).jobs == 7
+    found = find_table(tmp_path, "troubleshoot")
+    assert found is not None
+    assert (found.file, found.values) == (file, {"min_sources_required": 2})
+
+
+def test_each_application_may_have_a_file_of_its_own(tmp_path: Path) -> None:
+    own(tmp_path, "[troubleshoot]\n")
+    shared(tmp_path, "[tool.fanfold.fix]\njobs = 7\n")
+    assert load_settings(tmp_path, {}).jobs == 7
