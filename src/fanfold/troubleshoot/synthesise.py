@@ -1,0 +1,162 @@
+"""Have a language model write the answer; what the rules found stays, and every claim of the model is checked."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from fanfold.errors import FanfoldError
+from fanfold.llm import Model, ModelSettings
+from fanfold.troubleshoot.answer import Answer, Claim, Hypothesis
+from fanfold.troubleshoot.prompts import Prompts, PromptType
+from fanfold.troubleshoot.shown import Shown, conclusions_data, fitted, incident_data, tokens_of
+from fanfold.troubleshoot.written import Check, Written, causes, what
+
+if TYPE_CHECKING:
+    from fanfold.troubleshoot.flow import Writer
+
+LOG = logging.getLogger(__name__)
+LANGUAGES = {"en": "English", "pt": "Brazilian Portuguese"}
+MAX_PROMPT_TOKENS = 16_000
+
+
+class ModelWriter:
+    """Writes with a language model, which may add hypotheses and words and can take nothing away.
+
+    The status is the rules' own, their first hypothesis stays the first, and their words stay in front of the model's:
+    whatever text in the evidence talks the model into, it can't make a failure look well. Claims that cite nothing, or
+    what isn't there, are dropped and counted; if nothing that it says of the cause is left, the rules' answer stands.
+
+    Args:
+        prompts: None = Fanfold's own.
+        max_prompt_tokens: about how much the model is shown; evidence that doesn't fit is left out, and named.
+    """
+
+    def __init__(
+        self, model: Model, *, prompts: Prompts | None = None, max_prompt_tokens: int = MAX_PROMPT_TOKENS
+    ) -> None:
+        self._model, self._prompts, self._max_prompt_tokens = model, prompts or Prompts.read(), max_prompt_tokens
+
+    @property
+    def model(self) -> Model:
+        """Who writes; `used` says what that took."""
+        return self._model
+
+    async def write(self, answer: Answer) -> Answer:
+        """The answer with what the model adds.
+
+        Raises:
+            ModelError: the model gave no answer.
+        """
+        instructions = self._instructions(answer)
+        shown = fitted(answer, self._max_prompt_tokens - tokens_of(instructions + self._prompt(answer, Shown())))
+        asked = await self._model.ask(self._prompt(answer, shown), Written, instructions=instructions)
+        check = Check(answer.incident, shown.evidence)
+        written = together(answer, asked.output, check, by=asked.model)
+        LOG.info("answer_written", extra={"by": written.written_by, "dropped_claims": written.dropped_claims})
+        return written
+
+    def _instructions(self, answer: Answer) -> str:
+        listed = "\n".join(f"- {name}: {_sentence(said)}" for name, said in causes().items())
+        language = LANGUAGES[answer.incident.language]
+        return self._prompts.fill(PromptType.TROUBLESHOOT_SYSTEM, language=language, causes=listed)
+
+    def _prompt(self, answer: Answer, shown: Shown) -> str:
+        return self._prompts.fill(
+            PromptType.TROUBLESHOOT_ANSWER,
+            incident=incident_data(answer),
+            conclusions=conclusions_data(answer),
+            evidence=shown.text,
+            left_out=shown.left_out_ids,
+        )
+
+
+class Speechless:
+    """A writer whose model can't be asked: says so when it is asked, and the rules' answer stands."""
+
+    def __init__(self, error: FanfoldError) -> None:
+        self._error = error
+
+    async def write(self, _: Answer) -> Answer:
+        """Say why there is no model."""
+        raise self._error
+
+
+@asynccontextmanager
+async def opened_writer(
+    settings: ModelSettings | None, *, prompts: Prompts | None = None, max_prompt_tokens: int = MAX_PROMPT_TOKENS
+) -> AsyncIterator[Writer | None]:
+    """The writer that settings name, while its model's connections are open; None = no model is wanted."""
+    async with AsyncExitStack() as stack:
+        writer: Writer | None = None
+        if settings is not None:
+            try:
+                model = await stack.enter_async_context(Model.connect(settings))
+            except FanfoldError as error:
+                writer = Speechless(error)
+            else:
+                writer = ModelWriter(model, prompts=prompts, max_prompt_tokens=max_prompt_tokens)
+        yield writer
+
+
+def together(answer: Answer, written: Written, check: Check, *, by: str) -> Answer:
+    """The rules' answer and what stands of the model's."""
+    summary = check.claims([written.summary] if written.summary else [])
+    # Where nothing is wrong, a model is not the one to say that something is.
+    given = () if answer.status == "healthy" else check.hypotheses(written.hypotheses)
+    blast_radius = check.claims(written.blast_radius)
+    next_steps = check.claims(written.next_steps)
+    prevention = check.claims(written.prevention)
+    dropped = answer.dropped_claims + check.dropped
+    if not given and (answer.status == "cause" or not summary):
+        return replace(answer, dropped_claims=dropped)
+    return replace(
+        answer,
+        summary="\n\n".join([answer.summary, *map(_cited, summary)]),
+        hypotheses=_ranked(answer.hypotheses, given),
+        blast_radius=_joined(answer.blast_radius, blast_radius),
+        next_steps=_joined(answer.next_steps, next_steps),
+        prevention=_joined(answer.prevention, prevention),
+        dropped_claims=dropped,
+        written_by=by,
+    )
+
+
+def _ranked(found: Sequence[Hypothesis], given: Sequence[Hypothesis]) -> tuple[Hypothesis, ...]:
+    """All hypotheses; the rules' first stays the first, for evidence can talk a model round, and not a rule."""
+    words = {what(hypothesis): hypothesis for hypothesis in given}
+    ours = [_agreed(hypothesis, words.pop(what(hypothesis), None)) for hypothesis in found]
+    if not ours:
+        return tuple(given)
+    first, *rest = ours
+    added = [replace(each, confidence=min(each.confidence, first.confidence)) for each in words.values()]
+    return first, *sorted([*rest, *added], key=lambda each: -each.confidence)
+
+
+def _agreed(ours: Hypothesis, theirs: Hypothesis | None) -> Hypothesis:
+    if theirs is None:
+        return ours
+    against = dict.fromkeys((*ours.against, *theirs.against))
+    evidence = tuple(dict.fromkeys((*ours.evidence, *theirs.evidence)))
+    return replace(
+        ours,
+        text=ours.text if theirs.text == ours.text else f"{ours.text.rstrip('.')}. {theirs.text}",
+        evidence=tuple(each for each in evidence if each in ours.evidence or each not in ours.against),
+        against=tuple(each for each in against if each not in evidence),
+    )
+
+
+def _joined(ours: Sequence[Claim], theirs: Sequence[Claim]) -> tuple[Claim, ...]:
+    said = {claim.text.casefold() for claim in ours}
+    return (*ours, *(claim for claim in theirs if claim.text.casefold() not in said))
+
+
+def _cited(claim: Claim) -> str:
+    return f"{claim.text} [{', '.join(claim.evidence)}]"
+
+
+def _sentence(said: str) -> str:
+    return said.replace("{object}", "OBJECT").replace("{job}", "JOB")
