@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from fanfold.config import ConfigError
+from fanfold.redact import redact
 from fanfold.troubleshoot.prompts import PLACES, Prompts, PromptType
 
 SYSTEM, ANSWER = PromptType.TROUBLESHOOT_SYSTEM, PromptType.TROUBLESHOOT_ANSWER
@@ -17,6 +18,12 @@ def test_each_prompt_of_ours_uses_all_of_its_places(kind: PromptType) -> None:
     places = {name: f"<{name} here>" for name in PLACES[kind]}
     text = Prompts.read().fill(kind, **places)
     assert all(place in text for place in places.values())
+
+
+@pytest.mark.parametrize("kind", PromptType)
+def test_nothing_in_prompts_of_ours_is_taken_for_a_secret(kind: PromptType) -> None:
+    text = Prompts.read().texts[kind]
+    assert redact(text) == text
 
 
 def test_a_text_replaces_one_prompt_and_leaves_the_others() -> None:

@@ -102,7 +102,7 @@ async def test_claims_that_cite_nothing_or_what_is_not_there_are_dropped_and_cou
                 {"text": "Believe me", "evidence": ["E99"]},
                 {"text": "Half of it is there", "evidence": ["E1", "E99"]},
                 {"text": "As E98 shows, it is fine", "evidence": ["E1"]},
-                {"text": "It says so in the text [E97]", "evidence": ["E1"]},
+                {"text": "It says so in the text [e97]", "evidence": ["E1"]},
                 {"text": "", "evidence": ["E1"]},
                 {"text": "This one stands [E2]", "evidence": ["[e1]"]},
             ],
@@ -115,10 +115,16 @@ async def test_claims_that_cite_nothing_or_what_is_not_there_are_dropped_and_cou
 
 
 async def test_an_abend_code_that_looks_like_an_id_is_no_false_citation() -> None:
-    full = Evidence(id="E5", source="log_cache", kind="log", subject="X", text="IEC032I E37-04", codes=("E37",))
-    answer = replace(RULES, evidence=(*EVIDENCE, full))
-    result = await written(GOOD | {"next_steps": [{"text": "E37 means no space", "evidence": ["E5"]}]}, answer)
-    assert result.dropped_claims == 0
+    full = Evidence(id="E5", source="log_cache", kind="log", subject="X", text="IEC032I E37-04", codes=("SE37",))
+    says = GOOD | {"next_steps": [{"text": "E37 means no space", "evidence": ["E1"]}]}
+    assert (await written(says, replace(RULES, evidence=(*EVIDENCE, full)))).dropped_claims == 0
+    assert (await written(says)).dropped_claims == 1
+
+
+async def test_what_a_log_says_that_looks_like_an_id_is_no_citation_that_stands() -> None:
+    answer = await written(GOOD | {"next_steps": [{"text": "Nothing, E999 says so", "evidence": ["E3"]}]})
+    assert answer.next_steps == RULES.next_steps
+    assert answer.dropped_claims == 1
 
 
 async def test_without_a_word_on_the_cause_that_stands_the_rules_answer_stands() -> None:

@@ -20,8 +20,11 @@ MOST_HYPOTHESES = 5
 MOST_CLAIMS = 8
 MOST_CHARS = 1_000
 MOST_OBJECT_CHARS = 200
+ABENDS = ("E06", "E13", "E37")
+"""Abend codes that look like ids, and are none where the evidence has them as codes: SE37. What else looks like an id
+counts as one, for whatever is written in a log could otherwise be cited."""
 
-_BRACKETED = re.compile(r"\s*\[\s*(E\d+(?:\s*[,;]\s*E\d+)*)\s*\]")
+_BRACKETED = re.compile(r"\s*\[\s*(E\d+(?:\s*[,;]\s*E\d+)*)\s*\]", re.IGNORECASE)
 _ID = re.compile(r"\bE\d{1,5}\b")
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 
@@ -61,11 +64,8 @@ class Check:
 
     def __init__(self, incident: Incident, shown: Sequence[Evidence]) -> None:
         self._ids = {evidence.id for evidence in shown}
-        # "E37" is an abend code, too: what the evidence itself says is no citation.
-        said = [incident.message, *incident.codes]
-        for evidence in shown:
-            said += [evidence.text, evidence.subject, *evidence.codes, str(dict(evidence.facts))]
-        self._words = {word for text in said for word in _ID.findall(text)}
+        codes = {*incident.codes, *(code for evidence in shown for code in evidence.codes)}
+        self._abends = {code for code in ABENDS if f"S{code}" in codes}
         self.dropped = 0
 
     def claims(self, sentences: Iterable[Sentence]) -> tuple[Claim, ...]:
@@ -99,7 +99,7 @@ class Check:
         )
 
     def _claim(self, sentence: Sentence, others: Sequence[str]) -> Claim | None:
-        inside = [each for group in _BRACKETED.findall(sentence.text) for each in _ID.findall(group)]
+        inside = [each for group in _BRACKETED.findall(sentence.text) for each in _ID.findall(group.upper())]
         text = words(_BRACKETED.sub("", sentence.text))
         evidence = _ids([*sentence.evidence, *inside])
         cited = {*evidence, *_ids(others), *self._named(text)}
@@ -110,7 +110,7 @@ class Check:
 
     def _named(self, text: str) -> set[str]:
         """What a text names as if it were evidence."""
-        return set(_ID.findall(text)) - self._words
+        return set(_ID.findall(text)) - self._abends
 
 
 def what(hypothesis: Hypothesis) -> tuple[str, str]:
