@@ -26,14 +26,13 @@ class Block:
 def markdown_blocks(text: str) -> Iterator[Block]:
     """The blocks of a Markdown document, its front matter left out; code isn't looked into for headings."""
     fence = ""
-    lines = text.splitlines()
+    lines = _lines(text)
     start = _after_front_matter(lines)
     skip = False
     for number, line in enumerate(lines[start:], start + 1):
         if skip:
             skip = False
             continue
-        line = line[:LINE_CHARS]
         if mark := _FENCE.match(line):
             fence = "" if fence and line.strip().startswith(fence) else fence or mark[1]
             continue
@@ -52,7 +51,7 @@ def markdown_blocks(text: str) -> Iterator[Block]:
 
 def text_blocks(text: str) -> Iterator[Block]:
     """The blocks of plain text: underlined, numbered and shouted lines that stand alone are headings."""
-    lines = [line[:LINE_CHARS] for line in text.splitlines()]
+    lines = _lines(text)
     skip = False
     for number, line in enumerate(lines, 1):
         if skip:
@@ -72,10 +71,13 @@ def text_blocks(text: str) -> Iterator[Block]:
 def page_blocks(text: str, page: int) -> Iterator[Block]:
     """The blocks of one page of a PDF, which has lost its empty lines: numbered and shouted lines are headings."""
     place = f"page={page}"
-    for line in text.splitlines():
-        line = line[:LINE_CHARS]
+    for line in _lines(text):
         level = _standing_alone(line, "", "")
         yield Block(level, line.strip(), place)
+
+
+def _lines(text: str) -> list[str]:
+    return [line[:LINE_CHARS] for line in text.splitlines()]
 
 
 def _after_front_matter(lines: list[str]) -> int:

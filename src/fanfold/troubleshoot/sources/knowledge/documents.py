@@ -114,7 +114,7 @@ def _decoded(content: bytes) -> str:
 
 def _pdf_blocks(content: bytes) -> list[Block]:
     try:
-        from pypdf import PdfReader
+        from pypdf import PdfReader  # noqa: PLC0415 heavy, and optional
     except ImportError:
         raise Unreadable("reading PDF needs pypdf: install fanfold[troubleshoot]") from None
     blocks: list[Block] = []
@@ -131,7 +131,7 @@ def _pdf_blocks(content: bytes) -> list[Block]:
                 break
     except Unreadable:
         raise
-    except Exception as error:  # noqa: BLE001 broken PDFs make pypdf raise nearly anything
+    except Exception as error:  # broken PDFs make pypdf raise nearly anything
         raise Unreadable(f"it is no PDF that can be read: {type(error).__name__}") from error
     if not chars:
         raise Unreadable("it holds no text, only pictures")

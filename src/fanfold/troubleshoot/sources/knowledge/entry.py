@@ -18,6 +18,7 @@ class Entry:
         codes: codes that it explains, in upper case; one that ends in "*" stands for all that begin so.
         about: codes that its title mentions besides.
         keywords: further words under which it is to be found.
+        asked: how people ask for it.
         cause: a class of causes that it names; "" = none.
         steps: what is to be done.
     """
@@ -30,6 +31,7 @@ class Entry:
     codes: tuple[str, ...] = ()
     about: tuple[str, ...] = ()
     keywords: str = ""
+    asked: tuple[str, ...] = ()
     cause: str = ""
     steps: tuple[str, ...] = ()
 

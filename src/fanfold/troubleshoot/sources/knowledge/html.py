@@ -36,7 +36,7 @@ class _Reader(HTMLParser):
         self._line = 1
         self._mark = ""
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002 the parser's
         if self._unseen:
             self._nested += tag == self._unseen
             return

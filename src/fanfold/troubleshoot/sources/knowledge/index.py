@@ -99,7 +99,7 @@ class Index:
         Raises:
             SourceError: the index can't be used.
         """
-        roots = [Path(os.path.abspath(path.expanduser())) for path in paths]
+        roots = [Path(os.path.abspath(path.expanduser())) for path in paths]  # noqa: PTH100 links stay what they are
         skipped: list[Skipped] = []
         files = [(str(path), path) for path in files_under(roots, skipped)]
         return self._update(files, [str(root) for root in roots], skipped, budget_s)
@@ -135,7 +135,9 @@ class Index:
     ) -> Updated:
         end = None if budget_s is None else time.monotonic() + budget_s
         known = self._store.hashes()
-        added, changed, kept = [], [], set()
+        added: list[str] = []
+        changed: list[str] = []
+        kept: set[str] = set()
         is_complete = True
         for name, path in files:
             if end is not None and time.monotonic() > end:
@@ -180,18 +182,19 @@ class Index:
         how = f"{VERSION} {_glossary_hash()} {'' if self.without_vectors else MODEL}"
         return hashlib.sha256(how.encode() + b"\0" + content).hexdigest()
 
-    def _vectors(self, entries: Sequence[Entry]) -> list[bytes | None]:
+    def _vectors(self, entries: Sequence[Entry]) -> list[list[bytes]]:
+        """For each entry the vectors of what it says and of each way to ask for it."""
         if self.without_vectors:
-            return [None] * len(entries)
-        rows = load_vectors().of([_told(entry) for entry in entries])
-        return [row.astype("<f2").tobytes() for row in rows]
+            return [[] for _ in entries]
+        texts = [[_told(entry), *map(translated, entry.asked)] for entry in entries]
+        rows = iter(load_vectors().of([text for those in texts for text in those]))
+        return [[next(rows).astype("<f2").tobytes() for _ in those] for those in texts]
 
 
 def _told(entry: Entry) -> str:
     """What an entry's vector is made of: its title twice, for that says most."""
-    return translated(
-        f"{entry.title} {entry.title} {entry.keywords} {' '.join(entry.trail)} {entry.text}"[:VECTOR_CHARS]
-    )
+    parts = (entry.title, entry.title, entry.keywords, *entry.trail, entry.text)
+    return translated(" ".join(parts)[:VECTOR_CHARS])
 
 
 def _is_under(name: str, roots: Iterable[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,10 +17,18 @@ if TYPE_CHECKING:
 
 MAX_QUERY_CHARS = 4_000
 CANDIDATES = 100
-FUSION = 20
+FUSION = 10
 WORDS_WEIGHT = 1.0
-VECTORS_WEIGHT = 0.6
+VECTORS_WEIGHT = 0.3
+NUMBER_WEIGHT = 1.0
 LEAST_SIMILARITY = 0.25
+
+# Numbers that may be codes: of two letters at least, or of one after a word for "ended with".
+_NUMBER = re.compile(
+    r"(?<![\w=:.,/-])(?P<number>[0-9A-F]{3}|[0-9]{2,5})(?![\w:/]|[.,]\d)"
+    r"|\b(?:gave|gives|returned|returns|code|status|with|deu|devolveu|retornou|com)[ ](?P<digit>[1-9])(?![\w:/]|[.,]\d)",
+    re.IGNORECASE,
+)
 
 
 class Search:
@@ -51,6 +60,8 @@ class Search:
         similar = {entry: near for entry, near in self._near(query, vectors).items() if entry not in left_out}
         by_vector = sorted(similar, key=lambda entry: (-similar[entry], entry))
         fused = _fused([(by_word, WORDS_WEIGHT), (by_vector[:CANDIDATES], VECTORS_WEIGHT)])
+        for entry in self._store.numbered(_numbers(query)) - left_out:
+            fused[entry] = fused.get(entry, 0.0) + NUMBER_WEIGHT / (FUSION + 1)
         order = _ordered(matches, wanted, fused)
         return list(self._made(order, matches, fused, similar, limit))
 
@@ -64,7 +75,7 @@ class Search:
         return {number: float(value) for number, value in zip(numbers, near, strict=True) if value >= LEAST_SIMILARITY}
 
     def _matrix(self) -> tuple[list[int], Any]:
-        import numpy as np
+        import numpy as np  # noqa: PLC0415 heavy, and optional
 
         with self._lock:
             generation = self._store.generation()
@@ -135,3 +146,8 @@ def _ordered(matches: Sequence[CodeMatch], codes: Sequence[str], fused: dict[int
             turns[match.entry] = min(place, turns.get(match.entry, place))
     exact = sorted(turns, key=lambda entry: turns[entry])
     return [*exact, *sorted(fused.keys() - turns.keys(), key=lambda entry: (weight(entry), entry))]
+
+
+def _numbers(query: str) -> list[str]:
+    found = [(match["number"] or match["digit"]).upper() for match in _NUMBER.finditer(query)]
+    return [number for number in dict.fromkeys(found) if any(map(str.isdigit, number))]

@@ -71,9 +71,10 @@ class Knowledge:
         async with self._preparing:
             if self._index is None:
                 self._index, self._notes = await asyncio.to_thread(self._prepared)
+            index = self._index
         told = self._settings
         query = " ".join([incident.message, *incident.jobs])
-        hits = await asyncio.to_thread(self._index.search, query, incident.codes, told.limit, starter=told.starter)
+        hits = await asyncio.to_thread(index.search, query, incident.codes, told.limit, starter=told.starter)
         return [*(self._evidence(hit) for hit in hits), *map(self._note, self._notes)]
 
     def _prepared(self) -> tuple[Index, list[str]]:

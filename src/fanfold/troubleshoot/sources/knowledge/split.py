@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fanfold.troubleshoot.codes import codes_in
 from fanfold.troubleshoot.sources.knowledge.blocks import Block
@@ -27,7 +27,8 @@ _PARTS = frozenset(
     """.split()  # noqa: SIM905 a table of words
 )
 _TOLD = re.compile(
-    r"(?P<key>Codes?|Cause|Keywords|C[oó]digos?|Causa|Palavras-chave):[ \t]*(?P<value>.*\S)", re.IGNORECASE
+    r"(?P<key>Codes?|Cause|Keywords|Asked|C[oó]digos?|Causa|Palavras-chave|Perguntas):[ \t]*(?P<value>.*\S)",
+    re.IGNORECASE,
 )
 _CLASS = re.compile(r"[a-z]+(?:_[a-z]+)*")
 _ITEM = re.compile(r"[ \t]{0,12}(?:[-*+•]|\d{1,2}[.)])[ \t]+(?P<said>\S.*)")
@@ -45,6 +46,7 @@ class _Section:
     lines: list[str] = field(default_factory=list)
     codes: list[str] = field(default_factory=list)
     keywords: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
     cause: str = ""
 
 
@@ -52,7 +54,7 @@ def entries_of(blocks: Iterable[Block], stem: str) -> list[Entry]:
     """The entries of one document.
 
     A section titled "Symptom", "Cause", "What to do" or the like belongs to the one above it. Lines `Codes:`, `Cause:`
-    (with a class of causes) and `Keywords:` tell about their entry. Long sections become several entries.
+    (with a class of causes), `Keywords:` and `Asked:` (how people ask for it, with semicolons) tell about their entry. Long sections become several entries.
 
     Args:
         stem: the file's name without its ending; the title of what has none.
@@ -100,6 +102,8 @@ def _take(section: _Section, line: str) -> None:
         section.cause = told["value"]
     elif told and key in ("keywords", "palavras-chave"):
         section.keywords.append(told["value"])
+    elif told and key in ("asked", "perguntas"):
+        section.asked += [said.strip() for said in told["value"].split(";") if said.strip()]
     else:
         section.lines.append(line.rstrip())
 
@@ -120,21 +124,22 @@ def _entries(section: _Section, stem: str) -> Iterator[Entry]:
             codes=codes,
             about=tuple(code for code in in_title if code not in codes),
             keywords=" ".join(section.keywords),
+            asked=tuple(section.asked) if number == 1 else (),
             cause=section.cause,
             steps=_steps(text),
         )
 
 
 def _begins_with(title: str, code: str) -> bool:
-    return codes_in(title.split()[0].rstrip(":,.;")) == (code,) or title.upper().startswith(code)
+    return codes_in(title.split(maxsplit=1)[0].rstrip(":,.;")) == (code,) or title.upper().startswith(code)
 
 
 def _pieces(lines: list[str]) -> list[str]:
     """The text in pieces that aren't too long, cut where a paragraph ends if one does."""
     pieces: list[str] = []
     current = ""
-    for paragraph in re.split(r"\n\s*\n", "\n".join(lines)):
-        paragraph = paragraph.strip("\n")
+    for part in re.split(r"\n\s*\n", "\n".join(lines)):
+        paragraph = part.strip("\n")
         while len(paragraph) > MAX_CHARS:
             at = paragraph.rfind("\n", 1, MAX_CHARS)
             at = at if at > 0 else MAX_CHARS
@@ -162,6 +167,4 @@ def _steps(text: str) -> tuple[str, ...]:
 
 
 def _renamed(entry: Entry, name: str) -> Entry:
-    from dataclasses import replace
-
     return replace(entry, name=name)

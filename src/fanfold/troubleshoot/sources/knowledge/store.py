@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fanfold.troubleshoot.sources.knowledge.entry import Entry
 from fanfold.troubleshoot.sources.knowledge.terms import indexed
@@ -24,21 +26,27 @@ CREATE TABLE documents (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, hash 
 CREATE TABLE entries (
     id INTEGER PRIMARY KEY, document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
     name TEXT NOT NULL, title TEXT NOT NULL, trail TEXT NOT NULL, text TEXT NOT NULL, place TEXT NOT NULL,
-    codes TEXT NOT NULL, about TEXT NOT NULL, keywords TEXT NOT NULL, cause TEXT NOT NULL, steps TEXT NOT NULL,
-    vector BLOB
+    codes TEXT NOT NULL, about TEXT NOT NULL, keywords TEXT NOT NULL, asked TEXT NOT NULL, cause TEXT NOT NULL,
+    steps TEXT NOT NULL
 );
 CREATE INDEX entries_document ON entries (document);
 CREATE TABLE codes (
-    code TEXT NOT NULL, entry INTEGER NOT NULL REFERENCES entries ON DELETE CASCADE, explains INTEGER NOT NULL
+    code TEXT NOT NULL, number TEXT NOT NULL, entry INTEGER NOT NULL REFERENCES entries ON DELETE CASCADE,
+    explains INTEGER NOT NULL
 );
 CREATE INDEX codes_code ON codes (code);
+CREATE INDEX codes_number ON codes (number);
 CREATE INDEX codes_entry ON codes (entry);
-CREATE VIRTUAL TABLE words USING fts5 (title, trail, keywords, text, tokenize = 'unicode61 remove_diacritics 2');
+CREATE TABLE vectors (entry INTEGER NOT NULL REFERENCES entries ON DELETE CASCADE, vector BLOB NOT NULL);
+CREATE INDEX vectors_entry ON vectors (entry);
+CREATE VIRTUAL TABLE words USING fts5 (title, trail, keywords, asked, text, tokenize = 'unicode61 remove_diacritics 2');
 CREATE TABLE generation (number INTEGER NOT NULL);
 INSERT INTO generation VALUES (0);
 """
-# Titles say most, what stands above them and keywords less, the text least.
-_BM25 = "bm25(words, 4.0, 1.0, 3.0, 1.0)"
+# Titles say most, what stands above them little.
+_BM25 = "bm25(words, 3.0, 0.5, 2.0, 2.0, 2.0)"
+_SYSTEM = re.compile(r"S[0-9A-F]{3}")
+_DIGITS = re.compile(r"[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +92,15 @@ class Store:
         """All documents with the hashes of their contents."""
         return dict(self._rows("SELECT path, hash FROM documents"))
 
-    def replace(self, path: str, content_hash: str, entries: Sequence[Entry], vectors: Sequence[bytes | None]) -> None:
+    def replace(
+        self, path: str, content_hash: str, entries: Sequence[Entry], vectors: Sequence[Sequence[bytes]]
+    ) -> None:
         """Put a document's entries in the place of those that it had."""
         with self._writing() as database:
             _delete(database, path)
             document = database.execute("INSERT INTO documents (path, hash) VALUES (?, ?)", (path, content_hash))
-            for entry, vector in zip(entries, vectors, strict=True):
-                _insert(database, document.lastrowid or 0, entry, vector)
+            for entry, told in zip(entries, vectors, strict=True):
+                _insert(database, document.lastrowid or 0, entry, told)
 
     def remove(self, paths: Iterable[str]) -> None:
         """Take documents out."""
@@ -119,6 +129,12 @@ class Store:
             found += [CodeMatch(entry, code, 2) for (entry,) in kinds]
         return found
 
+    def numbered(self, numbers: Sequence[str]) -> frozenset[int]:
+        """Entries that explain a code with one of these numbers: 126 may be RC=126, 0C4 is S0C4."""
+        marks = ", ".join("?" * len(numbers))
+        rows = self._rows(f"SELECT entry FROM codes WHERE explains AND number IN ({marks})", *numbers)  # noqa: S608 marks
+        return frozenset(entry for (entry,) in rows)
+
     def worded(self, terms: Sequence[str], limit: int) -> list[tuple[int, float]]:
         """Entries that hold any of the terms, the best first, with how good they are."""
         if not terms:
@@ -134,8 +150,8 @@ class Store:
         ]
 
     def vectors(self) -> list[tuple[int, bytes]]:
-        """All entries that have one with their vectors."""
-        return self._rows("SELECT id, vector FROM entries WHERE vector IS NOT NULL ORDER BY id")
+        """All vectors, each with its entry; an entry may have several."""
+        return self._rows("SELECT entry, vector FROM vectors ORDER BY rowid")
 
     def starter_entries(self) -> frozenset[int]:
         """The entries of the starter set."""
@@ -149,13 +165,13 @@ class Store:
     def entry(self, number: int) -> tuple[Entry, str] | None:
         """An entry and the path of its document; None = it was removed meanwhile."""
         rows = self._rows(
-            "SELECT e.name, e.title, e.text, e.trail, e.place, e.codes, e.about, e.keywords, e.cause, e.steps, d.path "
+            "SELECT e.name, e.title, e.text, e.trail, e.place, e.codes, e.about, e.keywords, e.asked, e.cause, e.steps, d.path "
             "FROM entries e JOIN documents d ON d.id = e.document WHERE e.id = ?",
             number,
         )
         if not rows:
             return None
-        name, title, text, trail, place, codes, about, keywords, cause, steps, path = rows[0]
+        name, title, text, trail, place, codes, about, keywords, asked, cause, steps, path = rows[0]
         entry = Entry(
             name=name,
             title=title,
@@ -165,6 +181,7 @@ class Store:
             codes=tuple(json.loads(codes)),
             about=tuple(json.loads(about)),
             keywords=keywords,
+            asked=tuple(json.loads(asked)),
             cause=cause,
             steps=tuple(json.loads(steps)),
         )
@@ -189,7 +206,7 @@ class Store:
             except sqlite3.Error as error:
                 raise self._unusable(error) from error
 
-    def _rows(self, query: str, *values: object) -> list[tuple[object, ...]] | list:  # type: ignore[type-arg]
+    def _rows(self, query: str, *values: object) -> list[Any]:
         with self._lock:
             try:
                 return self._database.execute(query, values).fetchall()
@@ -231,37 +248,44 @@ def _delete(database: sqlite3.Connection, path: str) -> None:
     database.execute("DELETE FROM documents WHERE path = ?", (path,))
 
 
-def _insert(database: sqlite3.Connection, document: int, entry: Entry, vector: bytes | None) -> None:
-    lists = [json.dumps(value) for value in (entry.trail, entry.codes, entry.about, entry.steps)]
-    row = database.execute(
-        "INSERT INTO entries (document, name, title, trail, text, place, codes, about, keywords, cause, steps, vector) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            document,
-            entry.name,
-            entry.title,
-            lists[0],
-            entry.text,
-            entry.place,
-            lists[1],
-            lists[2],
-            entry.keywords,
-            entry.cause,
-            lists[3],
-            vector,
-        ),
-    ).lastrowid
-    database.execute(
-        "INSERT INTO words (rowid, title, trail, keywords, text) VALUES (?, ?, ?, ?, ?)",
-        (
-            row,
-            indexed(entry.title),
-            indexed(" ".join(entry.trail)),
-            indexed(f"{entry.keywords} {' '.join(entry.codes)}"),
-            indexed(entry.text),
-        ),
-    )
-    database.executemany(
-        "INSERT INTO codes (code, entry, explains) VALUES (?, ?, ?)",
-        [*((code, row, 1) for code in entry.codes), *((code, row, 0) for code in entry.about)],
-    )
+def number_of(code: str) -> str:
+    """The number in a code, as people write it alone: 3113 for ORA-03113, 0C4 for S0C4, 911 for SQLCODE=-911."""
+    if _SYSTEM.fullmatch(code):
+        return code[1:]
+    found = _DIGITS.search(code)
+    return str(int(found[0])) if found else ""
+
+
+def _insert(database: sqlite3.Connection, document: int, entry: Entry, vectors: Sequence[bytes]) -> None:
+    plain = {
+        "document": document,
+        "name": entry.name,
+        "title": entry.title,
+        "text": entry.text,
+        "place": entry.place,
+        "keywords": entry.keywords,
+        "cause": entry.cause,
+    }
+    lists = {
+        name: json.dumps(getattr(entry, name), ensure_ascii=False)
+        for name in ("trail", "codes", "about", "asked", "steps")
+    }
+    row = _put(database, "entries", plain | lists)
+    words = {
+        "title": entry.title,
+        "trail": " ".join(entry.trail),
+        "keywords": " ".join((entry.keywords, *entry.codes)),
+        "asked": "\n".join(entry.asked),
+        "text": entry.text,
+    }
+    _put(database, "words", {"rowid": row} | {column: indexed(text) for column, text in words.items()})
+    for code in (*entry.codes, *entry.about):
+        explains = int(code in entry.codes)
+        _put(database, "codes", {"code": code, "number": number_of(code), "entry": row, "explains": explains})
+    database.executemany("INSERT INTO vectors (entry, vector) VALUES (?, ?)", [(row, vector) for vector in vectors])
+
+
+def _put(database: sqlite3.Connection, table: str, values: Mapping[str, object]) -> int:
+    marks = ", ".join("?" * len(values))
+    statement = f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks})"  # noqa: S608 names of our own
+    return database.execute(statement, tuple(values.values())).lastrowid or 0

@@ -5,15 +5,21 @@ from __future__ import annotations
 import re
 import tomllib
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import TypeAlias
 
 VERSION = 1
 """Goes up when the same text gives other terms: what is indexed is then read anew."""
 
 MOST_TERMS = 96
+MOST_WORDS = 4
 GLOSSARY = Path(__file__).with_name("glossary.toml")
+
+Phrases: TypeAlias = dict[tuple[str, ...], tuple[str, ...]]
+"""Phrases by their stems, with what they mean."""
 
 _WORD = re.compile(r"[^\W_]+")
 # The first that fits is cut off, as long as what stays has a vowel and three letters. Portuguese and English together,
@@ -29,6 +35,15 @@ _SUFFIXES = tuple(
         reverse=True,
     )
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Glossary:
+    """Portuguese phrases in English, other words for English ones, and words that say nothing."""
+
+    phrases: Phrases
+    synonyms: Phrases
+    empty: frozenset[str]
 
 
 def folded(text: str) -> str:
@@ -60,45 +75,46 @@ def stem(word: str) -> str:
 def indexed(text: str) -> str:
     """A text as it goes into the index: its stems, and those of what it is in English."""
     said = words(text)
-    meant = [stem(word) for phrase in translations(said) for word in words(phrase)]
-    return " ".join([*map(stem, said), *meant])
+    return " ".join([*map(stem, said), *map(stem, _meant(said))])
 
 
 def asked(question: str) -> list[str]:
     """The terms of a question, each once: its stems without words that say nothing, then what it means in English."""
     said = words(question)
-    meant = [word for phrase in translations(said) for word in words(phrase)]
-    empty = _glossary()[1]
-    terms = dict.fromkeys(stem(word) for word in [*said, *meant] if word not in empty)
+    empty = _glossary().empty
+    terms = dict.fromkeys(stem(word) for word in [*said, *_meant(said)] if word not in empty)
     return list(terms)[:MOST_TERMS]
 
 
 def translated(text: str) -> str:
-    """A text with what the glossary knows put into English, and the rest as it was; for vectors made of English."""
+    """A text with what the glossary knows put into English, without words that say nothing; for vectors of English."""
     said = words(text)
-    table, longest = _glossary()[0], _longest()
+    glossary = _glossary()
     out: list[str] = []
     at = 0
     while at < len(said):
-        for length in range(min(longest, len(said) - at), 0, -1):
-            meant = table.get(_key(said[at : at + length]))
-            if meant:
-                out.append(" ".join(meant))
-                at += length
-                break
-        else:
-            out.append(said[at])
-            at += 1
+        length, meant = _longest_at(said, at, glossary.phrases)
+        out += meant or ((said[at],) if said[at] not in glossary.empty else ())
+        at += length
     return " ".join(out)
 
 
-def translations(said: Sequence[str]) -> list[str]:
-    """What phrases in a text are in English."""
-    table, longest = _glossary()[0], _longest()
+def _longest_at(said: Sequence[str], at: int, table: Phrases) -> tuple[int, tuple[str, ...]]:
+    for length in range(min(MOST_WORDS, len(said) - at), 0, -1):
+        if meant := table.get(_key(said[at : at + length])):
+            return length, meant
+    return 1, ()
+
+
+def _meant(said: Sequence[str]) -> list[str]:
+    """The words of what phrases in a text are in English, and of what else they are called."""
+    glossary = _glossary()
     found: dict[str, None] = {}
     for at in range(len(said)):
-        for length in range(1, min(longest, len(said) - at) + 1):
-            found |= dict.fromkeys(table.get(_key(said[at : at + length]), ()))
+        for length in range(1, min(MOST_WORDS, len(said) - at) + 1):
+            key = _key(said[at : at + length])
+            for meant in (*glossary.phrases.get(key, ()), *glossary.synonyms.get(key, ())):
+                found |= dict.fromkeys(words(meant))
     return list(found)
 
 
@@ -107,16 +123,15 @@ def _key(phrase: Iterable[str]) -> tuple[str, ...]:
 
 
 @cache
-def _glossary() -> tuple[dict[tuple[str, ...], tuple[str, ...]], frozenset[str]]:
-    """Phrases by their stems with what they are in English, and words that say nothing."""
+def _glossary() -> _Glossary:
     told = tomllib.loads(GLOSSARY.read_text(encoding="utf-8"))
-    table: dict[tuple[str, ...], tuple[str, ...]] = {}
-    for phrase, meant in told["phrases"].items():
+    empty = frozenset(words(" ".join(told["empty"].values())))
+    return _Glossary(_phrases(told["phrases"]), _phrases(told["synonyms"]), empty)
+
+
+def _phrases(told: Mapping[str, str]) -> Phrases:
+    table: Phrases = {}
+    for phrase, meant in told.items():
         key = _key(words(phrase))
         table[key] = tuple(dict.fromkeys((*table.get(key, ()), *(part.strip() for part in meant.split(",")))))
-    return table, frozenset(words(" ".join(told["empty"].values())))
-
-
-@cache
-def _longest() -> int:
-    return max(map(len, _glossary()[0]))
+    return table

@@ -33,8 +33,8 @@ class Vectors:
     """
 
     def __init__(self, folder: Path) -> None:
-        import numpy as np
-        from tokenizers import Tokenizer
+        import numpy as np  # noqa: PLC0415 heavy, and optional
+        from tokenizers import Tokenizer  # noqa: PLC0415
 
         self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
         self._tokenizer.no_padding()
@@ -43,14 +43,15 @@ class Vectors:
 
     def of(self, texts: Sequence[str]) -> Matrix:
         """One row for each text; zeros for an empty one."""
-        import numpy as np
+        import numpy as np  # noqa: PLC0415 heavy, and optional
 
         rows = np.zeros((len(texts), self._table.shape[1]), dtype=np.float32)
         for row, encoded in zip(rows, self._tokenizer.encode_batch(list(texts), add_special_tokens=False), strict=True):
             if encoded.ids:
                 row[:] = self._table[encoded.ids].astype(np.float32).mean(axis=0)
         lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-        return rows / np.where(lengths > 0, lengths, 1)
+        rows /= np.where(lengths > 0, lengths, 1).astype(np.float32)
+        return rows
 
 
 def load_vectors() -> Vectors:
@@ -72,7 +73,7 @@ def _loaded() -> Vectors:
         return Vectors(Path(found.origin).parent)
     except ImportError as error:
         raise VectorsUnavailable(f"{error.name} is not installed") from error
-    except Exception as error:  # noqa: BLE001 tokenizers raises plain Exception for a file that it can't read
+    except Exception as error:  # tokenizers raises plain Exception for a file that it can't read
         raise VectorsUnavailable(f"the vectors of wordllama can't be read: {error}") from error
 
 
