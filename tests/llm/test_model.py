@@ -185,6 +185,21 @@ async def test_a_wrong_key_is_an_error_that_does_not_show_it(tmp_path: Path) -> 
     assert len(server.requests) == 1
 
 
+async def test_a_server_that_repeats_the_key_does_not_bring_it_into_logs(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("SCRIPTED_ACCESS", KEY)
+    said = Reply(status=500, text=f"key {KEY} is not welcome", retry_after="0")
+    async with connected(said, said, attempts=2, api_key=Secret.from_env("SCRIPTED_ACCESS")) as (_, model):
+        try:
+            await model.ask("Which city?", City)
+        except ModelError as error:
+            assert "is not welcome" in error.message
+            logging.getLogger("test").warning("failed", exc_info=error)
+    assert "is not welcome" in caplog.text
+    assert KEY not in caplog.text
+
+
 async def test_a_key_of_openai_is_not_sent_to_another_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     async with connected(LISBON, key=KEY) as (server, model):
@@ -249,6 +264,12 @@ async def test_requests_are_spans_where_that_is_wanted(tracing: str) -> None:
     assert ("gen_ai.usage.input_tokens" in shown) == (tracing != "off")
     assert ("Which city?" in shown) == ("Lisboa" in shown) == (tracing == "content")
     assert "tr0ub4dor" not in shown
+
+
+@pytest.mark.parametrize("url", ["http://user:secret@127.0.0.1/v1", "127.0.0.1/v1", "file:///etc/passwd"])
+def test_a_base_url_is_a_web_address_without_a_password(url: str) -> None:
+    with pytest.raises(ValueError, match="base_url"):
+        ModelSettings(model="any", base_url=url)
 
 
 def test_a_key_in_settings_is_refused_and_not_repeated() -> None:

@@ -3,5 +3,6 @@
 from fanfold.llm.errors import ModelError, ModelUnusable
 from fanfold.llm.model import Asked, Model, Usage
 from fanfold.llm.settings import ModelSettings
+from fanfold.llm.tracing import exported
 
-__all__ = ["Asked", "Model", "ModelError", "ModelSettings", "ModelUnusable", "Usage"]
+__all__ = ["Asked", "Model", "ModelError", "ModelSettings", "ModelUnusable", "Usage", "exported"]

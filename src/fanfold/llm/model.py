@@ -136,7 +136,8 @@ class Model:
         try:
             output = cast("T", await self._tried(agent, self._masked(prompt), usage))
         except Exception as error:
-            raise self._failed(error) from error
+            # What a server says may show what it was sent, the key too: only what is masked goes on from here.
+            raise self._failed(error) from None
         finally:
             elapsed_s = asyncio.get_running_loop().time() - began_s
             spent = _spent(usage)

@@ -33,7 +33,7 @@ class ModelSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     model: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-    base_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]")] | None = None
+    base_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@]+(/\S*)?$")] | None = None
     api_key: Secret | None = None
     timeout_seconds: Seconds = 60.0
     attempts: int = Field(default=3, ge=1)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fanfold.errors import FanfoldError
-from fanfold.llm import Model, ModelSettings
+from fanfold.llm import Model, ModelSettings, exported
 from fanfold.troubleshoot.answer import Answer, Claim, Hypothesis
 from fanfold.troubleshoot.prompts import Prompts, PromptType
 from fanfold.troubleshoot.shown import Shown, conclusions_data, fitted, incident_data, tokens_of
@@ -101,7 +101,8 @@ async def opened_writer(
         writer: Writer | None = None
         if settings is not None:
             try:
-                model = await stack.enter_async_context(Model.connect(settings))
+                spans = None if settings.tracing == "off" else await stack.enter_async_context(exported())
+                model = await stack.enter_async_context(Model.connect(settings, tracer_provider=spans))
             except FanfoldError as error:
                 writer = Speechless(error)
             else:
