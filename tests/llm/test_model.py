@@ -191,11 +191,9 @@ async def test_a_server_that_repeats_the_key_does_not_bring_it_into_logs(
     monkeypatch.setenv("SCRIPTED_ACCESS", KEY)
     said = Reply(status=500, text=f"key {KEY} is not welcome", retry_after="0")
     async with connected(said, said, attempts=2, api_key=Secret.from_env("SCRIPTED_ACCESS")) as (_, model):
-        try:
+        with pytest.raises(ModelError, match="is not welcome") as raised:
             await model.ask("Which city?", City)
-        except ModelError as error:
-            assert "is not welcome" in error.message
-            logging.getLogger("test").warning("failed", exc_info=error)
+    logging.getLogger("test").warning("failed", exc_info=raised.value)
     assert "is not welcome" in caplog.text
     assert KEY not in caplog.text
 

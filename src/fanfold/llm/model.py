@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from fanfold.engine import DeadlineExceeded, deadline, is_throttled, is_timeout, retry
+from fanfold.engine.wrapper import text_of
 from fanfold.llm.errors import ModelError, ModelUnusable
 from fanfold.llm.provider import provided
 from fanfold.llm.settings import ModelSettings
@@ -135,7 +136,7 @@ class Model:
         agent = self._agent(output_type, self._masked(instructions))
         try:
             output = cast("T", await self._tried(agent, self._masked(prompt), usage))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 each provider's client raises what it likes
             # What a server says may show what it was sent, the key too: only what is masked goes on from here.
             raise self._failed(error) from None
         finally:
@@ -195,7 +196,7 @@ class Model:
     def _failed(self, error: Exception) -> ModelError:
         from pydantic_ai import exceptions, models  # noqa: PLC0415 an extra, imported when used
 
-        what = self._masked(str(error))[:MOST_ERROR_CHARS]
+        what = self._masked(text_of(error))[:MOST_ERROR_CHARS]
         if not models.ALLOW_MODEL_REQUESTS and type(error) is RuntimeError:
             return ModelUnusable(f"{self.name} isn't asked: {what}", hint="allow requests to models")
         match error:
