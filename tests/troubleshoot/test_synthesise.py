@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
@@ -301,13 +302,24 @@ async def test_a_model_that_can_not_be_connected_says_so_when_it_is_asked() -> N
             await writer.write(RULES)
 
 
+async def test_a_model_is_connected_once_for_all_that_is_written() -> None:
+    async with writing(*[Reply(output=GOOD)] * 3) as (server, writer):
+        answers = await asyncio.gather(*(writer.write(RULES) for _ in range(3)))
+    assert answers[0] == answers[1] == answers[2]
+    assert len(server.requests) == 3
+
+
 async def test_no_model_is_no_writer() -> None:
     async with opened_writer(None) as writer:
         assert writer is None
 
 
 async def test_what_the_answer_took_is_known() -> None:
-    async with writing(Reply(output=GOOD)) as (_, writer):
+    async with (
+        ModelServer([Reply(output=GOOD)]) as server,
+        Model.connect(ModelSettings(model="scripted", base_url=server.url)) as model,
+    ):
+        writer = ModelWriter(model)
         await writer.write(RULES)
         assert (writer.model.used.requests, writer.model.used.input_tokens) == (1, 100)
 

@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fanfold.errors import FanfoldError
 from fanfold.llm import Model, ModelSettings, exported
 from fanfold.troubleshoot.answer import Answer, Claim, Hypothesis
 from fanfold.troubleshoot.prompts import Prompts, PromptType
@@ -81,33 +80,51 @@ class ModelWriter:
         )
 
 
-class Speechless:
-    """A writer whose model can't be asked: says so when it is asked, and the rules' answer stands."""
+class LateWriter:
+    """Connects its model when it is first asked to write: most of the time that takes is spent on imports.
 
-    def __init__(self, error: FanfoldError) -> None:
-        self._error = error
+    Args:
+        stack: holds the connections.
+    """
 
-    async def write(self, _: Answer) -> Answer:
-        """Say why there is no model."""
-        raise self._error
+    def __init__(
+        self, settings: ModelSettings, stack: AsyncExitStack, *, prompts: Prompts | None, max_prompt_tokens: int
+    ) -> None:
+        self._settings, self._stack = settings, stack
+        self._prompts, self._max_prompt_tokens = prompts, max_prompt_tokens
+        self._connecting = asyncio.Lock()
+        self._writer: ModelWriter | None = None
+
+    async def write(self, answer: Answer) -> Answer:
+        """The answer with what the model adds.
+
+        Raises:
+            FanfoldError: there is no model with such settings, or it gave no answer.
+        """
+        async with self._connecting:
+            self._writer = self._writer or await self._connected()
+        return await self._writer.write(answer)
+
+    async def _connected(self) -> ModelWriter:
+        off = self._settings.tracing == "off"
+        spans = None if off else await self._stack.enter_async_context(exported())
+        model = await self._stack.enter_async_context(Model.connect(self._settings, tracer_provider=spans))
+        return ModelWriter(model, prompts=self._prompts, max_prompt_tokens=self._max_prompt_tokens)
 
 
 @asynccontextmanager
 async def opened_writer(
     settings: ModelSettings | None, *, prompts: Prompts | None = None, max_prompt_tokens: int = MAX_PROMPT_TOKENS
 ) -> AsyncIterator[Writer | None]:
-    """The writer that settings name, while its model's connections are open; None = no model is wanted."""
+    """The writer that settings name; its model is connected once it is needed, until the block ends.
+
+    None = no model is wanted. A model that can't be connected says so when it is to write.
+    """
     async with AsyncExitStack() as stack:
-        writer: Writer | None = None
-        if settings is not None:
-            try:
-                spans = None if settings.tracing == "off" else await stack.enter_async_context(exported())
-                model = await stack.enter_async_context(Model.connect(settings, tracer_provider=spans))
-            except FanfoldError as error:
-                writer = Speechless(error)
-            else:
-                writer = ModelWriter(model, prompts=prompts, max_prompt_tokens=max_prompt_tokens)
-        yield writer
+        if settings is None:
+            yield None
+        else:
+            yield LateWriter(settings, stack, prompts=prompts, max_prompt_tokens=max_prompt_tokens)
 
 
 def together(answer: Answer, written: Written, check: Check, *, by: str) -> Answer:
