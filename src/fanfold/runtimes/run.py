@@ -105,7 +105,6 @@ def get_context(kind: type[C]) -> C:
 class within:  # noqa: N801 used as a function is: `with within(runtime, options):`
     """Code in this block is part of the run."""
 
-    # No generator: on LangGraph there is one for each branch that runs.
     __slots__ = ("_around", "_before")
 
     def __init__(self, runtime: Runtime, options: Options) -> None:
@@ -118,6 +117,10 @@ class within:  # noqa: N801 used as a function is: `with within(runtime, options
     def __exit__(self, *_: object) -> None:
         if self._before is not None:
             _around.reset(self._before)
+
+    def stay(self) -> None:
+        """Have the rest of this context be part of the run."""
+        _around.set(self._around)
 
 
 async def run(

@@ -51,15 +51,19 @@ class Branches:
         self._flow = flow
         freezer = Freezer()
         self._base: Frozen[Any] = freezer.freeze(state, name="the state", as_type=flow.state)
-        self._given = given = list[Frozen[Any]]()
+        kept: list[Frozen[Any]] = []
 
         def keep(item: Any, key: str) -> Frozen[Any]:
-            given.append(freezer.freeze(item, key=key))
-            return given[-1]
+            kept.append(freezer.freeze(item, key=key))
+            return kept[-1]
 
         self._items = Items[Any](keep, flow.key, flow.priority)
-        for item in items:
-            self._items.add(item)
+        given = list(items)
+        self._item_at: Callable[[int], Any] = given.__getitem__
+        if not self._items.name_plain(given):
+            for item in given:
+                self._items.add(item)
+            self._item_at = lambda index: kept[index].view()
         self.outcomes: dict[int, Outcome[Any]] = {}
         self.delivered: set[str] = set()
         self._delivering = asyncio.Lock()
@@ -69,7 +73,10 @@ class Branches:
     def fingerprint(self) -> str:
         """A hash of what the branches are given: flow, version, state and items."""
         flow = self._flow
-        given = [item_hash(self._base.view()), *(item_hash(item.view()) for item in self._given)]
+        given = [
+            item_hash(self._base.view()),
+            *(item_hash(self._item_at(index)) for index in range(len(self._items.keys))),
+        ]
         return item_hash([flow.name, flow.version, self._items.keys, given])
 
     def payloads(self, run: str | None) -> list[Payload]:
@@ -88,7 +95,7 @@ class Branches:
             FlowError: there is no such item.
         """
         index = payload["index"]
-        if index >= len(self._given) or self._items.keys[index] != payload["key"]:
+        if index >= len(self._items.keys) or self._items.keys[index] != payload["key"]:
             raise FlowError(
                 f"the flow {self._flow.name} has gone on with other items: number {index} was {payload['key']!r}",
                 hint="have `items` depend on the state alone, and on no file, time or chance",
@@ -96,7 +103,7 @@ class Branches:
 
     def call(self, index: int, branch: Hop) -> Awaitable[Any]:
         """Call the branch function with the item at this place, and with the state."""
-        return branch(self._given[index].view(), self._base.view())
+        return branch(self._item_at(index), self._base.view())
 
     async def arrived(self, outcome: Outcome[Any]) -> Record:
         """Take an outcome, once `on_outcome` had it, after those that arrived before."""

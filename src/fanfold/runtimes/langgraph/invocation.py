@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -97,6 +97,7 @@ class Invocation:
         self._run = Run(plan.flow, plan.journal, options.journal if options else None)
         self._branches: Branches | None = None
         self._line: Line | None = None
+        self._staying: within
         self._preparing = asyncio.Lock()
         self._is_open = False
 
@@ -179,10 +180,11 @@ class Invocation:
         if self.most is not None:
             # What the branch itself invokes, it invokes with the config as it was given.
             var_child_runnable_config.set({**get_config(), "max_concurrency": self.most})
-        with self._within():
-            if self._line is None:
-                self._line = Line(self.plan.flow, self._limit, self._on_event, self._call)
-            return await branches.arrived(await self._line.run(payload["index"], payload["key"], branches.priority))
+        if self._line is None:
+            self._staying = self._within()
+            self._line = Line(self.plan.flow, self._limit, self._on_event, self._call)
+        self._staying.stay()  # the context is that of this node alone
+        return await branches.arrived(await self._line.run(payload["index"], payload["key"], branches.priority))
 
     def _call(self, index: int) -> Awaitable[Any]:
         if self._branches is None:
@@ -253,7 +255,7 @@ class Invocation:
                 self._branches = branches
         return self._branches
 
-    def _within(self) -> AbstractContextManager[None]:
+    def _within(self) -> within:
         """Code in this block is part of the flow's run."""
         if self._options is None:
             given = getattr(get_runtime(), "context", None)  # no runtime where the state is only edited
