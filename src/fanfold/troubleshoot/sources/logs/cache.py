@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING, Any
 from fanfold.config.secret import Secret
 from fanfold.config.settings import ConfigError
 from fanfold.redact import redact
-from fanfold.troubleshoot.codes import codes_in
 from fanfold.troubleshoot.sources.logs.ends import End
 from fanfold.troubleshoot.sources.logs.line import Level, Line, clean
 from fanfold.troubleshoot.sources.logs.settings import RedisSettings
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 PAGE = 5_000
+MOST_CODES = 20
 MOST_ELAPSED_S = 1e9
 LEVELS: Mapping[object, Level] = {"error": "error", "warning": "warning", "info": "info"}
 
@@ -50,6 +50,45 @@ class Kept:
 
     ttl_s: int
     most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """Members of a set of lines, the newest first.
+
+    Attributes:
+        most: no more than that were asked for.
+    """
+
+    found: list[tuple[bytes, float]]
+    most: int
+
+    @property
+    def since(self) -> float | None:
+        """When the oldest of them was written, if there are older ones; None = these are all."""
+        return self.found[-1][1] if len(self.found) >= self.most else None
+
+    def unpacked(self, job: str, names: Iterable[str], known: set[tuple[bytes, float]]) -> tuple[list[Line], int]:
+        """The lines, the oldest first, and how many members are none.
+
+        Args:
+            job: whose lines these are; "" = of all jobs, and if there are `names`, only lines that have one of them or
+                no job at all are looked at.
+            known: members that were unpacked before, and aren't again; these are added to it.
+        """
+        wanted = [name.lower().encode() for name in names] if not job else []
+        lines, strange = [], 0
+        for pair in reversed(self.found):
+            member, at = pair
+            if pair in known or (wanted and b'"j":"' in member and not any(name in member.lower() for name in wanted)):
+                continue
+            known.add(pair)
+            line = _line(member, at, job)
+            if line:
+                lines.append(line)
+            else:
+                strange += 1
+        return lines, strange
 
 
 class Cache:
@@ -68,15 +107,14 @@ class Cache:
         """Where it is, in words that hold no secret."""
         return self._settings.place
 
-    async def lines(self, job: str | None, since: float, until: float, *, most: int) -> tuple[list[Line], int]:
-        """The newest lines of a job, or of all, between two times; and how many members are no lines.
+    async def lines(self, job: str | None, since: float, until: float, *, most: int) -> Members:
+        """The newest lines of a job, or of all, between two times, as they stand there.
 
         Raises:
             SourceError: the server can't be asked.
         """
         key = self._key("all") if job is None else self._key("job", job.upper())
-        found = await self._newest(key, since, until, most)
-        return await asyncio.to_thread(_lines, found, job or "")
+        return Members(await self._newest(key, since, until, most), most)
 
     async def ends(self, job: str, until: float, *, most: int) -> list[End]:
         """How a job ended, up to a time; the newest ends.
@@ -269,23 +307,12 @@ def _member(line: Line) -> bytes:
     value: dict[str, object] = {"m": line.text, "l": line.level, "f": line.file, "o": line.offset}
     value |= {"j": line.job} if line.job else {}
     value |= {"h": line.host} if line.host else {}
-    value |= {"c": line.codes} if line.codes else {}
+    value |= {"c": codes} if (codes := line.all_codes) else {}
     return _json(value)
 
 
 def _json(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-
-
-def _lines(found: Iterable[tuple[bytes, float]], job: str) -> tuple[list[Line], int]:
-    lines, strange = [], 0
-    for member, at in found:
-        line = _line(member, at, job)
-        if line:
-            lines.append(line)
-        else:
-            strange += 1
-    return lines, strange
 
 
 def _line(member: bytes, at: float, job: str) -> Line | None:
@@ -295,7 +322,7 @@ def _line(member: bytes, at: float, job: str) -> Line | None:
     if not isinstance(text, str) or not math.isfinite(at):
         return None
     codes = value.get("c")
-    known = tuple(map(str, codes)) if isinstance(codes, list) else codes_in(text) if "l" not in value else ()
+    known = tuple(map(str, codes)) if isinstance(codes, list) else () if "l" in value else None
     offset = value.get("o")
     return Line(
         at,
@@ -303,7 +330,7 @@ def _line(member: bytes, at: float, job: str) -> Line | None:
         clean(text),
         _text(value, "h"),
         _text(value, "j") or job,
-        known[:20],
+        known[:MOST_CODES] if known else known,
         _text(value, "f"),
         offset if isinstance(offset, int) else 0,
     )

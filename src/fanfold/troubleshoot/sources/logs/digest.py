@@ -69,27 +69,34 @@ def digest(lines: Iterable[Line], window: Window, *, known_from: float | None) -
         lines: those of the window and those before it.
         known_from: since when there are lines at all; None = not known.
     """
+    lines = list(lines)
     groups: dict[Key, Group] = {}
-    before: dict[Key, list[float]] = {}
+    for line in lines:
+        if window.since <= _at(line) <= window.until:
+            _add(groups, line)
+    before: dict[Key, list[float]] = {key: [] for key in groups}
+    known = {key[:3] for key in groups}
     for line in lines:
         at = _at(line)
-        key = (line.job.upper(), line.level, _template_of(line.text), line.codes)
-        if window.since <= at <= window.until:
-            _add(groups, key, line)
-        elif window.before <= at < window.since and (key in before or len(before) < MOST_GROUPS):
-            before.setdefault(key, []).append(at)
+        if window.before <= at < window.since and (alike := _alike(line)) in known:
+            before.get((*alike, line.all_codes), []).append(at)
     covered_s = 0.0 if known_from is None else window.since - max(known_from, window.before)
     for key, group in groups.items():
-        _compare(group, before.get(key, []), window, covered_s)
+        _compare(group, before[key], window, covered_s)
     return list(groups.values())
 
 
-def _add(groups: dict[Key, Group], key: Key, line: Line) -> None:
+def _alike(line: Line) -> tuple[str, Level, str]:
+    return line.job.upper(), line.level, _template_of(line.text)
+
+
+def _add(groups: dict[Key, Group], line: Line) -> None:
+    key = (*_alike(line), line.all_codes)
     group = groups.get(key)
     if group is None:
         if len(groups) >= MOST_GROUPS:
             return
-        group = groups[key] = Group(line.job, line.level, key[2], line.codes, line, line)
+        group = groups[key] = Group(line.job, line.level, key[2], key[3], line, line)
     group.add(line)
 
 

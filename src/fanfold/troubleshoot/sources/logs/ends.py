@@ -9,8 +9,15 @@ from dataclasses import dataclass
 APART_S = 60.0
 MOST_STARTS = 10_000
 
-_SIGNS = tuple("end abend fail falh success sucesso succ terminou finaliz conclu encerr complet finish exit".split())  # noqa: SIM905
-_START_SIGNS = ("start", "inici", "begin", "launch")
+# Found by plain search: the patterns are slow, and few lines have one of these.
+_SIGNS = tuple(
+    sign.replace("_", " ")
+    for sign in """
+    ended abended ief45 ief404 failed falhou abort killed in_abend em_abend finish complet terminat exited terminou
+    finaliz encerr conclu status
+    """.split()  # noqa: SIM905 a table of words
+)
+_START_SIGNS = ("start", "inici", "has begun", "launch", "ief403", "hasp373")
 _BAD = re.compile(
     r"\babended\b|\bIEF45[0-3]I\b|\$HASP395 \S+ +ENDED - (?:RC=0*[1-9]|ABEND)"
     r"|\bjob\b.{0,60}\b(?:failed|falhou|aborted|abortado|was killed|in abend|em abend)\b"
@@ -73,18 +80,25 @@ class Ends:
 
     def read(self, text: str, lowered: str, job: str, at: float, *, file: str, offset: int) -> End | None:
         """What a line says of the job that it names itself."""
-        if any(sign in lowered for sign in _SIGNS):
+        if _has(lowered, _SIGNS):
             bad = _BAD.search(text)
             if bad or _GOOD.search(text):
                 return self.ended(job, at, succeeded=bad is None, elapsed_s=None, file=file, offset=offset)
-        if any(sign in lowered for sign in _START_SIGNS) and _STARTED.search(text):
+        if _has(lowered, _START_SIGNS) and _STARTED.search(text):
             self.started(job, at)
         return None
 
 
 def may_end(lowered: str) -> bool:
     """Whether a line, in small letters, may speak of a job's start or end."""
-    return any(sign in lowered for sign in (*_SIGNS, *_START_SIGNS))
+    return _has(lowered, _SIGNS) or _has(lowered, _START_SIGNS)
+
+
+def _has(lowered: str, signs: tuple[str, ...]) -> bool:
+    for sign in signs:  # noqa: SIM110 a generator takes twice as long
+        if sign in lowered:
+            return True
+    return False
 
 
 def once_each(ends: Iterable[End]) -> list[End]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fanfold.troubleshoot.sources.logs.clock import Clock
+from fanfold.troubleshoot.sources.logs.digest import Window
 from fanfold.troubleshoot.sources.logs.ends import End
 from fanfold.troubleshoot.sources.logs.files import LogFile, Part, find, read_back
 from fanfold.troubleshoot.sources.logs.line import Line, Names
@@ -47,19 +48,18 @@ class Asked:
     """What files are searched for.
 
     Attributes:
-        since, until: only lines between these count; seconds since 1970.
+        window: only lines in it, and before it, count.
         stop_at: on the monotonic clock; what has been found by then has to do.
     """
 
     names: Names
-    since: float
-    until: float
+    window: Window
     stop_at: float
 
 
 def harvest(settings: LogSettings, root: Path, asked: Asked) -> Harvest:
     """What the files that are configured hold."""
-    files, trouble = find(settings.paths, root, since=asked.since, most=settings.max_files)
+    files, trouble = find(settings.paths, root, since=asked.window.before, most=settings.max_files)
     lines: deque[Line] = deque(maxlen=MOST_LINES)
     found = Harvest(lines, trouble=trouble)
     left = settings.max_bytes
@@ -83,7 +83,7 @@ def _read(
         part = read_back(
             file,
             max_bytes=max_bytes,
-            until=asked.until,
+            until=asked.window.until,
             time_of=_TimeOf(settings, file.written),
             stop_at=asked.stop_at,
         )
@@ -102,7 +102,9 @@ def _read(
     )
     found.places += 1
     _take(reader, part, asked, found, lines)
-    found.ends += [end for end in reader.ends if end.at <= asked.until]
+    found.ends += [end for end in reader.ends if end.at <= asked.window.until]
+    if len(lines) == MOST_LINES:  # what was earlier has been dropped
+        found.known_from = max(found.known_from or 0.0, min(line.at or 0.0 for line in lines))
     return sum(map(len, part.lines)) + len(part.lines)
 
 
@@ -121,7 +123,7 @@ def _take(reader: Reader, part: Part, asked: Asked, found: Harvest, lines: deque
         if line and (line.level != "info" or line.job):
             if line.at is None:  # a log without times: it was written when the file was
                 line = Line(reader.near, line.level, line.text, line.host, line.job, line.codes, line.file, line.offset)
-            if asked.since <= (line.at or 0.0) <= asked.until:
+            if asked.window.before <= (line.at or 0.0) <= asked.window.until:
                 lines.append(line)
 
 

@@ -280,7 +280,16 @@ def _read_on(
 
 
 def _reader(file: str, near: float, how: How) -> Reader:
-    return Reader(file, near=near, zone=how.zone, day_first=how.day_first, job=how.job, host=how.host, every=how.every)
+    return Reader(
+        file,
+        near=near,
+        zone=how.zone,
+        day_first=how.day_first,
+        job=how.job,
+        host=how.host,
+        every=how.every,
+        all_ends=True,
+    )
 
 
 async def _each(lines: Iterable[str]) -> AsyncIterator[str]:

@@ -47,6 +47,9 @@ _SIGNS = tuple(
     """.split()  # noqa: SIM905 a table of words
 )
 _SIGNS = tuple(sign.replace("_", " ") for sign in _SIGNS)
+# A line that says that it is no error is looked into for these alone.
+_SIGNS_OF_CODES = ("err", "warn", "fatal", "sever", "crit", "abend", "rc=", "exit", "ora-", "sqlcode", "s0c", "sig")
+_CALM = (" info", "[info", " debug", "[debug")
 
 _JOB_NAME = r"[A-Za-z$#@][\w$#@-]{0,39}"
 _JOB = re.compile(
@@ -84,6 +87,7 @@ class Line:
         at: seconds since 1970; None = neither it nor a line before it says.
         job: whom the line, or what stands around it, names; "" = nobody.
         text: what it says, without its time; control characters are blanks.
+        codes: in it; None = not looked for yet, as that takes longer than all else.
         file: what it was read from.
         offset: bytes before it there.
     """
@@ -93,9 +97,14 @@ class Line:
     text: str
     host: str = ""
     job: str = ""
-    codes: tuple[str, ...] = ()
+    codes: tuple[str, ...] | None = None
     file: str = ""
     offset: int = 0
+
+    @property
+    def all_codes(self) -> tuple[str, ...]:
+        """Its codes, looked for now if they haven't been before."""
+        return codes_of(self.text) if self.codes is None else self.codes
 
 
 def decoded(raw: bytes) -> str:
@@ -119,6 +128,11 @@ def clean(text: str) -> str:
 
 def may_tell(lowered: str) -> bool:
     """Whether a line, in small letters, is worth a closer look."""
+    for sign in _SIGNS_OF_CODES:
+        if sign in lowered:
+            return True
+    if any(mark in lowered[:LEVEL_CHARS] for mark in _CALM):
+        return False
     for sign in _SIGNS:  # noqa: SIM110 a generator takes twice as long
         if sign in lowered:
             return True
@@ -134,13 +148,16 @@ def level_of(text: str) -> Level | None:
     return {"E": "error", "W": "warning", "I": "info"}[said[1]] if said else None  # type: ignore[return-value]
 
 
+codes_of = lru_cache(maxsize=4_096)(codes_in)
+
+
 @lru_cache(maxsize=4_096)
-def judged(text: str) -> tuple[Level, tuple[str, ...]]:
-    """How grave a line is, by what it says of itself, else by its words and codes; and its codes."""
+def judged(text: str) -> tuple[Level, tuple[str, ...] | None]:
+    """How grave a line is, by what it says of itself, else by its words and codes; and those, if they were needed."""
     said = level_of(text)
-    codes = codes_in(text)
     if said in ("error", "warning"):
-        return said, codes
+        return said, None
+    codes = codes_of(text)
     if said == "info":
         return ("warning" if any(map(_is_failure, codes)) else "info"), codes
     if codes and any(map(_is_failure, codes)):

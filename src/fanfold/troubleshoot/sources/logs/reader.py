@@ -14,6 +14,7 @@ from fanfold.troubleshoot.sources.logs.line import (
     Names,
     Record,
     clean,
+    codes_of,
     decoded,
     host_in,
     job_in,
@@ -53,6 +54,7 @@ class Reader:
         host: where it was written, where lines don't say.
         names: of jobs; lines that have one count, whatever else they say.
         every: all lines count.
+        all_ends: ends of all jobs count, not only of those in `names`.
     Attributes:
         ends: of jobs, as far as lines told of them.
         block: the job's log that the last line stands in.
@@ -66,6 +68,7 @@ class Reader:
     host: str = ""
     names: Names = NOBODY
     every: bool = False
+    all_ends: bool = False
     block: Block | None = None
     ends: list[End] = field(default_factory=list)
 
@@ -101,7 +104,7 @@ class Reader:
         found = self._time(text)
         lowered = text.lower()
         if level in (None, "info") and not (self.every or may_tell(lowered) or self.names.in_text(text, lowered)):
-            if self.at is not None and may_end(lowered):
+            if self.all_ends and self.at is not None and may_end(lowered):
                 self._end(text, lowered, job_in(text), offset)
             self._level = "info"
             return None
@@ -116,8 +119,9 @@ class Reader:
     ) -> Line:
         judgement, codes = judged(text)
         lowered = text.lower()
-        named = job or self.names.in_text(text, lowered) or job_in(text)
-        if named and not self.block:
+        asked = job or self.names.in_text(text, lowered)
+        named = asked or job_in(text)
+        if named and not self.block and (asked or self.all_ends):
             self._end(text, lowered, named, offset)
         if continued and text.startswith(_INDENTED):
             judgement = self._level if judgement == "info" else judgement
@@ -141,6 +145,7 @@ class Reader:
         if not (self.every or named or record.level in ("error", "warning") or may_tell(lowered)):
             return None
         judgement, codes = judged(text)
+        codes = codes_of(text) if codes is None else codes
         if record.level in ("error", "warning"):
             judgement = record.level
         elif record.level == "info" and judgement == "error":

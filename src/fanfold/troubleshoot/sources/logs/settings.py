@@ -123,7 +123,7 @@ class LogSettings(BaseModel):
         baseline_s: seconds before the window that say what is usual.
         max_bytes: of all files together; of each, the end up to the incident.
         max_files: the newest ones.
-        max_lines: of the cache, for each job and for all; the newest ones.
+        max_lines: of the cache, for each job and for all; the newest ones of the window, and as many from before it.
         max_evidence: pieces of evidence about one incident.
         max_others: of them, errors in the window that name no job.
     """
@@ -139,7 +139,7 @@ class LogSettings(BaseModel):
     baseline_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 7 * 86_400.0
     max_bytes: Annotated[int, Field(ge=4_096)] = 16 * 1024 * 1024
     max_files: Count = 200
-    max_lines: Count = 50_000
+    max_lines: Count = 20_000
     max_evidence: Annotated[int, Field(ge=1, le=100)] = 20
     max_others: Annotated[int, Field(ge=0)] = 3
 

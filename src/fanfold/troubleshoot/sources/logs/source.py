@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fanfold.troubleshoot.evidence import Evidence
 from fanfold.troubleshoot.incident import Incident
-from fanfold.troubleshoot.sources.logs.cache import Cache, connected
+from fanfold.troubleshoot.sources.logs.cache import Cache, Members, connected
 from fanfold.troubleshoot.sources.logs.digest import Group, Window, digest
 from fanfold.troubleshoot.sources.logs.ends import End, once_each
 from fanfold.troubleshoot.sources.logs.found import Finder, weight
@@ -82,7 +82,7 @@ class Logs:
         """
         names = Names(incident.jobs)
         window = self._window(incident)
-        asked = Asked(names, window.before, window.until, time.monotonic() + SHARE_OF_TIME * self.timeout_s)
+        asked = Asked(names, window, time.monotonic() + SHARE_OF_TIME * self.timeout_s)
         found, trouble = await self._both(asked)
         return await asyncio.to_thread(self._evidence, incident, names, window, found, trouble)
 
@@ -113,21 +113,32 @@ class Logs:
         cache = self._cache
         if cache is None:
             raise SourceError("the source is not open", hint="ask it within its open()")
-        most = self._settings.max_lines
         found = Harvest(places=1, known_from=await cache.known_from())
-        once: dict[tuple[str, int, float | None, str], Line] = {}
+        known: set[tuple[bytes, float]] = set()
+        lines: list[Line] = []
         strange = 0
         for job in (*asked.names, None):
-            lines, unread = await cache.lines(job, asked.since, asked.until, most=most)
-            once |= {(line.file, line.offset, line.at, line.text): line for line in reversed(lines)}
-            strange += unread
-            found.read += len(lines)
+            for members in await self._newest_of(cache, job, asked):
+                new, unread = await asyncio.to_thread(members.unpacked, job or "", asked.names, known)
+                lines += new
+                strange += unread
+                found.read += len(members.found)
+                if members.since is not None:
+                    found.known_from = max(found.known_from or 0.0, members.since)
             if job:
-                found.ends += await cache.ends(job, asked.until, most=MOST_ENDS)
-        found.lines = sorted(once.values(), key=lambda line: line.at or 0.0)
+                found.ends += await cache.ends(job, asked.window.until, most=MOST_ENDS)
+        found.lines = lines
         if strange:
             found.trouble.append(f"{strange} members in {cache.place} are no log lines")
         return found
+
+    async def _newest_of(self, cache: Cache, job: str | None, asked: Asked) -> list[Members]:
+        """Those of the window apart from those before it, so that many of the one leave room for the other."""
+        most = self._settings.max_lines
+        return [
+            await cache.lines(job, asked.window.since, asked.window.until, most=most),
+            await cache.lines(job, asked.window.before, asked.window.since, most=most),
+        ]
 
     def _evidence(
         self, incident: Incident, names: Names, window: Window, found: list[Harvest], trouble: list[str]
@@ -137,8 +148,8 @@ class Logs:
         known_from = min((one.known_from for one in found if one.known_from is not None), default=None)
         if incident.at is None:
             window = _newest(window, lines, set(map(str.upper, names)), incident.window_s)
-        groups = [group for group in digest(lines, window, known_from=known_from) if group.level != "info"]
         jobs = {name.upper(): name for name in names}
+        groups = digest((line for line in lines if _matters(line, jobs)), window, known_from=known_from)
         logs = self._logs(groups, jobs, window, known_from, finder)
         ends = [end for one in found for end in one.ends]
         history = [finder.history(name, own) for name in names if (own := _of(ends, name))]
@@ -166,6 +177,12 @@ class Logs:
 def _order(group: Group, jobs: Mapping[str, str], window: Window) -> tuple[float, float]:
     job = group.job if not jobs else jobs.get(group.job.upper(), "")
     return -round(weight(group, job, window), 2), group.first.at or 0.0
+
+
+def _matters(line: Line, jobs: Mapping[str, str]) -> bool:
+    if line.level == "info":
+        return False
+    return not jobs or line.job.upper() in jobs or (not line.job and line.level == "error")
 
 
 def _assigned(lines: Iterable[Line], names: Names) -> list[Line]:

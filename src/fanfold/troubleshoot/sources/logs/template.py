@@ -17,25 +17,28 @@ _DIGITS = re.compile(r"\d+")
 _N = rf"[+-]?{_D}(?:[.,]{_D})*"
 _DATE = r"\x00[-/.]\x00[-/.]\x00"
 _TIME = r"\x00:\x00(?::\x00)?(?:[.,]\x00)?"
+_PATH = r"(?<![\w\x00/.])(?:[A-Za-z]:)?(?:[\\/][\w\x00.@+~=-]+){2,}[\\/]?"
 _EDGE = rf"(?<![\w{_D}]){{}}(?![\w{_D}])"
 # Digits are masked first, so that none of these can tell one number from another.
-_MASKS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (mask, re.compile(pattern))
-    for mask, pattern in (
-        ("<url>", r"\b[a-z][a-z\x00+.-]{1,15}://[^\s\"'<>]+"),
-        ("<path>", r"(?<![\w\x00/.])(?:[A-Za-z]:)?(?:[\\/][\w\x00.@+~=-]+){2,}[\\/]?"),
-        ("<mail>", r"[\w\x00.+-]+@[\w\x00-]+\.[\w\x00.-]+"),
-        ("<time>", rf"(?<![\w\x00])(?:{_DATE}[T ,_]{{1,2}})?{_TIME}(?:Z|[+-]\x00(?::\x00)?)?(?![\w\x00:])"),
-        ("<date>", r"(?<![\w\x00.])\x00([-/])\x00\1\x00(?![\w\x00])"),
-        ("<ip>", r"(?<![\w\x00.])\x00\.\x00\.\x00\.\x00(?::\x00)?(?![\w\x00])"),
-        ("<id>", r"(?<![\w\x00-])(?=[A-Fa-f-]*\x00)[\x00A-Fa-f]+(?:-[\x00A-Fa-f]+){4}(?![\w\x00-])"),
-        ("<hex>", r"(?<![\w\x00])\x00[xX][\x00A-Fa-f]+(?![\w\x00])"),
+_MASKS: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple(
+    (mask, sign, re.compile(pattern))
+    for mask, sign, pattern in (
+        ("<url>", "://", r"\b[a-z][a-z\x00+.-]{1,15}://[^\s\"'<>]+"),
+        ("<path>", "/", _PATH),
+        ("<path>", "\\", _PATH),
+        ("<mail>", "@", r"[\w\x00.+-]+@[\w\x00-]+\.[\w\x00.-]+"),
         (
-            "<hex>",
-            r"(?<![\w\x00])(?=[A-Fa-f]*\x00[A-Fa-f]+\x00)(?=[\x00]*[A-Fa-f])[\x00A-Fa-f]{4,}(?![\w\x00])",
+            "<time>",
+            "\x00:\x00",
+            rf"(?<![\w\x00])(?:{_DATE}[T ,_]{{1,2}})?{_TIME}(?:Z|[+-]\x00(?::\x00)?)?(?![\w\x00:])",
         ),
-        ("<id>", r"(?<![\w\x00-])(?=(?:[A-Za-z_-]*\x00){3})[\x00A-Za-z_-]{16,}(?![\w\x00-])"),
-        ("<n>", _EDGE.format(_N)),
+        ("<date>", _D, r"(?<![\w\x00.])\x00([-/])\x00\1\x00(?![\w\x00])"),
+        ("<ip>", "\x00.\x00.\x00", r"(?<![\w\x00.])\x00\.\x00\.\x00\.\x00(?::\x00)?(?![\w\x00])"),
+        ("<id>", "-", r"(?<![\w\x00-])(?=[A-Fa-f-]*\x00)[\x00A-Fa-f]+(?:-[\x00A-Fa-f]+){4}(?![\w\x00-])"),
+        ("<hex>", _D, r"(?<![\w\x00])\x00[xX][\x00A-Fa-f]+(?![\w\x00])"),
+        ("<hex>", _D, r"(?<![\w\x00])(?=[A-Fa-f]*\x00[A-Fa-f]+\x00)[\x00A-Fa-f]{4,}(?![\w\x00])"),
+        ("<id>", _D, r"(?<![\w\x00-])(?=(?:[A-Za-z_-]*\x00){3})[\x00A-Za-z_-]{16,}(?![\w\x00-])"),
+        ("<n>", _D, _EDGE.format(_N)),
     )
 )
 
@@ -49,6 +52,7 @@ def template_of(text: str) -> str:
     masked = _DIGITS.sub(_D, " ".join(_CONTROL.sub(" ", text).split()))[:MAX_CHARS]
     if _D not in masked and "/" not in masked and "\\" not in masked and "@" not in masked:
         return masked
-    for mask, pattern in _MASKS:
-        masked = pattern.sub(mask, masked)
+    for mask, sign, pattern in _MASKS:
+        if sign in masked:
+            masked = pattern.sub(mask, masked)
     return masked.replace(_D, "#")
