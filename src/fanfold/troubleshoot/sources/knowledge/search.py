@@ -26,7 +26,8 @@ LEAST_SIMILARITY = 0.25
 # Numbers that may be codes: of two letters at least, or of one after a word for "ended with".
 _NUMBER = re.compile(
     r"(?<![\w=:.,/-])(?P<number>[0-9A-F]{3}|[0-9]{2,5})(?![\w:/]|[.,]\d)"
-    r"|\b(?:gave|gives|returned|returns|code|status|with|deu|devolveu|retornou|com)[ ](?P<digit>[1-9])(?![\w:/]|[.,]\d)",
+    r"|\b(?:gave|gives|returned|returns|code|status|with|deu|devolveu|retornou|com)[ ](?P<digit>[1-9])"
+    r"(?![\w:/]|[.,]\d)",
     re.IGNORECASE,
 )
 

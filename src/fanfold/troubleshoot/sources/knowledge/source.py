@@ -68,14 +68,19 @@ class Knowledge:
         Raises:
             SourceError: the index can't be used.
         """
-        async with self._preparing:
-            if self._index is None:
-                self._index, self._notes = await asyncio.to_thread(self._prepared)
-            index = self._index
+        index = await self._ready()
         told = self._settings
         query = " ".join([incident.message, *incident.jobs])
         hits = await asyncio.to_thread(index.search, query, incident.codes, told.limit, starter=told.starter)
         return [*(self._evidence(hit) for hit in hits), *map(self._note, self._notes)]
+
+    async def _ready(self) -> Index:
+        async with self._preparing:
+            if self._index is not None:
+                return self._index
+            index, self._notes = await asyncio.to_thread(self._prepared)
+            self._index = index
+            return index
 
     def _prepared(self) -> tuple[Index, list[str]]:
         """The index, up to date as far as there is time, and what is worth knowing about it."""
@@ -139,6 +144,6 @@ def _text(title: str, text: str) -> str:
 
 
 def _clean(text: str) -> str:
-    """Without secrets and control characters, and not too long; masked first, for half a secret isn't recognised."""
-    kept = "".join(letter for letter in redact(text) if letter.isprintable() or letter == "\n")
+    """Without control characters and secrets, and not too long; cut last, for half a secret isn't recognised."""
+    kept = redact("".join(letter for letter in text if letter.isprintable() or letter == "\n"))
     return kept if len(kept) <= MAX_CHARS else f"{kept[:MAX_CHARS]} …"

@@ -54,7 +54,8 @@ def entries_of(blocks: Iterable[Block], stem: str) -> list[Entry]:
     """The entries of one document.
 
     A section titled "Symptom", "Cause", "What to do" or the like belongs to the one above it. Lines `Codes:`, `Cause:`
-    (with a class of causes), `Keywords:` and `Asked:` (how people ask for it, with semicolons) tell about their entry. Long sections become several entries.
+    (with a class of causes), `Keywords:` and `Asked:` (how people ask for it, with semicolons between) tell about their
+    entry. Long sections become several entries.
 
     Args:
         stem: the file's name without its ending; the title of what has none.

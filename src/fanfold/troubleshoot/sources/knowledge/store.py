@@ -165,7 +165,8 @@ class Store:
     def entry(self, number: int) -> tuple[Entry, str] | None:
         """An entry and the path of its document; None = it was removed meanwhile."""
         rows = self._rows(
-            "SELECT e.name, e.title, e.text, e.trail, e.place, e.codes, e.about, e.keywords, e.asked, e.cause, e.steps, d.path "
+            "SELECT e.name, e.title, e.text, e.trail, e.place, e.codes, e.about, e.keywords, e.asked, e.cause, "
+            "e.steps, d.path "
             "FROM entries e JOIN documents d ON d.id = e.document WHERE e.id = ?",
             number,
         )

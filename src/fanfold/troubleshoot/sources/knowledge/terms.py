@@ -36,6 +36,20 @@ _SUFFIXES = tuple(
     )
 )
 
+_VERB = re.compile(
+    r"(?P<root>\w{3,}?)(?:ando|endo|indo|aram|eram|iram|arem|erem|irem|avam?|ou|iu|eu|ei|ad[oa]s?|id[oa]s?|ar|er|ir|am|em)"
+)
+_PLURALS = (
+    ("oes", "ao"),
+    ("aes", "ao"),
+    ("res", "r"),
+    ("zes", "z"),
+    ("ais", "al"),
+    ("eis", "el"),
+    ("ns", "m"),
+    ("s", ""),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class _Glossary:
@@ -119,7 +133,19 @@ def _meant(said: Sequence[str]) -> list[str]:
 
 
 def _key(phrase: Iterable[str]) -> tuple[str, ...]:
-    return tuple(map(stem, phrase))
+    return tuple(map(_form, phrase))
+
+
+@lru_cache(maxsize=65_536)
+def _form(word: str) -> str:
+    """What the forms of a Portuguese word have in common, and hardly any English word: "file" has the stem of "fila"."""
+    if verb := _VERB.fullmatch(word):
+        return f"{verb['root']}~"
+    for ending, singular in _PLURALS:
+        if word.endswith(ending) and len(word) > len(ending) + 2:
+            word = word.removesuffix(ending) + singular
+            break
+    return f"{word[:-1]}~" if len(word) > 3 and word[-1] in "ao" else word
 
 
 @cache
