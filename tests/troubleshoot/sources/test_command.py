@@ -191,7 +191,7 @@ time.sleep(600)
 """
     with pytest.raises(SourceError, match=r"did not end within .*: still at it"):
         await asked(python(code), timeout_s=5.0)
-    assert [pid for pid in pids.read_text().split() if _runs(int(pid))] == []
+    await _end(pids)
 
 
 async def test_whoever_gives_up_leaves_nothing_running(tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ async def test_whoever_gives_up_leaves_nothing_running(tmp_path: Path) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert not _runs(int(pids.read_text()))
+    await _end(pids)
 
 
 async def test_control_characters_do_not_reach_whoever_reads() -> None:
@@ -249,6 +249,13 @@ async def test_a_program_or_a_secret_that_is_not_there_is_named() -> None:
         await asked(["no-such-program"])
     with pytest.raises(SourceError, match="NO_SUCH_SECRET is not set"):
         await asked(["echo"], secrets={"T": {"env": "NO_SUCH_SECRET"}})
+
+
+async def _end(pids: Path) -> None:
+    """They were killed already; until the system has put them away takes a moment."""
+    async with asyncio.timeout(10):
+        while any(map(_runs, map(int, pids.read_text().split()))):
+            await asyncio.sleep(0.01)
 
 
 def _runs(pid: int) -> bool:
