@@ -1,0 +1,5 @@
+"""Rules that turn evidence into an answer: no model, the same evidence always comes to the same answer."""
+
+from fanfold.troubleshoot.rules.conclude import conclude
+
+__all__ = ["conclude"]

@@ -1,0 +1,149 @@
+"""What is wrong where no job is asked about: services and machines, with alerts, events, logs and their topology."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+from fanfold.troubleshoot.evidence import Evidence
+from fanfold.troubleshoot.rules import surroundings
+from fanfold.troubleshoot.rules.facts import first_time, word
+from fanfold.troubleshoot.rules.reading import Speaker, channel_of, names_in, read, text_of
+from fanfold.troubleshoot.rules.scene import Scene
+from fanfold.troubleshoot.rules.sign import Sign
+from fanfold.troubleshoot.rules.weigh import LEAST, Candidate, candidates
+
+OVER = frozenset({"RESOLVED", "OK", "INACTIVE", "NORMAL", "CLEARED", "CLOSED", "GREEN", "UP", "HEALTHY"})
+ROOT = 0.72
+CALLED = 0.5
+FIRES = 0.3
+BEGAN_BEFORE = timedelta(hours=6)
+# Deployments name their pods after themselves: NAME-HASH-HASH, or NAME-NUMBER for stateful ones.
+_POD = re.compile(r"(?:-[a-f0-9]{4,10}|-(?=[a-z0-9]*\d)[a-z0-9]{3,10})?-(?=[a-z0-9]*[a-z0-9])[a-z0-9]{5}$")
+_LOUD = frozenset({"ERROR", "FATAL", "CRITICAL", "SEVERE"})
+
+
+def explained(scene: Scene) -> list[list[Candidate]]:
+    """The causes, for each service that something is wrong with, the likeliest first."""
+    services = _services(scene)
+    began = _began(scene)
+    edges = _edges(scene)
+    troubled = {name for name, pieces in services.items() if any(map(is_trouble, pieces))}
+    groups = []
+    for name, pieces in services.items():
+        signs = list(_signs(scene, name, pieces, began))
+        signs += _root(scene, name, troubled, edges)
+        groups.append(candidates(signs))
+    changed = candidates(_changes(scene, services, troubled, began, groups))
+    shown = [_without_callers(group, name, troubled, edges) for name, group in zip(services, groups, strict=True)]
+    return [group for group in (*shown, changed) if group]
+
+
+def is_trouble(piece: Evidence) -> bool:
+    """Whether a piece says that something is wrong at all."""
+    if piece.kind == "alert":
+        return word(piece.facts, "state").upper() not in OVER
+    if piece.kind == "log":
+        return word(piece.facts, "level").upper() in _LOUD
+    if piece.kind == "metric":
+        return word(piece.facts, "anomaly") not in ("", "none")
+    return False
+
+
+def service_of(name: str) -> str:
+    """The service that a subject belongs to: a pod belongs to what is deployed."""
+    return _POD.sub("", name.strip().casefold().rpartition("/")[2]) or name.casefold()
+
+
+def _services(scene: Scene) -> dict[str, list[Evidence]]:
+    found: dict[str, list[Evidence]] = {}
+    for piece in scene.of_kind("log", "event", "alert"):
+        if piece.kind == "alert" and word(piece.facts, "state").upper() in OVER:
+            continue
+        name = word(piece.facts, "job") or piece.subject or word(piece.facts, "host")
+        found.setdefault(service_of(name), []).append(piece)
+    for piece in scene.of_kind("metric"):
+        found.setdefault(service_of(_labelled(piece)), []).append(piece)
+    return found
+
+
+def _labelled(piece: Evidence) -> str:
+    labels = surroundings.labels_of(piece)
+    known = (
+        labels[name] for name in ("service", "app", "deployment", "container", "pod", "instance") if name in labels
+    )
+    return re.sub(r":\d+$", "", next(known, piece.subject))
+
+
+def _signs(scene: Scene, name: str, pieces: list[Evidence], began: datetime) -> Iterator[Sign]:
+    texts = [
+        text_of(piece, channel_of(piece), factor=_recent(scene, piece)) for piece in pieces if piece.kind != "metric"
+    ]
+    yield from read(texts, Speaker(service=name, workstation=name))
+    ids = {piece.id for piece in pieces}
+    for sign in surroundings.metrics(scene, began - BEGAN_BEFORE, scene.until, ""):
+        if ids & set(sign.evidence):
+            yield sign
+
+
+def _recent(scene: Scene, piece: Evidence) -> float:
+    at = first_time(piece)
+    return 0.3 if at is not None and scene.until - at > timedelta(days=2) else 1.0
+
+
+def _began(scene: Scene) -> datetime:
+    """When it began: the first trouble of the last hours."""
+    times = [at for piece in scene.pieces if is_trouble(piece) and (at := first_time(piece)) is not None]
+    lately = [at for at in times if timedelta() <= scene.until - at <= timedelta(days=1)]
+    return min(lately, default=scene.until)
+
+
+def _edges(scene: Scene) -> dict[str, dict[str, Evidence]]:
+    edges: dict[str, dict[str, Evidence]] = {}
+    for piece in scene.of_kind("topology"):
+        caller = service_of(word(piece.facts, "object") or piece.subject)
+        called = service_of(word(piece.facts, "depends_on"))
+        if called and called != caller:
+            edges.setdefault(caller, {})[called] = piece
+    return edges
+
+
+def _root(scene: Scene, name: str, troubled: Iterable[str], edges: dict[str, dict[str, Evidence]]) -> Iterator[Sign]:
+    """A service that is in trouble, is called by another one that is, and calls none that is."""
+    troubled = set(troubled)
+    if name not in troubled or any(called in troubled for called in edges.get(name, {})):
+        return
+    callers = [
+        piece for caller, called in edges.items() if caller in troubled for to, piece in called.items() if to == name
+    ]
+    if callers:
+        own = [piece.id for piece in scene.of_kind("alert", "event", "log") if service_of(piece.subject) == name]
+        ids = (*own[:3], *(piece.id for piece in callers[:3]))
+        yield Sign(cause="dependency_failing", object=name, weight=ROOT, evidence=ids, channel="structure")
+
+
+def _without_callers(
+    group: list[Candidate], name: str, troubled: Iterable[str], edges: dict[str, dict[str, Evidence]]
+) -> list[Candidate]:
+    """Of a service that calls one in trouble only what is not a consequence of that."""
+    if not any(called in set(troubled) for called in edges.get(name, {})):
+        return group
+    consequences = ("dependency_failing", "network", "application_error", "probe_failing", "quota_exhausted", "change")
+    return [one for one in group if one.cause not in consequences]
+
+
+def _changes(
+    scene: Scene,
+    services: dict[str, list[Evidence]],
+    troubled: Iterable[str],
+    began: datetime,
+    groups: list[list[Candidate]],
+) -> Iterator[Sign]:
+    """Changes just before it began, of a service that is in trouble."""
+    pieces = [piece for name in services for piece in services[name]]
+    near = f"{names_in(pieces)}\n{scene.incident.message}\n{' '.join(troubled)}".casefold()
+    found = any(group and group[0].score >= LEAST for group in groups)
+    for sign in surroundings.changes(scene, began, near, frozenset()):
+        if pieces or not found:
+            yield sign

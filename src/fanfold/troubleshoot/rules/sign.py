@@ -1,0 +1,35 @@
+"""A sign of a cause: one thing that speaks for it, and how much."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Channel: TypeAlias = Literal[
+    "joblog", "log", "structure", "workstation", "metric", "change", "event", "alert", "runbook", "asked"
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sign:
+    """One thing that speaks for a cause.
+
+    Attributes:
+        cause: its class.
+        object: what it is about, "" = not said.
+        weight: from 0 to 1, all that weakens it already counted.
+        evidence: ids, the most telling first.
+        channel: where it is from; signs of one channel are not independent, so only the strongest of them counts.
+        order: the place in its log; of equals the earlier one counts.
+        certain: whether the object is really named, not only the nearest thing.
+        supports: it makes a cause that others speak for more likely, and never is a reason by itself.
+    """
+
+    cause: str
+    object: str
+    weight: float
+    evidence: tuple[str, ...]
+    channel: Channel
+    order: int = 0
+    certain: bool = True
+    supports: bool = False

@@ -1,0 +1,124 @@
+"""The table of signatures: what systems print when something is wrong, and what that means."""
+
+from __future__ import annotations
+
+import functools
+import re
+import tomllib
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from importlib import resources
+from itertools import islice
+
+FOLDER = resources.files("fanfold.troubleshoot.rules")
+SHOWN_CHARS = 160
+MOST_PLACES = 20
+QUIET = 0.85
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """What a cause looks like.
+
+    Attributes:
+        patterns: any of them; a group `object…` is what the cause is about, `detail…` something more of it.
+        codes: any of them says the same.
+        needs: one of these codes must be there too.
+        object, detail: kinds of objects (`objects.toml`), in the order in which they are looked for.
+        machine: it counts as well where a machine or a service says it, and not the job itself.
+        quiet: it is told as information, not as an error.
+    """
+
+    cause: str
+    weight: float
+    patterns: tuple[re.Pattern[str], ...] = ()
+    codes: frozenset[str] = frozenset()
+    needs: frozenset[str] = frozenset()
+    object: tuple[str, ...] = ()
+    detail: tuple[str, ...] = ()
+    machine: bool = False
+    quiet: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """A signature that was found.
+
+    Attributes:
+        object, detail: what its groups say; "" = nothing.
+        start: where in the text; None = it was found by a code alone.
+        loudness: of the line, from 0 to 1: what is told as information is seldom what is wrong.
+    """
+
+    signature: Signature
+    object: str = ""
+    detail: str = ""
+    start: int | None = None
+    loudness: float = 1.0
+
+
+@functools.cache
+def signatures() -> tuple[Signature, ...]:
+    """All of them, in the order of their files."""
+    found: list[Signature] = []
+    for file in sorted((FOLDER / "signatures").iterdir(), key=lambda one: one.name):
+        if file.name.endswith(".toml"):
+            found += map(_signature, tomllib.loads(file.read_text("utf-8"))["signature"])
+    return tuple(found)
+
+
+def matches(text: str, codes: Collection[str], loudness: Callable[[int], float]) -> Iterator[Match]:
+    """The signatures that a text has, each at the place where it says most.
+
+    Args:
+        codes: of the text, in upper case.
+        loudness: of the line at a place of the text, from 0 to 1.
+    """
+    for signature in signatures():
+        if signature.needs and not signature.needs & set(codes):
+            continue
+        if found := _best(signature, text, loudness):
+            yield found
+        elif signature.codes & set(codes):
+            yield Match(signature=signature)
+
+
+def _best(signature: Signature, text: str, loudness: Callable[[int], float]) -> Match | None:
+    best: Match | None = None
+    for pattern in signature.patterns:
+        for found in islice(pattern.finditer(text), MOST_PLACES):
+            match = Match(
+                signature=signature,
+                object=_group(found, "object"),
+                detail=_group(found, "detail"),
+                start=found.start(),
+                loudness=QUIET if signature.quiet else loudness(found.start()),
+            )
+            # Of equally loud ones, a pattern that says what it is about is worth more than an earlier one.
+            if best is None or (match.loudness, bool(match.object)) > (best.loudness, bool(best.object)):
+                best = match
+    return best
+
+
+def _group(found: re.Match[str], prefix: str) -> str:
+    values = (value for name, value in found.groupdict().items() if name.startswith(prefix) and value)
+    return " ".join(next(values, "").split())[:SHOWN_CHARS].strip("'\"`.,;: ")
+
+
+def _signature(entry: dict[str, object]) -> Signature:
+    def many(name: str) -> tuple[str, ...]:
+        value = entry.get(name, [])
+        assert isinstance(value, list)  # noqa: S101 of our own table
+        return tuple(map(str, value))
+
+    return Signature(
+        cause=str(entry["cause"]),
+        weight=float(str(entry["weight"])),
+        patterns=tuple(re.compile(pattern, re.IGNORECASE) for pattern in many("patterns")),
+        codes=frozenset(many("codes")),
+        needs=frozenset(many("needs")),
+        object=many("object"),
+        detail=many("detail"),
+        machine=bool(entry.get("machine", False)),
+        quiet=bool(entry.get("quiet", False)),
+    )

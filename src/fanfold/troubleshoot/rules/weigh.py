@@ -1,0 +1,136 @@
+"""Put signs together: which causes they speak for, and how much altogether."""
+
+from __future__ import annotations
+
+import os.path
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+
+from fanfold.troubleshoot.rules.sign import Sign
+
+MOST = 0.97
+LEAST = 0.35
+MOST_IDS = 8
+_OF_FOLDERS = frozenset({"disk_full", "permission_denied"})
+_OF_SYSTEMS = frozenset(
+    {
+        "agent_down",
+        "certificate_expired",
+        "credentials",
+        "database_down",
+        "dependency_failing",
+        "lock_contention",
+        "memory_exhausted",
+        "network",
+        "quota_exhausted",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A cause, with all that speaks for it and against it.
+
+    Attributes:
+        score: from 0 to 1.
+        jobs: that it explains.
+        certain: whether its object is named anywhere.
+    """
+
+    cause: str
+    object: str
+    score: float
+    evidence: tuple[str, ...]
+    against: tuple[str, ...] = ()
+    jobs: tuple[str, ...] = ()
+    certain: bool = True
+
+
+def candidates(signs: Iterable[Sign], *, job: str = "") -> list[Candidate]:
+    """One candidate for each cause, the likeliest first.
+
+    Signs of one channel are told by one voice, so the strongest of them counts; those of several channels add up as
+    independent ones do: 1 - (1-a)(1-b). What only supports is no reason by itself.
+    """
+    by_cause: dict[str, list[Sign]] = {}
+    for sign in signs:
+        if sign.weight > 0:
+            by_cause.setdefault(sign.cause, []).append(sign)
+    found = [_candidate(cause, ones, job) for cause, ones in by_cause.items() if any(not one.supports for one in ones)]
+    return sorted(found, key=lambda one: -one.score)
+
+
+def _candidate(cause: str, signs: Sequence[Sign], job: str) -> Candidate:
+    ranked = sorted(signs, key=lambda one: (one.supports, -round(one.weight, 2), one.order))
+    strongest: dict[str, float] = {}
+    for sign in ranked:
+        strongest[sign.channel] = max(strongest.get(sign.channel, 0.0), min(sign.weight, MOST))
+    named = next((one for one in ranked if one.object and one.certain), None)
+    first = next((one for one in ranked if one.object), ranked[0])
+    # The nearest thing gives way to one that is named, unless what names it is much weaker.
+    if named is not None and named.weight >= 0.4 * first.weight:
+        first = named
+    ids = tuple(dict.fromkeys(id_ for one in ranked for id_ in one.evidence if id_))[:MOST_IDS]
+    return Candidate(
+        cause=cause,
+        object=first.object,
+        score=min(MOST, 1 - prod(1 - weight for weight in strongest.values())),
+        evidence=ids,
+        jobs=(job,) if job else (),
+        certain=first.certain,
+    )
+
+
+def merged(groups: Sequence[Sequence[Candidate]]) -> list[Candidate]:
+    """The candidates of several jobs: what is the same becomes one; then the first of each job, then the others."""
+    joined: list[Candidate] = []
+    firsts = 0
+    for rank in range(max(map(len, groups), default=0)):
+        level = sorted((group[rank] for group in groups if rank < len(group)), key=lambda one: -one.score)
+        for candidate in level:
+            index = next((index for index, one in enumerate(joined) if is_same(one, candidate)), None)
+            if index is None:
+                joined.append(candidate)
+            else:
+                joined[index] = _joined(joined[index], candidate)
+        if rank == 0:
+            firsts = len(joined)
+    return [*joined[:firsts], *sorted(joined[firsts:], key=lambda one: -one.score)]
+
+
+def is_same(one: Candidate, other: Candidate) -> bool:
+    """Whether two candidates are one cause."""
+    if one.cause != other.cause:
+        return False
+    a, b = one.object.casefold(), other.object.casefold()
+    if not a or not b or a in b or b in a:
+        return True
+    if one.cause in _OF_FOLDERS and _shared_folder(a, b):
+        return True
+    return one.cause in _OF_SYSTEMS and bool(_words(a) & _words(b))
+
+
+def _joined(one: Candidate, other: Candidate) -> Candidate:
+    shared = _shared_folder(one.object, other.object) if one.cause in _OF_FOLDERS else ""
+    return replace(
+        one,
+        object=shared or one.object or other.object,
+        score=min(MOST, max(one.score, other.score) + 0.02),
+        evidence=tuple(dict.fromkeys((*one.evidence[:4], *other.evidence[:4], *one.evidence, *other.evidence)))[:12],
+        jobs=tuple(dict.fromkeys((*one.jobs, *other.jobs))),
+    )
+
+
+def _shared_folder(one: str, other: str) -> str:
+    """The folder that two paths have in common, but for the root; "" = they aren't paths, or have none."""
+    one, other = one.partition(" (")[0], other.partition(" (")[0]
+    if not (one.startswith("/") and other.startswith("/")):
+        return ""
+    common = os.path.commonpath([one, other])
+    return common if common != "/" and one != other else ""
+
+
+def _words(text: str) -> set[str]:
+    parts = text.replace("(", " ").replace(")", " ").replace("@", " ").split()
+    return {part.partition(".")[0] if not part.startswith("/") else part for part in parts if len(part) > 3}
