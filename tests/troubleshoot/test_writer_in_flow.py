@@ -12,11 +12,9 @@ from fanfold.llm import ModelSettings
 from fanfold.testing.model_server import ModelServer, Reply, Requested
 from fanfold.troubleshoot.evidence import Evidence
 from fanfold.troubleshoot.incident import Incident
+from fanfold.troubleshoot.run import troubleshoot
 from fanfold.troubleshoot.settings import ParallelConfig
 from fanfold.troubleshoot.sources.protocol import SourceError
-
-# The rules are imported with the flow.
-run = pytest.importorskip("fanfold.troubleshoot.run", exc_type=ImportError)
 
 MESSAGE = "Job BATCH001 falhou com ABEND S0C7"
 JOB = Evidence(
@@ -68,7 +66,7 @@ async def state_of(
     sources = {"tws_status": Said("tws_status", JOB), "log_cache": Said("log_cache", log)}
     async with ModelServer(script) as server:
         llm = ModelSettings(model="scripted", base_url=server.url, attempts=1) if model else None
-        state = await run.troubleshoot(MESSAGE, sources, config=ParallelConfig(llm=llm, **config))
+        state = await troubleshoot(MESSAGE, sources, config=ParallelConfig(llm=llm, **config))
     return state, server.requests
 
 
