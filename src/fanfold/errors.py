@@ -62,6 +62,8 @@ Subclasses stand beside what raises them:
     │   ├── git.BundleError             a commit can't be packed for another machine, or unpacked there
     │   └── git.ParcelError             a change that came from another machine isn't what it claims
     ├── config.ConfigError              a setting is unknown or has a wrong value
+    ├── llm.ModelError                  a model gave no answer that can be used
+    │   └── llm.ModelUnusable           none can be asked with these settings
     ├── troubleshoot.SourceError        a source can't answer
     └── fix.FixError                    the request can't be carried out as asked
 """
