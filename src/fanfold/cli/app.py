@@ -25,9 +25,11 @@ def _option(group: str, *names: str, help: str, metavar: str | None = None, **mo
 
 WHAT, WHO, HOW, WHERE = "What to fix", "Who fixes it", "How", "Where it runs"
 RESULT, OUTPUT = "What happens with the result", "Output"
+ABOUT, ASKING, OPTIONS = "What it is about", "How it is asked", "Options"
 
 TestModes: TypeAlias = Literal["each", "final", "none", "full"]
 Runtimes: TypeAlias = Literal["auto", "native", "langgraph", "cluster"]
+LocalRuntimes: TypeAlias = Literal["auto", "native", "langgraph"]
 Formats: TypeAlias = Literal["text", "json", "sarif", "github", "markdown"]
 
 
@@ -209,6 +211,180 @@ def clean(
     from fanfold.cli.clean import remove_leftovers
 
     return remove_leftovers(workspaces)
+
+
+@app.command(cls=GroupedCommand)
+def troubleshoot(
+    message: Annotated[str, typer.Argument(metavar="MESSAGE", help="What went wrong, in English or Portuguese")] = "",
+    job: Annotated[
+        list[str] | None,
+        _option(ABOUT, "--job", help="This job; repeatable (default those in MESSAGE)", metavar="NAME"),
+    ] = None,
+    instance: Annotated[
+        str | None, _option(ABOUT, "--instance", help="In this scheduler (default the one in MESSAGE)", metavar="NAME")
+    ] = None,
+    at: Annotated[
+        str | None, _option(ABOUT, "--at", help="It happened then, as 2024-12-11T03:12 or 03:12", metavar="TIME")
+    ] = None,
+    demo: Annotated[bool, _option(ABOUT, "--demo", help="Ask systems that are started here for this")] = False,
+    timeout: Annotated[
+        float | None,
+        _option(ASKING, "--timeout", help="Answer after this many seconds (default 10)", metavar="SECONDS"),
+    ] = None,
+    runtime: Annotated[
+        LocalRuntimes, _option(ASKING, "--runtime", help="Run on this (default auto: langgraph if there)")
+    ] = "auto",
+    compare_sequential: Annotated[
+        bool, _option(ASKING, "--compare-sequential", help="Ask one after another, too, and compare")
+    ] = False,
+    as_json: Annotated[bool, _option(OUTPUT, "--json", help="Write all that is known as JSON")] = False,
+    as_markdown: Annotated[bool, _option(OUTPUT, "--markdown", help="Write the answer as Markdown")] = False,
+    save: Annotated[
+        Path | None, _option(OUTPUT, "--save", help="Save the evidence here, to be replayed", metavar="FILE")
+    ] = None,
+    quiet: Annotated[bool, _option(OUTPUT, "--quiet", "-q", help="Show no progress and no figures")] = False,
+) -> int:
+    """Find out why a job failed, from all sources at once"""
+    from fanfold.cli.troubleshoot import Options, carry_out
+
+    return carry_out(
+        Options(
+            message=message,
+            jobs=tuple(job or ()),
+            instance=instance,
+            at=at,
+            runtime=runtime,
+            output_format=_format(as_json, as_markdown),
+            save=save,
+            compare_sequential=compare_sequential,
+            timeout_s=timeout,
+            demo=demo,
+            quiet=quiet,
+        )
+    )
+
+
+incident = typer.Typer(help="Answer from saved evidence, or act on a job")
+app.add_typer(incident, name="incident")
+
+
+@incident.command(cls=GroupedCommand)
+def replay(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Evidence that --save or another program wrote")],
+    as_json: Annotated[bool, _option(OUTPUT, "--json", help="Write the answer as JSON")] = False,
+    as_markdown: Annotated[bool, _option(OUTPUT, "--markdown", help="Write the answer as Markdown")] = False,
+) -> int:
+    """Answer from saved evidence; asks no system"""
+    from fanfold.cli.incident import replay as answered
+
+    return answered(file, _format(as_json, as_markdown))
+
+
+@incident.command(cls=GroupedCommand)
+def act(
+    action: Annotated[
+        str, typer.Argument(metavar="ACTION", help="rerun, hold, release, confirm-succ, confirm-abend, cancel or kill")
+    ],
+    job: Annotated[str, typer.Argument(metavar="JOB", help="NAME, STREAM.NAME, or an id")],
+    justification: Annotated[
+        str, _option(OPTIONS, "--justification", help="Say why; the scheduler's audit trail has it", metavar="TEXT")
+    ],
+    category: Annotated[
+        str, _option(OPTIONS, "--category", help="Say of which kind that is (default none)", metavar="TEXT")
+    ] = "",
+    ticket: Annotated[
+        str, _option(OPTIONS, "--ticket", help="Name the ticket for it (default none)", metavar="NUMBER")
+    ] = "",
+    instance: Annotated[
+        str | None, _option(OPTIONS, "--instance", help="In this scheduler (default the only one)", metavar="NAME")
+    ] = None,
+    dry_run: Annotated[bool, _option(OPTIONS, "--dry-run", help="Show what would be sent, and end")] = False,
+    yes: Annotated[bool, _option(OPTIONS, "--yes", help="Do it without asking")] = False,
+    as_json: Annotated[bool, _option(OUTPUT, "--json", help="Write it as JSON")] = False,
+) -> int:
+    """Do one thing to one job, after you confirmed it"""
+    from fanfold.cli.incident import ActOptions
+    from fanfold.cli.incident import act as carry_out
+
+    return carry_out(
+        ActOptions(
+            action=action,
+            job=job,
+            justification=justification,
+            category=category,
+            ticket=ticket,
+            instance=instance,
+            yes=yes,
+            dry_run=dry_run,
+            as_json=as_json,
+        )
+    )
+
+
+knowledge = typer.Typer(help="Runbooks and past incidents")
+app.add_typer(knowledge, name="knowledge")
+
+
+@knowledge.callback()
+def _knowledge() -> None:
+    """Runbooks and past incidents"""
+
+
+@knowledge.command(cls=GroupedCommand)
+def index(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(metavar="PATHS", help="Files and folders (default the configured ones)")
+    ] = None,
+    index_file: Annotated[
+        Path | None, _option(OPTIONS, "--index", help="Write this index (default as configured)", metavar="FILE")
+    ] = None,
+) -> int:
+    """Bring runbooks and past incidents into the index"""
+    from fanfold.cli.knowledge import index as carry_out
+
+    return carry_out(paths or [], index_file)
+
+
+logs = typer.Typer(help="The cache of recent log lines")
+app.add_typer(logs, name="logs")
+
+
+@logs.callback()
+def _logs() -> None:
+    """The cache of recent log lines"""
+
+
+@logs.command(cls=GroupedCommand)
+def ingest(
+    paths: Annotated[list[str], typer.Argument(metavar="PATHS", help="Files, folders, patterns; - for standard input")],
+    redis: Annotated[
+        str | None, _option(OPTIONS, "--redis", help="Fill this one (default as configured)", metavar="URL")
+    ] = None,
+    host: Annotated[
+        str, _option(OPTIONS, "--host", help="Lines are of this host, unless they say", metavar="NAME")
+    ] = "",
+    job: Annotated[str, _option(OPTIONS, "--job", help="Lines are of this job, unless they say", metavar="NAME")] = "",
+    timezone: Annotated[
+        str | None, _option(OPTIONS, "--timezone", help="Times are of this zone, unless they say", metavar="ZONE")
+    ] = None,
+    ttl: Annotated[
+        int | None, _option(OPTIONS, "--ttl", help="Keep lines this long (default 604800)", metavar="SECONDS")
+    ] = None,
+    every: Annotated[bool, _option(OPTIONS, "--every", help="Keep all lines, not only telling ones")] = False,
+) -> int:
+    """Put what is new in log files into the cache"""
+    from fanfold.cli.logs import IngestOptions
+    from fanfold.cli.logs import ingest as carry_out
+
+    return carry_out(
+        IngestOptions(paths=paths, redis=redis, host=host, job=job, timezone=timezone, ttl_s=ttl, every=every)
+    )
+
+
+def _format(as_json: bool, as_markdown: bool) -> str:
+    if as_json and as_markdown:
+        raise typer.BadParameter("--json and --markdown contradict each other")
+    return "json" if as_json else "markdown" if as_markdown else "text"
 
 
 def _flat(values: list[str] | None) -> tuple[str, ...] | None:

@@ -54,7 +54,7 @@ class Progress:
 
     def __enter__(self) -> Progress:
         if not self._quiet:
-            self._live = _live(self._render)
+            self._live = started_live(self._render)
         return self
 
     def __exit__(
@@ -142,7 +142,7 @@ def _reason(error: Exception) -> str:
     return visible(" ".join(said.split()))[:MAX_REASON_CHARS]
 
 
-def _live(render: Callable[[], Text]) -> Live | None:
+def started_live(render: Callable[[], Text]) -> Live | None:
     """A live display where stderr is a terminal that can move its cursor; None elsewhere."""
     if not sys.stderr.isatty():
         return None

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import datetime
-from typing import Any
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 
 from fanfold.engine import Event
 from fanfold.runtimes import Runtime
-from fanfold.troubleshoot.flow import Desk, Writer, troubleshoot_flow
+from fanfold.troubleshoot.desk import Desk, Writer
+from fanfold.troubleshoot.flow import answered, incident_of, troubleshoot_flow
 from fanfold.troubleshoot.settings import ParallelConfig
 from fanfold.troubleshoot.sources.protocol import Source
 from fanfold.troubleshoot.state import ParallelState
@@ -26,8 +26,13 @@ async def troubleshoot(
     writer: Writer | None = None,
     runtime: Runtime | None = None,
     on_event: Callable[[Event], None] | None = None,
+    compare_sequential: bool = False,
 ) -> ParallelState:
     """Ask all sources that matter at once, and answer from what they say.
+
+    Several jobs are one incident: each source is asked about all of them in one go, asks for each of them at once where
+    its system has an answer for each, and one answer is made of what all came to. A cause that several jobs share is
+    seen as one that way, and so is a job that fails because another one did.
 
     Args:
         message: what went wrong, in English or Portuguese.
@@ -36,50 +41,53 @@ async def troubleshoot(
         instance: of the scheduler; None = the one that the message names, if it does.
         at: when it happened, with a time zone; None = lately.
         config: times and limits.
-        writer: a language model; None = the answer is made by rules alone.
+        writer: a language model; None = the one of the configuration, else the answer is made by rules alone.
         runtime: who runs it; None = the native one.
         on_event: called with each event of the sources' fan-out, and must return at once.
+        compare_sequential: ask the same sources twice more afterwards, at once and one after another, and put into the
+            metadata how long both took, and how many times as long the one after another.
     Returns:
         The final state; `response` is the answer as text, `answer` as data.
     """
     config = config or ParallelConfig()
-    state: ParallelState = {"message": message, "job_names": list(jobs), "tws_instance_id": instance}
+    state = asked(message, jobs=jobs, instance=instance, at=at)
+    async with Desk(config=config, sources=sources, writer=writer).opened() as desk:
+        flow = troubleshoot_flow(config)
+        result = await flow.run(state, context=desk, runtime=runtime, on_event=on_event)
+        return await _compared(result.state, desk) if compare_sequential else result.state
+
+
+def asked(
+    message: str, *, jobs: Sequence[str] = (), instance: str | None = None, at: datetime | None = None
+) -> ParallelState:
+    """The state that a run begins with."""
+    began_at = datetime.now(UTC).isoformat()
+    state: ParallelState = {"message": message, "tws_instance_id": instance, "metadata": {"began_at": began_at}}
+    if jobs:
+        state["job_names"] = list(jobs)
     if at is not None:
         state["at"] = at.isoformat()
-    async with opened(sources) as held:
-        flow = troubleshoot_flow(config)
-        result = await flow.run(state, context=Desk(config, held, writer), runtime=runtime, on_event=on_event)
-    return result.state
+    return state
 
 
-@asynccontextmanager
-async def opened(sources: Mapping[str, Source]) -> AsyncIterator[Mapping[str, Source]]:
-    """All sources open; those that can't be opened say so when they are asked."""
-    async with AsyncExitStack() as stack:
-        held: dict[str, Source] = {}
-        for name, source in sources.items():
-            try:
-                await stack.enter_async_context(source.open())
-            except Exception as error:  # noqa: BLE001 a source is anybody's code, and the others go on
-                held[name] = Closed(source, error)
-            else:
-                held[name] = source
-        yield held
+async def _compared(state: ParallelState, desk: Desk) -> ParallelState:
+    """The state with how long the same takes at once and one after another.
 
-
-class Closed:
-    """A source that couldn't be opened."""
-
-    def __init__(self, source: Source, error: Exception) -> None:
-        self.name = source.name
-        self.timeout_s = source.timeout_s
-        self._error = error
-
-    @asynccontextmanager
-    async def open(self) -> AsyncIterator[None]:
-        """Nothing to hold."""
-        yield
-
-    async def ask(self, _: Any) -> Any:
-        """Say why it couldn't be opened."""
-        raise self._error
+    The sources were just asked for the answer: connections are open for both, and what is prepared once is prepared.
+    """
+    incident, names = incident_of(state, desk.config), state["sources"]
+    time_s = asyncio.get_running_loop().time
+    began_s = time_s()
+    async with asyncio.TaskGroup() as group:
+        for name in names:
+            group.create_task(answered(desk, name, incident))
+    at_once_s = time_s() - began_s
+    for name in names:
+        await answered(desk, name, incident)
+    one_by_one_s = time_s() - began_s - at_once_s
+    measured = {
+        "measured_parallel_ms": round(at_once_s * 1000, 3),
+        "measured_sequential_ms": round(one_by_one_s * 1000, 3),
+        "measured_speedup": one_by_one_s / at_once_s if names else 1.0,
+    }
+    return {**state, "metadata": {**state["metadata"], **measured}}

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
 
+from fanfold.config import ConfigError, Found, find_table, project_root, refuse_unknown, shown
+from fanfold.llm import ModelSettings
+from fanfold.troubleshoot.sources.protocol import Source
+from fanfold.troubleshoot.sources.registry import source_names, sources_for
+
+TABLE = "troubleshoot"
 SOURCES = ("tws_status", "rag_search", "log_cache", "metrics")
 """The built-in sources that are asked unless they are switched off."""
+KNOWLEDGE = "rag_search"
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def _from_root(path: Path, info: ValidationInfo) -> Path:
+    root = info.context.get("root") if isinstance(info.context, Mapping) else None
+    return Path(root or Path.cwd()) / path.expanduser()
+
+
+Located = Annotated[Path, AfterValidator(_from_root)]
 
 
 class ParallelConfig(BaseModel):
@@ -20,22 +39,87 @@ class ParallelConfig(BaseModel):
         rag_result_limit: pieces of knowledge, at most.
         min_sources_required: with fewer sources that answered, the answer is that it can't be said.
         window_seconds: how far back before the failure sources look.
+        writer_timeout_seconds: for the language model; after that the answer of the rules stands.
         sources: the settings of each source, by its name.
+        llm: the language model that writes the answer; None = rules alone.
+        prompts: a folder with texts that replace Fanfold's own prompts, or the texts by name.
+        audit_file: where actions are written down; None = in the user's folder for state.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    node_timeout_seconds: float = Field(default=5.0, gt=0, allow_inf_nan=False)
-    total_timeout_seconds: float = Field(default=10.0, gt=0, allow_inf_nan=False)
+    node_timeout_seconds: Seconds = 5.0
+    total_timeout_seconds: Seconds = 10.0
     enable_tws_status: bool = True
     enable_rag_search: bool = True
     enable_log_cache: bool = True
     enable_metrics: bool = True
-    rag_result_limit: int = Field(default=5, ge=1)
-    min_sources_required: int = Field(default=1, ge=0)
-    window_seconds: float = Field(default=3600.0, gt=0, allow_inf_nan=False)
+    rag_result_limit: Annotated[int, Field(ge=1, le=100)] = 5
+    min_sources_required: Annotated[int, Field(ge=0)] = 1
+    window_seconds: Seconds = 3600.0
+    writer_timeout_seconds: Seconds = 60.0
     sources: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    llm: ModelSettings | None = None
+    prompts: Located | dict[str, str] | None = None
+    audit_file: Located | None = None
 
     def is_enabled(self, source: str) -> bool:
         """Whether a source is to be asked at all; those that aren't built in are, once they are configured."""
         return bool(getattr(self, f"enable_{source}", True))
+
+
+def load_config(root: Path | None = None, **overrides: object) -> ParallelConfig:
+    """The configuration of the project at `root`.
+
+    Args:
+        root: the directory of `fanfold.toml` or `pyproject.toml`; None = that of the project around the current one.
+        overrides: settings by name that count instead of the file's; None = not given.
+    Raises:
+        ConfigError: a key is unknown, a value is wrong, or a file can't be read.
+    """
+    root = root or project_root(Path.cwd())
+    found = find_table(root, TABLE) or Found("the call", (TABLE,), {})
+    refuse_unknown(found.values, tuple(ParallelConfig.model_fields), found.file, within=found.header)
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return ParallelConfig.model_validate({**found.values, **given}, context={"root": root})
+    except ValidationError as error:
+        raise _complaint(error, found, given) from None
+
+
+def sources_of(config: ParallelConfig, root: Path | None = None) -> dict[str, Source]:
+    """The sources that are configured and not switched off, by name; the starter set of knowledge needs no table.
+
+    Args:
+        root: where relative paths in their tables start; None = as for `load_config`.
+    Raises:
+        SourceError: there is no such source, or it can't work with its settings.
+    """
+    tables = {name: table for name, table in config.sources.items() if config.is_enabled(name)}
+    if config.enable_rag_search and (KNOWLEDGE in tables or KNOWLEDGE in source_names()):
+        tables[KNOWLEDGE] = _with_limit(tables.get(KNOWLEDGE, {}), config.rag_result_limit)
+    order = {name: place for place, name in enumerate(SOURCES)}
+    names = sorted(tables, key=lambda name: order.get(name, len(order)))
+    return sources_for({name: tables[name] for name in names}, root or project_root(Path.cwd()))
+
+
+def _with_limit(table: Mapping[str, Any], limit: int) -> dict[str, Any]:
+    """The table of the knowledge source with the limit that stands above it, unless it has its own."""
+    own = {"type", "limit", "rag_result_limit", "rag-result-limit"} & set(table)
+    return dict(table) if own else {**table, "limit": limit}
+
+
+def _complaint(error: ValidationError, found: Found, given: Mapping[str, object]) -> ConfigError:
+    """The first of pydantic's complaints; what may be secret isn't repeated."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    path = [str(part) for part in first["loc"]]
+    key, place = ".".join(path) or TABLE, found.file
+    if path and path[0] in given:
+        place = "the call"
+    if first["type"] == "extra_forbidden":
+        return ConfigError(f"Unknown key {shown(path[-1])} in {place} under [{'.'.join((*found.header, *path[:-1]))}]")
+    return ConfigError(f"{key}: {_lowered(first['msg'])}", hint=f"correct it in {place}")
+
+
+def _lowered(text: str) -> str:
+    return text[:1].lower() + text[1:]

@@ -59,7 +59,11 @@ class ParallelState(TypedDict, total=False):
 
 def result_of(answered: Answered) -> DataSourceResult:
     """An answered source as the state has it."""
-    data = {"evidence": _adapter().dump_python(answered.evidence, mode="json")} if answered.success else None
+    data = (
+        {"evidence": _adapter().dump_python(answered.evidence, mode="json", warnings=False)}
+        if answered.success
+        else None
+    )
     return {
         "source": answered.source,
         "data": data,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from fanfold.troubleshoot.actions import proposed
 from fanfold.troubleshoot.answer import Answer, Claim, Hypothesis
 from fanfold.troubleshoot.ask import title
 from fanfold.troubleshoot.evidence import Answered, Evidence
@@ -13,6 +15,12 @@ from fanfold.troubleshoot.incident import Language
 from fanfold.troubleshoot.state import ParallelState
 
 SHOWN_HYPOTHESES = 3
+SHOWN_UNCITED = 8
+SHOWN_LINES = 5
+SHOWN_CHARS = 300
+
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
+_NO_TAG = "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}"
 
 _TITLES: Final[Mapping[Language, Mapping[str, str]]] = {
     "en": {
@@ -20,6 +28,7 @@ _TITLES: Final[Mapping[Language, Mapping[str, str]]] = {
         "other": "Other possible causes",
         "blast": "What it holds up",
         "next": "Next steps",
+        "commands": "Then, if you want it done",
         "prevention": "Prevention",
         "evidence": "Evidence",
         "missing": "Not known",
@@ -31,6 +40,7 @@ _TITLES: Final[Mapping[Language, Mapping[str, str]]] = {
         "other": "Outras causas possíveis",
         "blast": "O que fica parado",
         "next": "Próximos passos",
+        "commands": "Depois, se for o caso",
         "prevention": "Prevenção",
         "evidence": "Evidências",
         "missing": "O que não se sabe",
@@ -43,7 +53,7 @@ _TITLES: Final[Mapping[Language, Mapping[str, str]]] = {
 def told(answer: Answer) -> str:
     """The whole answer as Markdown: summary, cause, consequences, next steps, and the evidence with its ids."""
     titles = _TITLES[answer.incident.language]
-    blocks = [answer.summary]
+    blocks = [_safe(answer.summary)]
     if answer.hypotheses:
         blocks.append(_block(titles["cause"], [_hypothesis(answer.hypotheses[0])]))
         blocks.append(_block(titles["other"], map(_hypothesis, answer.hypotheses[1:SHOWN_HYPOTHESES])))
@@ -53,10 +63,21 @@ def told(answer: Answer) -> str:
         ("prevention", answer.prevention),
     ):
         blocks.append(_block(titles[name], map(_claim, claims)))
-    blocks.append(_block(titles["missing"], answer.missing))
-    blocks.append(_block(titles["evidence"], map(_evidence, _cited_first(answer))))
+    blocks.append(_block(titles["commands"], map(code, proposed(answer))))
+    blocks.append(_block(titles["missing"], map(_safe, answer.missing)))
+    blocks.append(_block(titles["evidence"], map(_evidence, _shown(answer))))
     blocks.append(_block(titles["sources"], map(_source, answer.sources)))
     return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def plain(markdown: str) -> str:
+    """The same for a terminal or a pipe: without what only Markdown needs."""
+    lines = (_HEADING.sub(r"\1:", line) for line in markdown.splitlines())
+    return "".join(_CODE.sub(r"\2", line) + "\n" for line in lines)
+
+
+_HEADING = re.compile(r"^## (.*)$")
+_CODE = re.compile(r"(?<!`)(`+) ?(.+?) ?\1(?!`)")
 
 
 def raw(state: ParallelState) -> str:
@@ -73,31 +94,50 @@ def _block(heading: str, lines: Iterable[str]) -> str:
 
 def _hypothesis(hypothesis: Hypothesis) -> str:
     against = f"; against it: {', '.join(hypothesis.against)}" if hypothesis.against else ""
-    return f"{hypothesis.text} [{', '.join(hypothesis.evidence)}] ({hypothesis.confidence:.0%}{against})"
+    return f"{_safe(hypothesis.text)} [{', '.join(hypothesis.evidence)}] ({hypothesis.confidence:.0%}{against})"
 
 
 def _claim(claim: Claim) -> str:
-    return f"{claim.text} [{', '.join(claim.evidence)}]"
+    return f"{_safe(claim.text)} [{', '.join(claim.evidence)}]"
 
 
-def _cited_first(answer: Answer) -> Iterator[Evidence]:
-    """Evidence that is cited, in the order of its ids; the rest is in the answer's data."""
+def _shown(answer: Answer) -> Sequence[Evidence]:
+    """Evidence that is cited, in the order of its ids; where nothing is, the first that there is."""
     cited = {
         cited
         for group in (answer.hypotheses[:SHOWN_HYPOTHESES], answer.blast_radius, answer.next_steps, answer.prevention)
         for entry in group
         for cited in (*entry.evidence, *getattr(entry, "against", ()))
     }
-    return (evidence for evidence in answer.evidence if evidence.id in cited)
+    found = tuple(evidence for evidence in answer.evidence if evidence.id in cited)
+    return found or answer.evidence[:SHOWN_UNCITED]
 
 
 def _evidence(evidence: Evidence) -> str:
-    first, *more = evidence.text.splitlines() or [""]
-    rest = f" (and {len(more)} more lines)" if more else ""
-    where = f" ({evidence.reference})" if evidence.reference else ""
-    return f"{evidence.id} {title(evidence.source)}: {first}{rest}{where}"
+    first, *more = [line for line in evidence.text.splitlines() if line.strip()] or [""]
+    where = f", {code(evidence.reference)}" if evidence.reference else ""
+    shown = [f"{evidence.id} {title(evidence.source)}: {code(first)}{where}", *map(code, more[:SHOWN_LINES])]
+    if len(more) > SHOWN_LINES:
+        shown.append(f"and {len(more) - SHOWN_LINES} more lines")
+    return "\n  - ".join(shown)
 
 
 def _source(answered: Answered) -> str:
-    what = answered.error or f"{len(answered.evidence)}"
+    count = len(answered.evidence)
+    what = _safe(answered.error) if answered.error else "1 piece" if count == 1 else f"{count} pieces"
     return f"{title(answered.source)}: {what} ({answered.latency_ms:.0f} ms)"
+
+
+def code(text: str) -> str:
+    """A code span that shows untrusted text whatever it holds: the fence is longer than any run of backticks in it."""
+    line = " ".join(text.split())
+    shown = line if len(line) <= SHOWN_CHARS else f"{line[:SHOWN_CHARS]} …"
+    fence = "`" * (max((len(run) for run in re.findall("`+", shown)), default=0) + 1)
+    pad = " " if shown.startswith("`") or shown.endswith("`") or not shown else ""
+    return f"{fence}{pad}{shown}{pad}{fence}"
+
+
+def _safe(text: str) -> str:
+    """Words that may hold untrusted names: nothing in them makes a tag, a link, an image or a heading of Markdown."""
+    apart = _TAG.sub(_NO_TAG, text).replace("](", "] (").replace("][", "] [").replace("![", "! [")
+    return re.sub(r"^(\s*)(#+ )", r"\1\\\2", apart, flags=re.MULTILINE)
