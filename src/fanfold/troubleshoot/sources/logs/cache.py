@@ -5,11 +5,12 @@
     <prefix>:ends:<JOB>    sorted set of the job's ends; score: when; member: JSON, see below
     <prefix>:positions     hash: log file -> how far it has been read, as JSON
 
-A line is `{"m": text, "l": "error" | "warning" | "info", "j": job, "h": host, "c": [codes], "f": file, "o": bytes
-before it there}`; only `m` has to be there, so any program can be a writer. An end is `{"job", "ok": whether it went
-well, "s": seconds that it ran, "f", "o"}`. The same line read twice is the same member, and stands there once. A set is
-trimmed to its newest members and to the time to live before the newest of them; what nobody writes to any more is gone
-after the time to live. Lines are masked before they are written.
+A line is `{"m": text, "l": "error" | "warning" | "info", "t": seconds since 1970, "j": job, "h": host, "c": [codes],
+"f": file, "o": bytes before it there}`; only `m` has to be there, so any program can be a writer. An end is `{"job",
+"ok": whether it went well, "s": seconds that it ran, "t", "f", "o"}`. The same line read twice is the same member, and
+stands there once; `t`, `f` and `o` tell equal lines apart. A set is trimmed to its newest members and to the time to
+live before the newest of them; what nobody writes to any more is gone after the time to live. Lines are masked before
+they are written.
 """
 
 from __future__ import annotations
@@ -178,7 +179,14 @@ class Cache:
             if line.job:
                 sets.setdefault(self._key("job", line.job.upper()), []).append((member, line.at))
         for end in ends:
-            value = {"job": end.job, "ok": end.succeeded, "s": end.elapsed_s, "f": end.file, "o": end.offset}
+            value = {
+                "job": end.job,
+                "ok": end.succeeded,
+                "s": end.elapsed_s,
+                "t": end.at,
+                "f": end.file,
+                "o": end.offset,
+            }
             sets.setdefault(self._key("ends", end.job.upper()), []).append((_json(value), end.at))
         return sets
 
@@ -304,7 +312,7 @@ def _masked(lines: Sequence[Line]) -> list[Line]:
 
 
 def _member(line: Line) -> bytes:
-    value: dict[str, object] = {"m": line.text, "l": line.level, "f": line.file, "o": line.offset}
+    value: dict[str, object] = {"m": line.text, "l": line.level, "t": line.at, "f": line.file, "o": line.offset}
     value |= {"j": line.job} if line.job else {}
     value |= {"h": line.host} if line.host else {}
     value |= {"c": codes} if (codes := line.all_codes) else {}

@@ -23,11 +23,13 @@ from fanfold.troubleshoot.sources.logs.line import decoded
 CHUNK_BYTES = 1024 * 1024
 PROBE_BYTES = 64 * 1024
 MOST_ENTRIES = 50_000
+MOST_CONTROL = 0.05
 EXPANSION = 64
 """A compressed file is read up to so many times what is kept of it."""
 
 TimeOf = Callable[[str], float | None]
 BROKEN = (EOFError, OSError, lzma.LZMAError, ValueError)
+_NO_TEXT = bytes([*range(8), *range(14, 27), *range(28, 32)])
 _MARKS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
 
@@ -146,8 +148,8 @@ def unpacking(stream: IO[bytes], packed: str) -> Iterator[IO[bytes]]:
 
 
 def binary(head: bytes) -> bool:
-    """Whether what a file begins with is no text."""
-    return not is_wide(head) and b"\x00" in head
+    """Whether what a file begins with is no text; a crash may leave zeros in a log, and colours are text."""
+    return not is_wide(head) and len(head) - len(head.translate(None, _NO_TEXT)) > len(head) * MOST_CONTROL
 
 
 def is_wide(head: bytes) -> bool:

@@ -265,18 +265,18 @@ def _read_on(
     file: LogFile, stream: IO[bytes], head: bytes, position: Position, reader: Reader, how: How
 ) -> Iterator[_Batch]:
     settled = bool(file.packed) or time.time() - file.written > QUIET_S
-    batch, raw = _Batch([], [], 0), b""
+    batch, last = _Batch([], [], 0), b""
     offset = position.offset
     for begin, raw, after in lines_from(stream, position.offset):
         if after == begin and not settled:  # somebody is still writing it
             break
-        offset = after if after > begin else begin + len(raw)
+        offset, last = (after if after > begin else begin + len(raw)), raw
         batch.take(reader.read(raw, begin), reader, how)
         if batch.is_full:
-            yield batch.finished(reader, str(file.path), position.moved(head, offset, raw, reader))
+            yield batch.finished(reader, str(file.path), position.moved(head, offset, last, reader))
             batch = _Batch([], [], 0)
     if batch.read:
-        yield batch.finished(reader, str(file.path), position.moved(head, offset, raw, reader))
+        yield batch.finished(reader, str(file.path), position.moved(head, offset, last, reader))
 
 
 def _reader(file: str, near: float, how: How) -> Reader:

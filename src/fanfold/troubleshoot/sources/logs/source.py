@@ -118,13 +118,16 @@ class Logs:
         lines: list[Line] = []
         strange = 0
         for job in (*asked.names, None):
-            for members in await self._newest_of(cache, job, asked):
+            inside, before = await self._newest_of(cache, job, asked)
+            if inside.since is not None:
+                found.trouble.append(f"of the window only the newest {inside.most} lines {_whose(job)} were looked at")
+            if before.since is not None:
+                found.known_from = max(found.known_from or 0.0, before.since)
+            for members in (inside, before):
                 new, unread = await asyncio.to_thread(members.unpacked, job or "", asked.names, known)
                 lines += new
                 strange += unread
                 found.read += len(members.found)
-                if members.since is not None:
-                    found.known_from = max(found.known_from or 0.0, members.since)
             if job:
                 found.ends += await cache.ends(job, asked.window.until, most=MOST_ENDS)
         found.lines = lines
@@ -132,13 +135,13 @@ class Logs:
             found.trouble.append(f"{strange} members in {cache.place} are no log lines")
         return found
 
-    async def _newest_of(self, cache: Cache, job: str | None, asked: Asked) -> list[Members]:
+    async def _newest_of(self, cache: Cache, job: str | None, asked: Asked) -> tuple[Members, Members]:
         """Those of the window apart from those before it, so that many of the one leave room for the other."""
         most = self._settings.max_lines
-        return [
+        return (
             await cache.lines(job, asked.window.since, asked.window.until, most=most),
             await cache.lines(job, asked.window.before, asked.window.since, most=most),
-        ]
+        )
 
     def _evidence(
         self, incident: Incident, names: Names, window: Window, found: list[Harvest], trouble: list[str]
@@ -172,6 +175,10 @@ class Logs:
             finder.log(group, jobs.get(group.job.upper(), "" if jobs else group.job), window, known_from=known_from)
             for group in sorted(chosen, key=lambda group: _order(group, jobs, window))[: self._settings.max_evidence]
         ]
+
+
+def _whose(job: str | None) -> str:
+    return f"of {job}" if job else "of all jobs"
 
 
 def _order(group: Group, jobs: Mapping[str, str], window: Window) -> tuple[float, float]:
