@@ -7,10 +7,15 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from fanfold.process import find_program
 from fanfold.testing.metrics import FakePrometheus, RealPrometheus, Series
@@ -74,7 +79,7 @@ def serving(kind: Kind, request: pytest.FixtureRequest, tmp_path: Path) -> Calla
 
     @asynccontextmanager
     async def real(series: Sequence[Series]) -> AsyncIterator[RealPrometheus]:
-        start, end = NOW - timedelta(hours=3), NOW + timedelta(minutes=10)
+        start, end = NOW - timedelta(hours=5), NOW + timedelta(minutes=10)
         async with RealPrometheus(tmp_path, series=series, start=start, end=end, program=program) as server:
             yield server
 
@@ -327,11 +332,12 @@ async def test_queries_run_together_within_the_limit() -> None:
         assert server.peak == 3
 
 
-async def test_both_windows_come_from_one_query() -> None:
+@pytest.mark.parametrize(("at", "hours"), [(NOW, 1), (None, 2)])
+async def test_all_windows_come_from_one_query(at: datetime | None, hours: int) -> None:
     async with FakePrometheus(ALL) as server:
-        await asked(server.url, about=incident(window_s=1800.0))
+        await asked(server.url, about=incident(window_s=1800.0, at=at))
         ranges = {(ask.start_s, ask.end_s) for ask in server.requests if ask.path.endswith("query_range")}
-    assert ranges == {((NOW - timedelta(hours=1)).timestamp(), NOW.timestamp())}
+    assert ranges == {((NOW - timedelta(hours=hours)).timestamp(), NOW.timestamp())}
 
 
 @pytest.mark.parametrize("auth", ["basic", "bearer"])
@@ -346,6 +352,40 @@ async def test_who_asks_is_said_and_never_shown(auth: str, monkeypatch: pytest.M
             await asked(server.url, **given)
         source = source_for(server.url, **given)
     assert "wrong-and-secret-9" not in f"{caught.value.message} {caught.value.hint} {source!r} {source._settings!r}"
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1, signed by itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "prometheus")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    folder = tmp_path_factory.mktemp("tls")
+    (folder / "certificate.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return folder / "certificate.pem", folder / "key.pem"
+
+
+async def test_only_a_certificate_that_somebody_vouches_for_is_trusted(
+    certificate: tuple[Path, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "empty.pem").touch()
+    async with FakePrometheus(ALL, certificate=certificate[0], key=certificate[1]) as server:
+        assert by_name(await asked(server.url, ca_file=str(certificate[0])))
+        server.requests.clear()
+        with pytest.raises(SourceError, match="can't be reached"):
+            await asked(server.url)
+        with pytest.raises(SourceError, match=r"ca_file .* can't be used"):
+            await asked(server.url, ca_file=str(tmp_path / "empty.pem"))
+        assert server.requests == []
 
 
 async def test_a_wrong_password_is_not_tried_again_and_again() -> None:
@@ -433,3 +473,9 @@ async def test_a_secret_in_a_label_is_masked_before_it_is_kept() -> None:
 async def test_only_inside_its_block_it_can_be_asked() -> None:
     with pytest.raises(SourceError, match="not open"):
         await source_for("http://127.0.0.1:9").ask(incident())
+
+
+@pytest.mark.parametrize("name", ["pg_stat_activity_count", "base_thread_count", "oracledb_sessions_value"])
+async def test_a_gauge_whose_name_ends_as_a_counter_s_may_is_asked_for(name: str) -> None:
+    async with FakePrometheus([Series(name=name, usual=140, value=497, since=SINCE)]) as server:
+        assert name in by_name(await asked(server.url))

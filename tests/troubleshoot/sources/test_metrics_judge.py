@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanfold.troubleshoot.sources.metrics.judge import Limits, Point, Span, Verdict, judge
+from fanfold.troubleshoot.sources.metrics.judge import Limits, Point, Span, Verdict, judge, judge_further
 
 END = 7200.0
 SPAN = Span(middle_s=3600.0, end_s=END, step_s=30.0)
@@ -103,6 +103,26 @@ def test_a_bound_counts_even_where_it_is_always_crossed() -> None:
 
 def test_what_follows_the_clock_has_bounds_alone() -> None:
     assert verdict(lambda at: 100_000 - at * 14, Limits(5.0, 0.25, below=-1e6, follows_time=True)).anomaly == "none"
+
+
+def test_near_what_it_can_not_exceed_what_is_left_counts() -> None:
+    assert verdict(lambda at: 91 if at < 6000 else 99.9).anomaly == "none"
+    assert verdict(lambda at: 91 if at < 6000 else 99.9, Limits(5.0, 0.25, full=100.0)).anomaly == "up"
+    assert verdict(lambda at: 50 if at < 6000 else 60, Limits(5.0, 0.25, full=100.0)).anomaly == "none"
+
+
+@pytest.mark.parametrize("began", [2000.0, 5000.0])
+def test_where_the_time_is_not_known_the_window_before_counts_too(began: float) -> None:
+    early = [(-7200 + 30.0 * index, 140.0) for index in range(240)]
+    late = points(lambda at: 497 if at >= began else 140)
+    span = Span(middle_s=3600.0, end_s=END, step_s=30.0, windows=4)
+    assert span.start_s == -7200
+    found = judge_further([*early, *late], span, LIMITS)
+    assert found is not None
+    assert (found.anomaly, found.before, found.since_s) == ("up", 140.0, 2010.0 if began == 2000 else 5010.0)
+    usual = judge_further([*early, *points(lambda _: 140)], span, LIMITS)
+    assert usual is not None
+    assert usual.anomaly == "none"
 
 
 def test_no_values_are_no_verdict() -> None:

@@ -11,7 +11,7 @@ GROUPS: tuple[Group, ...] = ("workload", "machine", "services", "jvm", "database
 
 _RATE = "[5m]"
 _NO_FILES = 'fstype!~"tmpfs|ramfs|devtmpfs|overlay|squashfs|iso9660|nsfs|fuse.lxcfs"'
-_NO_COUNTERS = '__name__!~".+_(total|bucket|sum|count|created|info)"'
+_NO_COUNTERS = '__name__!~".+_(total|bucket|sum|created|info)"'
 
 
 def _names(*names: str, also: str = "") -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Literal, TypeAlias
 
@@ -19,32 +19,50 @@ RUN_OUT_SHARE = 0.05
 FEWEST_SHARE = 1 / 30
 STRONGEST = 10.0
 APPEARED = 6.0
+LESS_NEAR = 0.7
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Two windows of the same length, side by side, in seconds since 1970.
+    """The window of the failure and those of the same length before it, in seconds since 1970.
 
     Attributes:
         middle_s: where the window of the failure begins.
         end_s: where it ends.
         step_s: between two points.
+        windows: how many there are, with that of the failure.
     """
 
     middle_s: float
     end_s: float
     step_s: float
+    windows: int = 2
+
+    @property
+    def start_s(self) -> float:
+        """Where the first window begins."""
+        return self.end_s - self.windows * (self.end_s - self.middle_s)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When a value counts as unusual; see `MetricsSettings`."""
+    """When a value counts as unusual; see `MetricsSettings`.
+
+    Attributes:
+        full: what the values can't exceed: near it, what is left counts, as near zero what is there does.
+    """
 
     sensitivity: float
     min_change: float
     below: float | None = None
     above: float | None = None
     follows_time: bool = False
+    full: float | None = None
+
+    def least_change(self, usual: float) -> float:
+        """How far from its usual value a series must be at least."""
+        rooms = [abs(usual)] if self.full is None else [abs(usual), abs(self.full - usual)]
+        return self.min_change * min(rooms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +111,23 @@ def judge(points: Sequence[Point], span: Span, limits: Limits, *, comparable: bo
     return _compared(before, usual, now, limits)
 
 
+def judge_further(points: Sequence[Point], span: Span, limits: Limits, *, comparable: bool = True) -> Verdict | None:
+    """As `judge`, of points that reach back four windows: what began in the window before is found as well.
+
+    That is for failures whose time isn't known: they may be older than one window.
+    """
+    window_s = span.end_s - span.middle_s
+    near = judge(
+        [point for point in points if point[0] >= span.middle_s - window_s], span, limits, comparable=comparable
+    )
+    if near is not None and near.since_s is not None:
+        return near
+    wide = judge(points, replace(span, middle_s=span.middle_s - window_s), limits, comparable=comparable)
+    if wide is None or wide.anomaly == "none":
+        return near
+    return replace(wide, strength=wide.strength * LESS_NEAR)
+
+
 def _is_gone(points: Sequence[Point], before: Sequence[float], span: Span) -> bool:
     """The server itself fills gaps of some minutes: what it has no value for at the end is gone."""
     if len(before) < FEWEST_BEFORE:
@@ -128,7 +163,7 @@ def _beyond(now: Sequence[Point], usual: float | None, before: Sequence[float], 
 
 def _compared(before: Sequence[float], usual: float, now: Sequence[Point], limits: Limits) -> Verdict:
     sigma = MAD_TO_SIGMA * median(abs(value - usual) for value in before)
-    away = max(limits.sensitivity * sigma, limits.min_change * abs(usual))
+    away = max(limits.sensitivity * sigma, limits.least_change(usual))
     ordered = sorted(before)
     edge = math.floor(USUAL_SHARE * len(ordered))
     low, high = ordered[edge], ordered[-1 - edge]

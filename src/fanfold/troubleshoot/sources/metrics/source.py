@@ -13,15 +13,16 @@ from fanfold.engine import BranchError, Done, Outcome, fan_out
 from fanfold.troubleshoot.evidence import Evidence
 from fanfold.troubleshoot.incident import Incident
 from fanfold.troubleshoot.sources.metrics.client import Prometheus, Samples, connected
-from fanfold.troubleshoot.sources.metrics.judge import Limits, Span, judge
+from fanfold.troubleshoot.sources.metrics.judge import Limits, Span, judge, judge_further
 from fanfold.troubleshoot.sources.metrics.promql import filled, placeholders_of
 from fanfold.troubleshoot.sources.metrics.query import Query
 from fanfold.troubleshoot.sources.metrics.settings import MetricsSettings, settings_of
-from fanfold.troubleshoot.sources.metrics.tell import Series, Teller, name_of
+from fanfold.troubleshoot.sources.metrics.tell import Series, Teller, full_of, name_of
 from fanfold.troubleshoot.sources.protocol import SourceError
 
 LOG = logging.getLogger(__name__)
 POINTS = 240
+WINDOWS, WINDOWS_UNLESS_KNOWN = 2, 4
 FINEST_STEP_S = 1.0
 AFTER_SHARE = 1 / 20
 MOST_JOBS = 8
@@ -141,18 +142,25 @@ class Metrics:
         return SourceError(f"{type(error).__name__}: {error}")
 
     async def _found(self, prometheus: Prometheus, ask: Ask, title: str, span: Span) -> Found:
-        start_s = 2 * span.middle_s - span.end_s
-        series = await prometheus.query_range(ask.promql, start_s=start_s, end_s=span.end_s, step_s=span.step_s)
+        series = await prometheus.query_range(ask.promql, start_s=span.start_s, end_s=span.end_s, step_s=span.step_s)
         return await asyncio.to_thread(self._judged, series, ask, title, span)
 
     def _judged(self, series: Sequence[Samples], ask: Ask, title: str, span: Span) -> Found:
         unusual: list[Series] = []
         usual = 0
+        judged = judge if span.windows == WINDOWS else judge_further
         comparable = any(one.points and one.points[0][0] < span.middle_s for one in series)
         for one in series:
             below, above = ask.query.bounds(name_of(one, title))
-            limits = Limits(self._settings.sensitivity, self._settings.min_change, below, above, ask.query.follows_time)
-            verdict = judge(one.points, span, limits, comparable=comparable)
+            limits = Limits(
+                sensitivity=self._settings.sensitivity,
+                min_change=self._settings.min_change,
+                below=below,
+                above=above,
+                follows_time=ask.query.follows_time,
+                full=full_of(one, title),
+            )
+            verdict = judged(one.points, span, limits, comparable=comparable)
             if verdict is not None and verdict.anomaly != "none":
                 unusual.append(Series(title, ask.promql, ask.query, one.labels, verdict))
             elif verdict is not None:
@@ -185,9 +193,11 @@ class Metrics:
 def span_of(incident: Incident) -> Span:
     """The window that matters, and a little of what came after, for what a failure does is seen a scrape later."""
     window_s = incident.window_s
+    windows = WINDOWS if incident.at else WINDOWS_UNLESS_KNOWN
     until_s = incident.until.timestamp()
     end_s = min(max(incident.now.timestamp(), until_s), until_s + AFTER_SHARE * window_s)
-    return Span(end_s - window_s, end_s, max(FINEST_STEP_S, 2 * window_s / POINTS))
+    step_s = max(FINEST_STEP_S, windows * window_s / POINTS)
+    return Span(middle_s=end_s - window_s, end_s=end_s, step_s=step_s, windows=windows)
 
 
 async def _alerts(prometheus: Prometheus, teller: Teller, span: Span) -> list[Evidence]:

@@ -18,6 +18,7 @@ SHOWN_QUERY_CHARS = 1_000
 MOST_NAMES = 8
 _ALERT_OWN = frozenset({"__name__", "alertname", "alertstate", "severity"})
 _UNITS = (("_bytes", "B"), ("_seconds", "s"), ("_ratio", ""), ("_percent", "%"))
+_FULL = (("_percent", 100.0), ("_ratio", 1.0))
 _SCALES = ((1024**4, "TiB"), (1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB"))
 
 
@@ -144,6 +145,12 @@ def name_of(series: Samples, title: str) -> str:
     return series.labels.get("__name__") or title
 
 
+def full_of(series: Samples, title: str) -> float | None:
+    """What its values can't exceed, where its name says so."""
+    name = name_of(series, title)
+    return next((full for ending, full in _FULL if name.endswith(ending)), None)
+
+
 def unit_of(series: Series) -> str:
     """What its values count."""
     if series.query.unit:
@@ -165,7 +172,7 @@ def _sentence(series: Series) -> str:
         return f"{series.subject} has appeared at {_shown(since)}, and is {value}"
     verb = "rose" if verdict.anomaly == "up" else "fell"
     ratio = _ratio(verdict)
-    times = f", {ratio:g} times that" if ratio is not None else ""
+    times = f", {ratio:g} times that" if ratio is not None and ratio > 0 else ""
     return f"{series.subject} {verb} to {value}, usually {usual}{times}, from {_shown(since)} to {_shown(last)}"
 
 
