@@ -157,7 +157,7 @@ def _all_well(scene: Scene, cases: Sequence[Case]) -> bool:
     told = [case for case in cases if case.state != "absent"]
     if told:
         return all(jobs.is_well(scene, case) or _waits_in_time(scene, case) for case in told)
-    if cases or any(map(services.is_trouble, scene.pieces)):
+    if cases or any(services.is_trouble(scene, piece) for piece in scene.pieces):
         return False
     plans = list(scene.of_kind("plan"))
     if any((number(piece.facts, "count") or 0) > 0 for piece in plans):

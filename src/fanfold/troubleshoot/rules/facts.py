@@ -45,7 +45,7 @@ def zoned(at: datetime | None) -> datetime | None:
     """The time with a zone: UTC where it has none, so that times can always be compared."""
     if at is None:
         return None
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at
+    return at.replace(tzinfo=UTC) if at.utcoffset() is None else at
 
 
 def first_time(piece: Evidence) -> datetime | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -25,6 +26,7 @@ EVERY_DAY_ERROR = 0.7
 OF_THE_ROOT = 0.85
 TOO_LONG = 1.5
 BESIDES = 0.45
+NOT_PLANNED = 0.65
 
 
 def explained(scene: Scene, case: Case, *, depth: int = 0) -> list[Candidate]:
@@ -62,8 +64,9 @@ def _signs(scene: Scene, case: Case, depth: int) -> Iterator[Sign]:
     found += surroundings.workstation(scene, case)
     found += surroundings.metrics(scene, case.began, case.until, near)
     found += surroundings.runbooks(scene, _codes(case, own))
+    found += _not_planned(scene, case)
     yield from found
-    yield from _changes(scene, case, near, found)
+    yield from _changes(scene, case, near, found, names_in(own))
 
 
 def texts_of(scene: Scene, case: Case) -> Iterator[Text]:
@@ -131,11 +134,24 @@ def _after_a_failure(scene: Scene, case: Case) -> Iterator[Sign]:
             yield Sign(cause="upstream_failed", object=name, weight=BESIDES, evidence=ids, channel="structure")
 
 
-def _changes(scene: Scene, case: Case, near: str, found: list[Sign]) -> Iterator[Sign]:
+def _not_planned(scene: Scene, case: Case) -> Iterator[Sign]:
+    """A job that the plan doesn't have although it was expected: calendars and definitions that were changed."""
+    if case.state != "absent":
+        return
+    for piece in scene.of_kind("change"):
+        if surroundings.brings_about(piece, "scheduling"):
+            about = word(piece.facts, "object") or piece.subject
+            ids = (piece.id, *(note.id for note in scene.of_kind("note") if short(note.subject) == short(case.name)))
+            yield Sign(cause="scheduling", object=about, weight=NOT_PLANNED, evidence=ids, channel="change")
+
+
+def _changes(scene: Scene, case: Case, near: str, found: list[Sign], errors: str) -> Iterator[Sign]:
     since = surroundings.first_failure(scene, case)
     likely = frozenset(sign.cause for sign in found if sign.weight >= 0.3 and not sign.supports)
     if case.state != "done":
-        yield from surroundings.changes(scene, since, near, likely)
+        # A job's own name stands in its log whatever happens.
+        errors = re.sub(rf"(?<![\w-]){re.escape(case.name.casefold())}(?![\w-])", "", errors)
+        yield from surroundings.changes(scene, since, near, likely, errors=errors)
 
 
 def _codes(case: Case, own: list[Evidence]) -> frozenset[str]:

@@ -6,8 +6,9 @@ import functools
 import re
 import tomllib
 from collections.abc import Iterable
+from itertools import islice
 
-from fanfold.troubleshoot.rules.signatures import FOLDER, SHOWN_CHARS
+from fanfold.troubleshoot.rules.signatures import FOLDER, MOST_PLACES, SHOWN_CHARS
 
 
 @functools.cache
@@ -16,24 +17,27 @@ def _patterns() -> dict[str, tuple[re.Pattern[str], ...]]:
     return {kind: tuple(map(re.compile, patterns)) for kind, patterns in read.items()}
 
 
-def find(kinds: Iterable[str], texts: Iterable[str]) -> str:
+def find(kinds: Iterable[str], texts: Iterable[str], *, but: str = "") -> str:
     """The first object of the first kind that is named; "" = none is.
 
     Args:
         texts: where to look, the nearest first.
+        but: what it isn't: the machine that the texts are from is not what they are about.
     """
     texts = tuple(texts)
     for kind in kinds:
         for text in texts:
-            if found := _in(kind, text):
+            if found := _in(kind, text, but.casefold()):
                 return found
     return ""
 
 
-def _in(kind: str, text: str) -> str:
+def _in(kind: str, text: str, but: str) -> str:
     for pattern in _patterns().get(kind, ()):
-        if found := pattern.search(text):
-            return found["object"][:SHOWN_CHARS].rstrip(".,;:)'\"")
+        for match in islice(pattern.finditer(text), MOST_PLACES):
+            found = match["object"][:SHOWN_CHARS].rstrip(".,;:)'\"")
+            if not but or found.casefold().partition(".")[0] != but:
+                return found
     return ""
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
+import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,12 +14,13 @@ from fanfold.troubleshoot.evidence import Evidence
 from fanfold.troubleshoot.rules.facts import word, words
 from fanfold.troubleshoot.rules.objects import find, near
 from fanfold.troubleshoot.rules.sign import Channel, Sign
-from fanfold.troubleshoot.rules.signatures import Match, matches
+from fanfold.troubleshoot.rules.signatures import FOLDER, Match, matches
 
 BY_CODE = 0.9
 LATER = 0.97
 OWN_MESSAGE = 0.45
 OWN_ERROR = 0.4
+ONLY_AN_END = 0.8
 SPECIFIC = 0.5
 _LEVEL = re.compile(
     r"(?<![\w.])(?:(?P<quiet>TRACE|DEBUG|INFO|INFORMATION|NOTICE|VERBOSE)|(?P<warning>WARN|WARNING|AVISO)"
@@ -49,7 +52,14 @@ _OWN_WORDS = re.compile(
     re.IGNORECASE,
 )
 # What sources write above the lines themselves.
+# What only says that it is over, and not why.
+_END = re.compile(
+    r"\b(?:interrompid[oa]|terminat(?:ed|ing)|abort(?:ed|ing|ado)|giving up|desistindo|encerrad[oa]|ended|finaliz\w+"
+    r"|rc ?=? ?\d+|exit(?:ed|ing)?(?: code| status)? \d+|stopping|batch \d+ aborted)\b",
+    re.IGNORECASE,
+)
 _HEADER = re.compile(r"\A(?:Job log of|(?:Error|Warning|Info) (?:of|that names)) [^\n]*\n?")
+_WHOSE = re.compile(r"^(?P<level>[A-Z]+ )?(?:(?:host|job|hostname|jobname)=\S+ )+", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +99,8 @@ def text_of(piece: Evidence, channel: Channel, *, factor: float = 1.0, own: bool
     said = _HEADER.sub("", piece.text) if piece.kind in ("joblog", "log") else piece.text
     if piece.kind in ("event", "alert"):
         said = "\n".join((said, *filter(None, (word(piece.facts, "reason"), word(piece.facts, "name")))))
-    dropped = [line for line in said.split("\n") if _TO_THE_READER.search(line)]
+    said = _WHOSE.sub(lambda match: match["level"] or "", said)
+    dropped = [line for line in said.split("\n") if _TO_THE_READER.search(line) or is_noise(line)]
     kept = "\n".join(line for line in said.split("\n") if line not in dropped)
     theirs = set(codes_in("\n".join(dropped))) - set(codes_in(kept)) if dropped else set()
     codes = tuple(code for code in piece.codes if code not in theirs)
@@ -119,9 +130,11 @@ def _sign(match: Match, text: Text, index: int, speaker: Speaker, around: tuple[
     found, certain = match.object, True
     if not found:
         found, certain = _object(signature.object, nearby, speaker)
-    detail = match.detail or find(signature.detail, nearby)
-    if detail and detail.casefold() not in found.casefold():
-        found = f"{found} ({detail})" if found else detail
+    detail = match.detail or find(signature.detail, nearby, but=speaker.workstation)
+    if not found:
+        found, certain = detail or speaker.workstation or speaker.service or speaker.job, bool(detail)
+    elif detail and detail.casefold() not in found.casefold():
+        found = f"{found} ({detail})"
     weight = signature.weight * text.factor * match.loudness * LATER ** min(index, 5)
     weight *= BY_CODE if match.start is None else 1.0
     return Sign(
@@ -141,9 +154,9 @@ def _object(kinds: Sequence[str], texts: Sequence[str], speaker: Speaker) -> tup
     for kind in kinds:
         if own.get(kind):
             return own[kind], False
-        if kind not in own and (found := find((kind,), texts)):
+        if kind not in own and (found := find((kind,), texts, but=speaker.workstation)):
             return found, True
-    return speaker.workstation or speaker.service or speaker.job, False
+    return "", False
 
 
 def channel_of(piece: Evidence) -> Channel:
@@ -184,14 +197,26 @@ def _own_words(texts: Sequence[Text]) -> Iterator[Sign]:
 
 
 def _own_error(line: str) -> tuple[str, float] | None:
+    factor = ONLY_AN_END if _END.search(line) else 1.0
     code = _OWN_CODE.search(f"{line} ") or _OWN_EXCEPTION.search(line)
     if code:
         rest = " ".join(line[code.end() :].split()).strip(" :-")
-        return f"{code['object']} {rest}"[:120].strip(), OWN_MESSAGE
+        return f"{code['object']} {rest}"[:120].strip(), OWN_MESSAGE * factor
     if _LEVEL.search(line[:_LEVEL_CHARS]) or _OWN_WORDS.search(line):
         said = " ".join(line.split())
-        return said[:120], OWN_ERROR
+        return said[:120], OWN_ERROR * factor
     return None
+
+
+@functools.cache
+def _noise() -> re.Pattern[str]:
+    read = tomllib.loads((FOLDER / "noise.toml").read_text("utf-8"))
+    return re.compile("|".join(read["patterns"]))
+
+
+def is_noise(line: str) -> bool:
+    """Whether machines write such a line all the time."""
+    return _noise().search(line) is not None
 
 
 def names_in(pieces: Sequence[Evidence]) -> str:

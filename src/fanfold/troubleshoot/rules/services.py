@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from fanfold.troubleshoot.evidence import Evidence
 from fanfold.troubleshoot.rules import surroundings
 from fanfold.troubleshoot.rules.facts import first_time, word
-from fanfold.troubleshoot.rules.reading import Speaker, channel_of, names_in, read, text_of
+from fanfold.troubleshoot.rules.reading import Speaker, channel_of, is_noise, names_in, read, text_of
 from fanfold.troubleshoot.rules.scene import Scene
 from fanfold.troubleshoot.rules.sign import Sign
 from fanfold.troubleshoot.rules.weigh import LEAST, Candidate, candidates
 
 OVER = frozenset({"RESOLVED", "OK", "INACTIVE", "NORMAL", "CLEARED", "CLOSED", "GREEN", "UP", "HEALTHY"})
 ROOT = 0.72
-CALLED = 0.5
-FIRES = 0.3
+SYMPTOM = 0.6
 BEGAN_BEFORE = timedelta(hours=6)
 # Deployments name their pods after themselves: NAME-HASH-HASH, or NAME-NUMBER for stateful ones.
 _POD = re.compile(r"(?:-[a-f0-9]{4,10}|-(?=[a-z0-9]*\d)[a-z0-9]{3,10})?-(?=[a-z0-9]*[a-z0-9])[a-z0-9]{5}$")
@@ -29,7 +29,7 @@ def explained(scene: Scene) -> list[list[Candidate]]:
     services = _services(scene)
     began = _began(scene)
     edges = _edges(scene)
-    troubled = {name for name, pieces in services.items() if any(map(is_trouble, pieces))}
+    troubled = {name for name, pieces in services.items() if any(is_trouble(scene, piece) for piece in pieces)}
     groups = []
     for name, pieces in services.items():
         signs = list(_signs(scene, name, pieces, began))
@@ -40,15 +40,24 @@ def explained(scene: Scene) -> list[list[Candidate]]:
     return [group for group in (*shown, changed) if group]
 
 
-def is_trouble(piece: Evidence) -> bool:
-    """Whether a piece says that something is wrong at all."""
+def is_trouble(scene: Scene, piece: Evidence) -> bool:
+    """Whether a piece says that something is wrong at all; machines write errors that concern nobody."""
     if piece.kind == "alert":
         return word(piece.facts, "state").upper() not in OVER
     if piece.kind == "log":
-        return word(piece.facts, "level").upper() in _LOUD
+        if word(piece.facts, "level").upper() not in _LOUD or all(map(is_noise, piece.text.split("\n")[-1:])):
+            return False
+        return bool(word(piece.facts, "job")) or _is_asked(scene, piece)
     if piece.kind == "metric":
         return word(piece.facts, "anomaly") not in ("", "none")
     return False
+
+
+def _is_asked(scene: Scene, piece: Evidence) -> bool:
+    """Whether the question, or another kind of evidence, is about what a line is of."""
+    name = service_of(piece.subject)
+    others = scene.of_kind("alert", "event", "topology", "change")
+    return name in scene.incident.message.casefold() or any(service_of(one.subject) == name for one in others)
 
 
 def service_of(name: str) -> str:
@@ -78,13 +87,25 @@ def _labelled(piece: Evidence) -> str:
 
 def _signs(scene: Scene, name: str, pieces: list[Evidence], began: datetime) -> Iterator[Sign]:
     texts = [
-        text_of(piece, channel_of(piece), factor=_recent(scene, piece)) for piece in pieces if piece.kind != "metric"
+        replace(text_of(piece, channel_of(piece), factor=_factor(scene, piece)), own=_is_own(scene, piece))
+        for piece in pieces
+        if piece.kind != "metric"
     ]
     yield from read(texts, Speaker(service=name, workstation=name))
     ids = {piece.id for piece in pieces}
     for sign in surroundings.metrics(scene, began - BEGAN_BEFORE, scene.until, ""):
         if ids & set(sign.evidence):
             yield sign
+
+
+def _is_own(scene: Scene, piece: Evidence) -> bool:
+    return piece.kind != "log" or bool(word(piece.facts, "job")) or _is_asked(scene, piece)
+
+
+def _factor(scene: Scene, piece: Evidence) -> float:
+    """How much a piece counts: an alert that gives a rate tells what is seen of the trouble, not what it is."""
+    symptom = piece.kind == "alert" and "%" in piece.text and not re.search(r"(?:9[5-9]|100) ?%", piece.text)
+    return (SYMPTOM if symptom else 1.0) * _recent(scene, piece)
 
 
 def _recent(scene: Scene, piece: Evidence) -> float:
@@ -94,7 +115,7 @@ def _recent(scene: Scene, piece: Evidence) -> float:
 
 def _began(scene: Scene) -> datetime:
     """When it began: the first trouble of the last hours."""
-    times = [at for piece in scene.pieces if is_trouble(piece) and (at := first_time(piece)) is not None]
+    times = [at for piece in scene.pieces if is_trouble(scene, piece) and (at := first_time(piece)) is not None]
     lately = [at for at in times if timedelta() <= scene.until - at <= timedelta(days=1)]
     return min(lately, default=scene.until)
 
@@ -144,6 +165,11 @@ def _changes(
     pieces = [piece for name in services for piece in services[name]]
     near = f"{names_in(pieces)}\n{scene.incident.message}\n{' '.join(troubled)}".casefold()
     found = any(group and group[0].score >= LEAST for group in groups)
-    for sign in surroundings.changes(scene, began, near, frozenset()):
+    errors = names_in(
+        [piece for piece in pieces if piece.kind == "log" and word(piece.facts, "level").upper() != "INFO"]
+    )
+    for name in services:
+        errors = errors.replace(name, "")
+    for sign in surroundings.changes(scene, began, near, frozenset(), errors=errors):
         if pieces or not found:
             yield sign

@@ -24,6 +24,7 @@ LONG_BEFORE = 0.2
 ELSEWHERE = 0.3
 SLACK = timedelta(minutes=10)
 CHANGED = 0.62
+NAMED_BY_ERROR = 1.35
 _NAME = re.compile(r"[A-Za-z][\w#$@.-]*[\w#$@]")
 _LEAST_NAME = 4
 
@@ -138,19 +139,22 @@ def _is_near(piece: Evidence, near: str) -> bool:
     return any(len(value) > 2 and value in near for value in values) or ("{" not in bare and bare in near)
 
 
-def changes(scene: Scene, since: datetime, near: str, causes: frozenset[str]) -> Iterator[Sign]:
+def changes(scene: Scene, since: datetime, near: str, causes: frozenset[str], *, errors: str = "") -> Iterator[Sign]:
     """Changes that may have brought it about: shortly before it began, and of something that it has to do with.
 
     Args:
         since: when it began to fail.
         near: all that is said of what failed, in small letters.
+        errors: the lines that report the failure, in small letters; what they name and was changed is suspected most.
         causes: other causes that are likely; a change of the kind that brings one of them about supports it.
     """
     for piece in scene.of_kind("change"):
         related = relation(piece, near)
-        recent = recency(zoned(piece.at), since)
-        fits = [cause for cause in causes if _brings_about(piece, cause)]
         about = word(piece.facts, "object") or piece.subject
+        if len(about) >= _LEAST_NAME and _names(about, errors):
+            related *= NAMED_BY_ERROR
+        recent = recency(zoned(piece.at), since)
+        fits = [cause for cause in causes if brings_about(piece, cause)]
         if piece.subject.casefold() not in about.casefold():
             about = f"{about} ({piece.subject})"
         yield Sign(
@@ -192,7 +196,8 @@ def recency(at: datetime | None, since: datetime) -> float:
     return 1.0 if hours <= 12 else 0.9 if hours <= 36 else 0.6 if hours <= 96 else 0.3
 
 
-def _brings_about(piece: Evidence, cause: str) -> bool:
+def brings_about(piece: Evidence, cause: str) -> bool:
+    """Whether a change is of a kind that may bring a cause about."""
     said = f"{word(piece.facts, 'what')} {piece.text}".casefold()
     return any(re.search(rf"(?<!\w){re.escape(one)}", said) for one in affinities().get(cause, ()))
 
