@@ -263,8 +263,9 @@ async def test_links_out_of_the_folder_are_not_followed(tmp_path: Path) -> None:
     (inside / "folder").symlink_to(tmp_path / "elsewhere")
     (inside / "loop").symlink_to(inside)
     os.mkfifo(inside / "pipe.log")
-    [piece] = logs(await ask(inside, incident("A100")))
-    assert "public" in piece.text
+    for paths in ([str(inside)], ["*.log"], ["**/*.log"]):
+        [piece] = logs(await ask(inside, incident("A100"), paths=paths))
+        assert "public" in piece.text
 
 
 async def test_secrets_are_masked_in_all_that_is_told(tmp_path: Path) -> None:

@@ -155,6 +155,41 @@ async def test_lines_of_a_stream_are_kept_as_often_as_they_came_and_not_again(ca
     assert piece.facts["count"] == 2_500
 
 
+async def test_the_standard_input_is_read_as_it_comes(cache: RedisSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading) as stdin, os.fdopen(writing, "wb", buffering=0) as pipe:
+        monkeypatch.setattr("sys.stdin", stdin)
+        task = asyncio.create_task(ingest(["-"], cache, timezone="UTC"))
+        pipe.write(line(0.5, "ERROR job A100: first").encode() + b"\n" + line(0.4, "ERROR job A1").encode())
+        async with asyncio.timeout(30):
+            while not size(cache, "all"):
+                await asyncio.sleep(0.01)
+        pipe.write(b"00: second")
+        pipe.close()
+        came = await task
+    assert (came.read, came.written) == (2, 2)
+    assert size(cache, "job", "A100") == 2
+
+
+async def test_stopped_in_the_middle_and_started_again_every_line_is_there_once(
+    tmp_path: Path, cache: RedisSettings
+) -> None:
+    path = write(tmp_path / "app.log", *(line(0.5, f"ERROR job A100: {n}") for n in range(8_000)))
+    for _ in range(3):
+        before = size(cache, "all")
+        task = asyncio.create_task(ingest([path], cache, timezone="UTC"))
+        while size(cache, "all") == before and not task.done():
+            await asyncio.sleep(0)
+        task.cancel()
+        [came_to] = await asyncio.gather(task, return_exceptions=True)
+        assert isinstance(came_to, asyncio.CancelledError)
+    stopped_at = size(cache, "all")
+    came = await ingest([path], cache, timezone="UTC")
+    assert size(cache, "all") == 8_000
+    assert stopped_at >= 1_000
+    assert came.read <= 8_000 - stopped_at
+
+
 async def test_the_cache_keeps_the_newest_lines_for_its_time(cache: RedisSettings) -> None:
     lines = [line(10, "ERROR job A100: old"), *(line(1, f"ERROR job A100: {word}") for word in "abcdefgh")]
     await ingest_lines(lines, cache, timezone="UTC", ttl_s=7_200, most=5)

@@ -8,6 +8,7 @@ import glob
 import gzip
 import importlib
 import io
+import itertools
 import lzma
 import os
 import stat
@@ -189,9 +190,13 @@ def _zstd() -> _Opens:
 
 
 def _meant(start: Path) -> list[Path]:
+    """A place itself; of a pattern what it matches, but no link that leads out of where the pattern starts."""
     if start.exists() or not glob.has_magic(str(start)):
         return [start]
-    return [Path(name) for name in sorted(glob.glob(str(start), recursive=True))[:MOST_ENTRIES]]  # noqa: PTH207
+    plain = itertools.takewhile(lambda part: not glob.has_magic(part), start.parts)
+    top = Path(*plain).resolve()
+    names = itertools.islice(glob.iglob(str(start), recursive=True), MOST_ENTRIES)  # noqa: PTH207
+    return [path for path in map(Path, sorted(names)) if path.resolve().is_relative_to(top)]
 
 
 def _below(place: Path) -> Iterator[Path]:

@@ -8,15 +8,17 @@ renamed or compressed.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import sys
+import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Generator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 from zoneinfo import ZoneInfo
 
 from fanfold.troubleshoot.sources.logs.cache import Cache, Kept, connected
@@ -43,7 +45,8 @@ MOST_FILES = 10_000
 BATCH = 1_000
 BATCH_READ = 20_000
 QUIET_S = 5.0
-STDIN_BYTES = 256 * 1024
+STDIN_BYTES = 64 * 1024
+MOST_REST = 1024 * 1024
 STDIN = "-"
 
 
@@ -176,7 +179,7 @@ async def ingest_lines(
     """
     how = _how(ttl_s, most, host, job, timezone, day_first, every=every)
     async with connected(redis_settings(redis)) as cache:
-        return await _stream(lines if isinstance(lines, AsyncIterable) else _each(lines), cache, how)
+        return await _stream(_in_batches(lines), cache, how)
 
 
 def _how(
@@ -193,21 +196,25 @@ def _how(
     return How(kept=Kept(ttl_s, most), host=host, job=job, zone=zone, day_first=day_first, every=every)
 
 
-async def _stream(lines: AsyncIterable[str], cache: Cache, how: How) -> Ingested:
-    """Lines without a place that they could be found again by: equal ones of one time are numbered."""
+async def _stream(pieces: AsyncIterable[Sequence[str]], cache: Cache, how: How) -> Ingested:
+    """Lines without a place that they could be found again by: equal ones of one time are numbered.
+
+    Args:
+        pieces: lines that came together; they are written before more are waited for.
+    """
     reader = _reader("", time.time(), how)
     seen: Counter[tuple[float | None, str]] = Counter()
-    total, batch = Ingested(), _Batch([], [], 0)
-    async for text in lines:
-        line = reader.read(text, 0)
-        key = (line.at, line.text) if line else (None, "")
-        batch.take(line, reader, how, number=seen[key])
-        seen[key] += 1
-        if batch.is_full:
-            total += await _written(batch, reader, cache, how)
-            batch = _Batch([], [], 0)
-            seen = Counter({key: count for key, count in seen.items() if key[0] == reader.at})
-    return total + await _written(batch, reader, cache, how)
+    total = Ingested()
+    async for piece in pieces:
+        batch = _Batch([], [], 0)
+        for text in piece:
+            line = reader.read(text, 0)
+            key = (line.at, line.text) if line else (None, "")
+            batch.take(line, reader, how, number=seen[key])
+            seen[key] += 1
+        total += await _written(batch, reader, cache, how)
+        seen = Counter({key: count for key, count in seen.items() if key[0] == reader.at})
+    return total
 
 
 async def _written(batch: _Batch, reader: Reader, cache: Cache, how: How) -> Ingested:
@@ -219,16 +226,21 @@ async def _written(batch: _Batch, reader: Reader, cache: Cache, how: How) -> Ing
 
 async def _file(file: LogFile, cache: Cache, known: Positions, how: How) -> Ingested:
     """What is new in one file, batch after batch; one is written while the next is read."""
-    batches = _batches(file, known, how)
+    batches = _OneByOne(_batches(file, known, how))
     total = Ingested()
     try:
-        batch = await asyncio.to_thread(next, batches, None)
+        batch = await asyncio.to_thread(batches.next)
         while batch:
-            following, _ = await _both(
-                asyncio.to_thread(next, batches, None),
+            following, written = await asyncio.gather(
+                asyncio.to_thread(batches.next),
                 cache.write(batch.lines, batch.ends, how.kept, batch.position),
+                return_exceptions=True,
             )
+            if isinstance(written, BaseException):
+                raise written
             total += Ingested(read=batch.read, written=len(batch.lines), ends=len(batch.ends))
+            if isinstance(following, BaseException):
+                raise following
             batch = following
     except BROKEN as error:
         total += Ingested(trouble=(f"{file.path} can't be read: {error}",))
@@ -237,13 +249,19 @@ async def _file(file: LogFile, cache: Cache, known: Positions, how: How) -> Inge
     return total + Ingested(files=1 if total.read else 0)
 
 
-async def _both(read: Awaitable[_Batch | None], written: Awaitable[None]) -> tuple[_Batch | None, None]:
-    """Both results; the thread is never left behind, for it holds the file."""
-    came = await asyncio.gather(read, written, return_exceptions=True)
-    for one in reversed(came):
-        if isinstance(one, BaseException):
-            raise one
-    return cast("tuple[_Batch | None, None]", tuple(came))
+class _OneByOne:
+    """Batches that are read in threads: whoever closes them waits for the thread that is still reading."""
+
+    def __init__(self, batches: Generator[_Batch]) -> None:
+        self._batches, self._lock = batches, threading.Lock()
+
+    def next(self) -> _Batch | None:
+        with self._lock:
+            return next(self._batches, None)
+
+    def close(self) -> None:
+        with self._lock:
+            self._batches.close()
 
 
 def _batches(file: LogFile, known: Positions, how: How) -> Generator[_Batch]:
@@ -292,16 +310,31 @@ def _reader(file: str, near: float, how: How) -> Reader:
     )
 
 
-async def _each(lines: Iterable[str]) -> AsyncIterator[str]:
-    for number, line in enumerate(lines):
-        if number % BATCH == 0:
-            await asyncio.sleep(0)
-        yield line
+async def _in_batches(lines: Iterable[str] | AsyncIterable[str]) -> AsyncIterator[Sequence[str]]:
+    if isinstance(lines, AsyncIterable):
+        batch: list[str] = []
+        async for line in lines:
+            batch.append(line)
+            if len(batch) >= BATCH:
+                yield batch
+                batch = []
+        yield batch
+        return
+    left = iter(lines)
+    while batch := list(itertools.islice(left, BATCH)):
+        yield batch
 
 
-async def _standard_input() -> AsyncIterator[str]:
-    """Its lines, waited for in a thread: those that are there already come together."""
-    stream = sys.stdin.buffer
-    while lines := await asyncio.to_thread(stream.readlines, STDIN_BYTES):
-        for line in lines:
-            yield decoded(line)
+async def _standard_input() -> AsyncIterator[Sequence[str]]:
+    """Its lines, waited for in a thread: those that are there come together, and without waiting for more."""
+    stream, rest = sys.stdin.buffer, b""
+    while data := await asyncio.to_thread(_read_some, stream):
+        *lines, rest = (rest + data).split(b"\n")
+        yield [decoded(line) for line in lines]
+        rest = rest[:MOST_REST]
+    yield [decoded(rest)]
+
+
+def _read_some(stream: IO[bytes]) -> bytes:
+    read: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
+    return read(STDIN_BYTES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -96,7 +97,7 @@ class Logs:
         if self._settings.paths:
             ways.append(asyncio.to_thread(harvest, self._settings, self._root, asked))
         if self._settings.redis:
-            ways.append(self._cached(asked))
+            ways.append(self._cached_in_time(asked))
         came = await asyncio.gather(*ways, return_exceptions=True)
         errors = [one for one in came if isinstance(one, BaseException)]
         for error in errors:
@@ -108,6 +109,16 @@ class Logs:
         if not any(one.places for one in found) and trouble:
             raise SourceError(f"no log could be read: {trouble[0]}", hint="correct paths, or the rights of the files")
         return found, trouble
+
+    async def _cached_in_time(self, asked: Asked) -> Harvest:
+        """What the cache has, or why it can't be waited for: files may have answered by then."""
+        try:
+            async with asyncio.timeout(SHARE_OF_TIME * self.timeout_s):
+                return await self._cached(asked)
+        except TimeoutError:
+            raise SourceError(
+                "the cache does not answer in time", hint="raise timeout_s, or lower max_lines or the window"
+            ) from None
 
     async def _cached(self, asked: Asked) -> Harvest:
         cache = self._cache
@@ -140,7 +151,7 @@ class Logs:
         most = self._settings.max_lines
         return (
             await cache.lines(job, asked.window.since, asked.window.until, most=most),
-            await cache.lines(job, asked.window.before, asked.window.since, most=most),
+            await cache.lines(job, asked.window.before, math.nextafter(asked.window.since, -math.inf), most=most),
         )
 
     def _evidence(
@@ -194,6 +205,8 @@ def _matters(line: Line, jobs: Mapping[str, str]) -> bool:
 
 def _assigned(lines: Iterable[Line], names: Names) -> list[Line]:
     """Each line with the job of the incident that it names, if it names one, whoever else it is of."""
+    if not any(True for _ in names):
+        return list(lines)
     kept = []
     for line in lines:
         name = names.in_text(line.text, line.text.lower())
