@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LONGEST_URL = 1_800
 LONGEST_LABEL = 200
 MOST_LABELS = 24
-ATTEMPTS = 2
+ATTEMPTS = 3
 WAIT_S = 0.05
 PAUSE_S = 10.0
 SAID_CHARS = 300
@@ -42,7 +42,7 @@ class QueryError(SourceError):
     @property
     def is_passing(self) -> bool:
         """Whether it may be different the next time."""
-        return self.status is None or self.status in (429, 502, 503, 504)
+        return self.status is None or self.status in (429, 500, 502, 503, 504)
 
 
 @dataclass(frozen=True, slots=True)
