@@ -180,6 +180,55 @@ async def test_ends_in_ordinary_lines_are_history(tmp_path: Path) -> None:
     assert history.facts["usual_elapsed_s"] == 360.0
 
 
+@pytest.mark.parametrize(
+    ("said", "level", "codes"),
+    [
+        ("ERROR lost", "error", ()),
+        ("[warning] slow", "warning", ()),
+        ("level=fatal x", "error", ()),
+        ("INFO done, 0 errors", None, ()),
+        ("DEBUG error handler was installed", None, ()),
+        ("INFO job A100 ended with RC=12", "warning", ("RC=12",)),
+        ("AWSBIS307I Starting /opt/error/x.sh", None, ()),
+        ("AWSBHT024E the job was not started", "error", ("AWSBHT024E",)),
+        ("sem espaço em disco", "error", ()),
+        ("arquivo /in/a.csv não encontrado", "error", ()),
+        ("O job A100 falhou com ABEND S0C7", "error", ("S0C7",)),
+        ("java.lang.OutOfMemoryError: Java heap space", "error", ()),
+        ("IEF450I A100 STEP1 - ABEND=S0C7 U0000", "error", ("IEF450I", "S0C7")),
+        ("all well", None, ()),
+    ],
+)
+async def test_what_a_line_says_of_itself_decides_and_else_its_words_and_codes(
+    tmp_path: Path, said: str, level: str | None, codes: tuple[str, ...]
+) -> None:
+    log(tmp_path, line(0.5, said))
+    found = logs(await ask(tmp_path, incident()))
+    assert [(piece.facts["level"], piece.codes) for piece in found] == ([(level, codes)] if level else [])
+
+
+@pytest.mark.parametrize(
+    ("said", "failures", "successes"),
+    [
+        ("job A100 finished with 0 errors", 0, 1),
+        ("job A100 finished with 3 errors", 1, 0),
+        ("job A100 ended, status SUCC", 0, 1),
+        ("MASTER#JS.A100 terminou com código 16", 1, 0),
+        ("IEF450I A100 STEP1 - ABEND=S0C7 U0000", 1, 0),
+        ("$HASP395 A100 ENDED", 0, 1),
+        ("A100 is about to be started", None, None),
+        ("step of job A100 wrote: error", None, None),
+    ],
+)
+async def test_how_a_job_ended_is_told_by_its_line(
+    tmp_path: Path, said: str, failures: int | None, successes: int | None
+) -> None:
+    log(tmp_path, line(0.5, said))
+    found = [piece.facts for piece in await ask(tmp_path, incident("A100")) if piece.kind == "history"]
+    told = [(facts["failures"], facts["successes"]) for facts in found]
+    assert told == ([] if failures is None else [(failures, successes)])
+
+
 async def test_json_lines_and_syslog_are_understood(tmp_path: Path) -> None:
     record = {
         "timestamp": "2024-12-11T05:30:00-03:00",

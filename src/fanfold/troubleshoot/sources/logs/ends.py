@@ -23,7 +23,7 @@ _BAD = re.compile(
     r"|\bjob\b.{0,60}\b(?:failed|falhou|aborted|abortado|was killed|in abend|em abend)\b"
     r"|\b(?:ended|finished|completed|terminated|exited|terminou|finalizou|encerrou|encerrado)\b.{0,40}?"
     r"(?:\b(?:rc|return code|exit (?:code|status)|status|maxcc|código|code)[ =:]{1,3}(?:is )?0*[1-9]\d*\b"
-    r"|\b(?:error|errors|erro|erros|falha|failure|abend)\b)"
+    r"|(?<!\b0 )(?<!\bno )(?<!\bsem )(?<!without )\b(?:error|errors|erro|erros|falha|failure|abend)\b)"
     r"|\bstatus[ =:]{1,3}\"?(?:abend|fail|failed|error)\b",
     re.IGNORECASE,
 )
@@ -31,7 +31,7 @@ _GOOD = re.compile(
     r"\$HASP395 \S+ +ENDED(?! - (?:RC=0*[1-9]|ABEND))|\bIEF404I\b"
     r"|\b(?:ended|finished|completed|terminated|exited|terminou|finalizou|finalizado|conclu[ií]d[oa]|concluiu|encerrou"
     r"|encerrado)\b.{0,40}?(?:\b(?:rc|return code|exit (?:code|status)|status|maxcc|código)[ =:]{1,3}(?:is )?0+\b"
-    r"|\b(?:success|successfully|normally|ok|sucesso|normalmente)\b)"
+    r"|\b(?:success|successfully|normally|ok|sucesso|normalmente)\b|\b(?:0|no|sem|without) err\w+)"
     r"|\b(?:successfully|succesfully) (?:ended|finished|completed)\b|\bcompleted successfully\b"
     r"|\bstatus[ =:]{1,3}\"?(?:succ|success|succeeded|completed)\b",
     re.IGNORECASE,

@@ -36,13 +36,14 @@ _WORD = re.compile(
 LEVEL_CHARS = 200
 _PRIORITY = re.compile(r"^<(\d{1,3})>(?:1 )?")
 _MESSAGE_ID = re.compile(r"\b(?:AW[SK][A-Z0-9]{2,3}\d{3,4}|EQQ[A-Z0-9]{4})([EWI])\b")
+_CLASS = re.compile(r"\b[A-Za-z_$][\w$.]{0,200}(?:Error|Exception)(?=:|$|\s)")
 # Found by plain search, much faster than any pattern; only lines that have one of these are looked into.
 _SIGNS = tuple(
     """
     err fatal severe crit grave panic emerg xception xceç raceback abend fail cannot can't unable denied refused
     unreach s0c s80 s222 s322 s806 sb37 sd37 se37 kill abort terminat timed timeout deadlock orrup nval inv
     missing expir exceed xhaust overflow reject unexpected mismatch not_ no_ out_of full uota core segm falh neg
-    recus esgot nexist não tempo nterr ancel mposs diverg falt usent warn aviso alert rc= exit return retorno
+    recus esgot nexist não tempo nterr ancel mposs diverg falt sem_ usent warn aviso alert rc= exit return retorno
     code= code_ sqlcode sig iec igz ief1 ief2 ief4 ora- awk aws eqq status
     """.split()  # noqa: SIM905 a table of words
 )
@@ -164,7 +165,7 @@ def judged(text: str) -> tuple[Level, tuple[str, ...] | None]:
         return "error", codes
     if codes and all(code.endswith("I") for code in codes):
         return "info", codes
-    return ("error" if is_telling(text) else "info"), codes
+    return ("error" if _says_so(text) else "info"), codes
 
 
 def _is_failure(code: str) -> bool:
@@ -179,6 +180,10 @@ def job_in(text: str) -> str:
         if name.lower() not in _NO_JOB and (match["said"] is None or not name.islower() or any(map(str.isdigit, name))):
             return name.rstrip("-")
     return ""
+
+
+def _says_so(text: str) -> bool:
+    return _CLASS.search(text) is not None or is_telling(text)
 
 
 def host_in(rest: str) -> str:
