@@ -20,7 +20,7 @@ from fanfold.troubleshoot.sources.knowledge.terms import GLOSSARY, VERSION, tran
 from fanfold.troubleshoot.sources.knowledge.vectors import MODEL, VectorsUnavailable, load_vectors
 
 STARTER_SET = Path(__file__).with_name("starter")
-VECTOR_CHARS = 700
+VECTOR_CHARS = 1_500
 
 
 def default_index_path() -> Path:
@@ -182,18 +182,16 @@ class Index:
         how = f"{VERSION} {_glossary_hash()} {'' if self.without_vectors else MODEL}"
         return hashlib.sha256(how.encode() + b"\0" + content).hexdigest()
 
-    def _vectors(self, entries: Sequence[Entry]) -> list[list[bytes]]:
-        """For each entry the vectors of what it says and of each way to ask for it."""
+    def _vectors(self, entries: Sequence[Entry]) -> list[bytes | None]:
         if self.without_vectors:
-            return [[] for _ in entries]
-        texts = [[_told(entry), *map(translated, entry.asked)] for entry in entries]
-        rows = iter(load_vectors().of([text for those in texts for text in those]))
-        return [[next(rows).astype("<f2").tobytes() for _ in those] for those in texts]
+            return [None] * len(entries)
+        rows = load_vectors().of([_told(entry) for entry in entries])
+        return [row.astype("<f2").tobytes() for row in rows]
 
 
 def _told(entry: Entry) -> str:
     """What an entry's vector is made of: its title twice, for that says most."""
-    parts = (entry.title, entry.title, entry.keywords, *entry.trail, entry.text)
+    parts = (entry.title, entry.title, entry.keywords, *entry.asked, *entry.trail, entry.text)
     return translated(" ".join(parts)[:VECTOR_CHARS])
 
 

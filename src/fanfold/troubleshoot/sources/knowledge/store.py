@@ -27,7 +27,7 @@ CREATE TABLE entries (
     id INTEGER PRIMARY KEY, document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
     name TEXT NOT NULL, title TEXT NOT NULL, trail TEXT NOT NULL, text TEXT NOT NULL, place TEXT NOT NULL,
     codes TEXT NOT NULL, about TEXT NOT NULL, keywords TEXT NOT NULL, asked TEXT NOT NULL, cause TEXT NOT NULL,
-    steps TEXT NOT NULL
+    steps TEXT NOT NULL, vector BLOB
 );
 CREATE INDEX entries_document ON entries (document);
 CREATE TABLE codes (
@@ -37,8 +37,6 @@ CREATE TABLE codes (
 CREATE INDEX codes_code ON codes (code);
 CREATE INDEX codes_number ON codes (number);
 CREATE INDEX codes_entry ON codes (entry);
-CREATE TABLE vectors (entry INTEGER NOT NULL REFERENCES entries ON DELETE CASCADE, vector BLOB NOT NULL);
-CREATE INDEX vectors_entry ON vectors (entry);
 CREATE VIRTUAL TABLE words USING fts5 (title, trail, keywords, asked, text, tokenize = 'unicode61 remove_diacritics 2');
 CREATE TABLE generation (number INTEGER NOT NULL);
 INSERT INTO generation VALUES (0);
@@ -92,15 +90,13 @@ class Store:
         """All documents with the hashes of their contents."""
         return dict(self._rows("SELECT path, hash FROM documents"))
 
-    def replace(
-        self, path: str, content_hash: str, entries: Sequence[Entry], vectors: Sequence[Sequence[bytes]]
-    ) -> None:
+    def replace(self, path: str, content_hash: str, entries: Sequence[Entry], vectors: Sequence[bytes | None]) -> None:
         """Put a document's entries in the place of those that it had."""
         with self._writing() as database:
             _delete(database, path)
             document = database.execute("INSERT INTO documents (path, hash) VALUES (?, ?)", (path, content_hash))
-            for entry, told in zip(entries, vectors, strict=True):
-                _insert(database, document.lastrowid or 0, entry, told)
+            for entry, vector in zip(entries, vectors, strict=True):
+                _insert(database, document.lastrowid or 0, entry, vector)
 
     def remove(self, paths: Iterable[str]) -> None:
         """Take documents out."""
@@ -150,8 +146,8 @@ class Store:
         ]
 
     def vectors(self) -> list[tuple[int, bytes]]:
-        """All vectors, each with its entry; an entry may have several."""
-        return self._rows("SELECT entry, vector FROM vectors ORDER BY rowid")
+        """All entries that have one with their vectors."""
+        return self._rows("SELECT id, vector FROM entries WHERE vector IS NOT NULL ORDER BY id")
 
     def starter_entries(self) -> frozenset[int]:
         """The entries of the starter set."""
@@ -257,7 +253,7 @@ def number_of(code: str) -> str:
     return str(int(found[0])) if found else ""
 
 
-def _insert(database: sqlite3.Connection, document: int, entry: Entry, vectors: Sequence[bytes]) -> None:
+def _insert(database: sqlite3.Connection, document: int, entry: Entry, vector: bytes | None) -> None:
     plain = {
         "document": document,
         "name": entry.name,
@@ -266,6 +262,7 @@ def _insert(database: sqlite3.Connection, document: int, entry: Entry, vectors: 
         "place": entry.place,
         "keywords": entry.keywords,
         "cause": entry.cause,
+        "vector": vector,
     }
     lists = {
         name: json.dumps(getattr(entry, name), ensure_ascii=False)
@@ -283,7 +280,6 @@ def _insert(database: sqlite3.Connection, document: int, entry: Entry, vectors: 
     for code in (*entry.codes, *entry.about):
         explains = int(code in entry.codes)
         _put(database, "codes", {"code": code, "number": number_of(code), "entry": row, "explains": explains})
-    database.executemany("INSERT INTO vectors (entry, vector) VALUES (?, ?)", [(row, vector) for vector in vectors])
 
 
 def _put(database: sqlite3.Connection, table: str, values: Mapping[str, object]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -15,7 +15,6 @@ VERSION = 1
 """Goes up when the same text gives other terms: what is indexed is then read anew."""
 
 MOST_TERMS = 96
-MOST_WORDS = 4
 GLOSSARY = Path(__file__).with_name("glossary.toml")
 
 Phrases: TypeAlias = dict[tuple[str, ...], tuple[str, ...]]
@@ -39,24 +38,18 @@ _SUFFIXES = tuple(
 _VERB = re.compile(
     r"(?P<root>\w{3,}?)(?:ando|endo|indo|aram|eram|iram|arem|erem|irem|avam?|ou|iu|eu|ei|ad[oa]s?|id[oa]s?|ar|er|ir|am|em)"
 )
-_PLURALS = (
-    ("oes", "ao"),
-    ("aes", "ao"),
-    ("res", "r"),
-    ("zes", "z"),
-    ("ais", "al"),
-    ("eis", "el"),
-    ("ns", "m"),
-    ("s", ""),
-)
+_PLURALS = {"oes": "ao", "aes": "ao", "res": "r", "zes": "z", "ais": "al", "eis": "el", "ns": "m", "s": ""}
 
 
 @dataclass(frozen=True, slots=True)
 class _Glossary:
-    """Portuguese phrases in English, other words for English ones, and words that say nothing."""
+    """Portuguese phrases in English, other words for English ones, how long phrases get by
+    their first word, and words that say nothing.
+    """
 
     phrases: Phrases
     synonyms: Phrases
+    longest: Mapping[str, int]
     empty: frozenset[str]
 
 
@@ -104,44 +97,43 @@ def translated(text: str) -> str:
     """A text with what the glossary knows put into English, without words that say nothing; for vectors of English."""
     said = words(text)
     glossary = _glossary()
+    phrases = {at: (length, key) for at, length, key in _phrases_in(said) if key in glossary.phrases}
     out: list[str] = []
     at = 0
     while at < len(said):
-        length, meant = _longest_at(said, at, glossary.phrases)
-        out += meant or ((said[at],) if said[at] not in glossary.empty else ())
+        length, key = phrases.get(at, (1, ()))
+        out += glossary.phrases.get(key) or ((said[at],) if said[at] not in glossary.empty else ())
         at += length
     return " ".join(out)
-
-
-def _longest_at(said: Sequence[str], at: int, table: Phrases) -> tuple[int, tuple[str, ...]]:
-    for length in range(min(MOST_WORDS, len(said) - at), 0, -1):
-        if meant := table.get(_key(said[at : at + length])):
-            return length, meant
-    return 1, ()
 
 
 def _meant(said: Sequence[str]) -> list[str]:
     """The words of what phrases in a text are in English, and of what else they are called."""
     glossary = _glossary()
     found: dict[str, None] = {}
-    for at in range(len(said)):
-        for length in range(1, min(MOST_WORDS, len(said) - at) + 1):
-            key = _key(said[at : at + length])
-            for meant in (*glossary.phrases.get(key, ()), *glossary.synonyms.get(key, ())):
-                found |= dict.fromkeys(words(meant))
+    for _, _, key in _phrases_in(said):
+        for meant in (*glossary.phrases.get(key, ()), *glossary.synonyms.get(key, ())):
+            found |= dict.fromkeys(words(meant))
     return list(found)
 
 
-def _key(phrase: Iterable[str]) -> tuple[str, ...]:
-    return tuple(map(_form, phrase))
+def _phrases_in(said: Sequence[str]) -> Iterator[tuple[int, int, tuple[str, ...]]]:
+    """Where the glossary's phrases stand, how many words each has, and its forms; from one place the shortest first."""
+    glossary = _glossary()
+    forms = tuple(map(_form, said))
+    for at, first in enumerate(forms):
+        for length in range(1, min(glossary.longest.get(first, 0), len(said) - at) + 1):
+            key = forms[at : at + length]
+            if key in glossary.phrases or key in glossary.synonyms:
+                yield at, length, key
 
 
 @lru_cache(maxsize=65_536)
 def _form(word: str) -> str:
-    """What the forms of a Portuguese word have in common, and hardly any English word: "file" has the stem of "fila"."""
+    """What the forms of a Portuguese word have in common, and hardly an English one: "file" has the stem of "fila"."""
     if verb := _VERB.fullmatch(word):
         return f"{verb['root']}~"
-    for ending, singular in _PLURALS:
+    for ending, singular in _PLURALS.items():
         if word.endswith(ending) and len(word) > len(ending) + 2:
             word = word.removesuffix(ending) + singular
             break
@@ -152,12 +144,16 @@ def _form(word: str) -> str:
 def _glossary() -> _Glossary:
     told = tomllib.loads(GLOSSARY.read_text(encoding="utf-8"))
     empty = frozenset(words(" ".join(told["empty"].values())))
-    return _Glossary(_phrases(told["phrases"]), _phrases(told["synonyms"]), empty)
+    phrases, synonyms = _phrases(told["phrases"]), _phrases(told["synonyms"])
+    longest: dict[str, int] = {}
+    for key in (*phrases, *synonyms):
+        longest[key[0]] = max(len(key), longest.get(key[0], 0))
+    return _Glossary(phrases, synonyms, longest, empty)
 
 
 def _phrases(told: Mapping[str, str]) -> Phrases:
     table: Phrases = {}
     for phrase, meant in told.items():
-        key = _key(words(phrase))
+        key = tuple(map(_form, words(phrase)))
         table[key] = tuple(dict.fromkeys((*table.get(key, ()), *(part.strip() for part in meant.split(",")))))
     return table
