@@ -65,6 +65,8 @@ Subclasses stand beside what raises them:
     ├── llm.ModelError                  a model gave no answer that can be used
     │   └── llm.ModelUnusable           none can be asked with these settings
     ├── troubleshoot.SourceError        a source can't answer
+    │   ├── troubleshoot.sources.workload.WorkloadError
+    │   └── troubleshoot.sources.metrics.QueryError
     └── fix.FixError                    the request can't be carried out as asked
 """
 
