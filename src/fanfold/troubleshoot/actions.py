@@ -9,7 +9,7 @@ import os
 import shlex
 import socket
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,8 @@ from fanfold.errors import FanfoldError
 from fanfold.redact import redact
 from fanfold.troubleshoot.answer import Answer
 from fanfold.troubleshoot.evidence import Evidence
+from fanfold.troubleshoot.incident import Incident
+from fanfold.troubleshoot.route import route
 from fanfold.troubleshoot.sources.protocol import Source, SourceError
 
 if TYPE_CHECKING:
@@ -28,6 +30,16 @@ if TYPE_CHECKING:
 
 SCHEDULER: Final = "tws_status"
 RERUN_AFTER: Final = frozenset({"ABEND", "FAIL", "ERROR"})
+VERBS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("rerun", "restart", "reexecutar", "reexecute", "reiniciar", "rode"), "rerun"),
+    **dict.fromkeys(("reprocesse", "reprocessar"), "rerun"),
+    **dict.fromkeys(("hold", "segurar"), "hold"),
+    **dict.fromkeys(("release", "liberar", "libere"), "release"),
+    **dict.fromkeys(("confirm", "confirmar"), "confirm-succ"),
+    **dict.fromkeys(("cancel", "cancelar", "cancele"), "cancel"),
+    **dict.fromkeys(("kill", "matar"), "kill"),
+}
+"""What the words of a message ask for."""
 
 
 class AuditError(FanfoldError):
@@ -160,25 +172,33 @@ async def perform(
 
 
 def proposed(answer: Answer) -> tuple[str, ...]:
-    """Commands for the jobs that an answer's cause is about; nothing runs them but the operator."""
-    if answer.status != "cause":
+    """Commands for the jobs that an answer is about; nothing runs them but the operator."""
+    wanted = _wanted(answer.incident.message)
+    jobs = [piece for piece in answer.evidence if piece.kind == "job" and _is_asked_about(piece, answer.incident)]
+    commands = [_command(action, piece, answer.incident) for piece in jobs for action in wanted]
+    if answer.status == "cause":
+        failed = (piece for piece in jobs if piece.facts.get("status") in RERUN_AFTER)
+        commands += [_command("rerun", piece, answer.incident) for piece in failed]
+    return tuple(dict.fromkeys(commands))
+
+
+def _wanted(message: str) -> tuple[str, ...]:
+    """What a message asks to be done."""
+    read = route(message)
+    if read.intent != "action":
         return ()
-    return tuple(dict.fromkeys(_commands(answer)))
+    return tuple(dict.fromkeys(VERBS[word] for word in read.why if word in VERBS))
 
 
-def _commands(answer: Answer) -> Iterator[str]:
-    for piece in answer.evidence:
-        status = str(piece.facts.get("status") or "")
-        is_asked_about = not answer.incident.jobs or piece.subject.upper() in map(str.upper, answer.incident.jobs)
-        if piece.kind == "job" and status in RERUN_AFTER and is_asked_about:
-            yield _command("rerun", piece, answer)
+def _is_asked_about(piece: Evidence, incident: Incident) -> bool:
+    return not incident.jobs or piece.subject.upper() in (job.rpartition(".")[2].upper() for job in incident.jobs)
 
 
-def _command(action: str, piece: Evidence, answer: Answer) -> str:
+def _command(action: str, piece: Evidence, incident: Incident) -> str:
     job = str(piece.facts.get("job") or piece.subject)
     stream = piece.facts.get("jobstream")
     name = f"{stream}.{job}" if stream and "." not in job else job
-    instance = f" --instance {shlex.quote(answer.incident.instance)}" if answer.incident.instance else ""
+    instance = f" --instance {shlex.quote(incident.instance)}" if incident.instance else ""
     return f"fanfold incident act {action} {shlex.quote(name)}{instance} --justification 'why'"
 
 

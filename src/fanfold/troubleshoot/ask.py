@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from dataclasses import replace
 
 from fanfold.engine.wrapper import text_of
@@ -16,6 +17,7 @@ from fanfold.troubleshoot.sources.protocol import Source
 MOST_PIECES = 50
 MOST_CHARS = 4_000
 LOG = logging.getLogger(__name__)
+_TERMINAL = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 TITLES = {"tws_status": "TWS status", "rag_search": "RAG search", "log_cache": "log cache", "metrics": "metrics"}
 
 
@@ -65,7 +67,8 @@ def _clean_fact(value: Fact) -> Fact:
 
 def clean_text(text: str) -> str:
     """Untrusted text as it may be kept and shown."""
-    kept = "".join(letter for letter in text if letter.isprintable() or letter in "\n\t")
+    # Colours go as a whole: what is left of one would stand at the end of a secret, which then looks like none.
+    kept = "".join(letter for letter in _TERMINAL.sub("", text) if letter.isprintable() or letter in "\n\t")
     return redact(kept if len(kept) <= MOST_CHARS else f"{kept[:MOST_CHARS]} …")
 
 

@@ -210,3 +210,7 @@ def _complaint(path: Path, error: ValidationError) -> BundleError:
     where = ".".join(map(str, first["loc"]))
     said = f"{where}: {first['msg']}" if where else first["msg"]
     return BundleError(f"{path} holds no evidence: {said}", hint="docs/evidence.schema.json is the format")
+
+
+if __name__ == "__main__":
+    Path("docs/evidence.schema.json").write_text(json.dumps(schema(), indent=2) + "\n", encoding="utf-8")

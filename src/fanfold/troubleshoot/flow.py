@@ -12,7 +12,7 @@ from typing import Any, Final
 from fanfold.engine import BranchNotStarted, DeadlineExceeded, Failed
 from fanfold.engine.wrapper import text_of
 from fanfold.runtimes import Flow
-from fanfold.troubleshoot.answer import Answer
+from fanfold.troubleshoot.answer import Answer, Claim
 from fanfold.troubleshoot.ask import MOST_CHARS, ask, title
 from fanfold.troubleshoot.desk import Desk, Writer, desk_here
 from fanfold.troubleshoot.evidence import Answered
@@ -29,6 +29,10 @@ LOG = logging.getLogger(__name__)
 CAN_DO: Final[Mapping[Language, str]] = {
     "en": "I can find out why a job failed: say which one, and what you saw. For anything else I am of no use.",
     "pt": "Posso descobrir por que um job falhou: diga qual é e o que você viu. Para outras coisas não sirvo.",
+}
+LOOKED_UP: Final[Mapping[Language, str]] = {
+    "en": "This fits best: {title} [{id}].",
+    "pt": "Isto é o que mais se aproxima: {title} [{id}].",
 }
 
 
@@ -209,7 +213,20 @@ def concluded(state: ParallelState, config: ParallelConfig) -> Answer:
     incident = incident_of(read, config)
     if _is_other(state):
         return Answer(incident=incident, status="unknown", summary=CAN_DO[incident.language])
-    return conclude(incident, numbered(state.get("parallel_results", [])), min_sources=config.min_sources_required)
+    answer = conclude(incident, numbered(state.get("parallel_results", [])), min_sources=config.min_sources_required)
+    return _looked_up(answer) if read["intent"] == "how_to" and answer.status == "unknown" else answer
+
+
+def _looked_up(answer: Answer) -> Answer:
+    """The answer to a question that isn't about a failure: what the runbooks say."""
+    entries = [piece for piece in answer.evidence if piece.kind == "runbook"]
+    if not entries:
+        return answer
+    first, language = entries[0], answer.incident.language
+    steps = first.facts.get("steps")
+    told = tuple(Claim(text=step, evidence=(first.id,)) for step in (steps if isinstance(steps, list) else ()))
+    summary = LOOKED_UP[language].format(title=first.facts.get("title") or first.subject, id=first.id)
+    return replace(answer, summary=summary, next_steps=told, missing=())
 
 
 def _is_other(state: ParallelState) -> bool:

@@ -1,0 +1,111 @@
+"""The configuration: one table in the project's files, checked as that of `fix` is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fanfold.config import ConfigError
+from fanfold.errors import FanfoldError
+from fanfold.troubleshoot.settings import ParallelConfig, load_config, sources_of
+
+WORKLOAD = 'url = "https://master.example.com:31116"\nuser = "op"\npassword = { env = "TWS_PASSWORD" }\n'
+
+
+def own(root: Path, text: str) -> Path:
+    (root / "fanfold.toml").write_text(text)
+    return root
+
+
+def test_defaults_hold_without_any_file(tmp_path: Path) -> None:
+    assert load_config(tmp_path) == ParallelConfig()
+
+
+def test_either_file_and_either_spelling_count(tmp_path: Path) -> None:
+    own(tmp_path, "[troubleshoot]\nrag-result-limit = 9\n")
+    assert load_config(tmp_path).rag_result_limit == 9
+    (tmp_path / "fanfold.toml").unlink()
+    (tmp_path / "pyproject.toml").write_text("[tool.fanfold.troubleshoot]\nrag_result_limit = 8\n")
+    assert load_config(tmp_path).rag_result_limit == 8
+
+
+def test_call_beats_file_where_it_says_something(tmp_path: Path) -> None:
+    own(tmp_path, "[troubleshoot]\ntotal_timeout_seconds = 30\nnode_timeout_seconds = 20\n")
+    config = load_config(tmp_path, total_timeout_seconds=3.0, node_timeout_seconds=None)
+    assert (config.total_timeout_seconds, config.node_timeout_seconds) == (3.0, 20.0)
+
+
+def test_every_documented_field_is_there() -> None:
+    documented = {
+        "node_timeout_seconds": 5.0,
+        "total_timeout_seconds": 10.0,
+        "enable_tws_status": True,
+        "enable_rag_search": True,
+        "enable_log_cache": True,
+        "enable_metrics": True,
+        "rag_result_limit": 5,
+        "min_sources_required": 1,
+    }
+    assert ParallelConfig(**documented).model_dump(include=set(documented)) == documented
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("min_source_required = 2", "Unknown key 'min_source_required'", "did you mean min_sources_required?"),
+        ("rag_result_limit = 0", "rag_result_limit: input should be greater than", "correct it in fanfold.toml"),
+        ("total_timeout_seconds = nan", "total_timeout_seconds: ", "correct it in fanfold.toml"),
+        ('[troubleshoot.llm]\nmodel = "m"\napi_keys = "x"', "Unknown key 'api_keys'", None),
+        ('[troubleshoot.llm]\nmodel = "m"\napi_key = "sk-secret"', "llm.api_key: a secret is not written", "correct"),
+    ],
+)
+def test_wrong_setting_is_named(text: str, message: str, hint: str | None, tmp_path: Path) -> None:
+    own(tmp_path, f"[troubleshoot]\n{text}\n")
+    with pytest.raises(ConfigError) as caught:
+        load_config(tmp_path)
+    assert message in caught.value.message
+    assert "sk-secret" not in caught.value.message
+    assert (hint or "") in (caught.value.hint or "")
+
+
+def test_paths_start_from_the_file(tmp_path: Path) -> None:
+    own(tmp_path, '[troubleshoot]\naudit_file = "audit/actions.jsonl"\nprompts = "prompts"\n')
+    config = load_config(tmp_path)
+    assert config.audit_file == tmp_path / "audit" / "actions.jsonl"
+    assert config.prompts == tmp_path / "prompts"
+
+
+def test_sources_are_made_of_their_tables_in_the_documented_order(tmp_path: Path) -> None:
+    own(
+        tmp_path,
+        '[troubleshoot.sources.log_cache]\npaths = ["logs"]\n'
+        f"[troubleshoot.sources.tws_status]\n{WORKLOAD}"
+        '[troubleshoot.sources.rag_search]\npaths = ["runbooks"]\n',
+    )
+    assert list(sources_of(load_config(tmp_path), tmp_path)) == ["tws_status", "rag_search", "log_cache"]
+
+
+def test_starter_set_of_knowledge_needs_no_table(tmp_path: Path) -> None:
+    assert list(sources_of(load_config(tmp_path), tmp_path)) == ["rag_search"]
+
+
+def test_source_that_is_switched_off_is_not_made(tmp_path: Path) -> None:
+    own(
+        tmp_path,
+        "[troubleshoot]\nenable_tws_status = false\nenable_rag_search = false\n"
+        "[troubleshoot.sources.tws_status]\nnonsense = 1\n",
+    )
+    assert sources_of(load_config(tmp_path), tmp_path) == {}
+
+
+def test_source_that_nobody_has_is_refused(tmp_path: Path) -> None:
+    own(tmp_path, "[troubleshoot.sources.tea_leaves]\n")
+    with pytest.raises(FanfoldError, match="no source 'tea_leaves'"):
+        sources_of(load_config(tmp_path), tmp_path)
+
+
+def test_same_kind_twice_has_two_names(tmp_path: Path) -> None:
+    own(tmp_path, f'[troubleshoot.sources.tws_test]\ntype = "tws_status"\n{WORKLOAD}')
+    sources = sources_of(load_config(tmp_path, enable_rag_search=False), tmp_path)
+    assert [source.name for source in sources.values()] == ["tws_test"]
