@@ -87,6 +87,17 @@ async def test_what_was_there_once_a_day_and_comes_100_times_is_not_usual(tmp_pa
     assert piece.facts["usual"] is False
 
 
+async def test_of_a_flood_the_newest_lines_count(tmp_path: Path) -> None:
+    flood = [line(2 - n / 1_000, f"ERROR job A100: record {n} lost") for n in range(2_000)]
+    log(tmp_path, line(30, "ERROR job A100: first"), *flood)
+    found = await ask(tmp_path, incident("A100"), max_lines=100)
+    [piece] = logs(found)
+    assert piece.facts["count"] == 100
+    assert "only the newest 200 of 2001 lines were compared" in found[-1].text
+    assert piece.facts["last"] == "2024-12-11T08:59:56+00:00"
+    assert "in the 0.1 hours before" in piece.text
+
+
 @pytest.mark.parametrize("other", ["BATCH0011", "XBATCH001", "BATCH001_OLD", "BATCH001-X", "PRE-BATCH001"])
 async def test_a_job_is_a_whole_word(tmp_path: Path, other: str) -> None:
     log(tmp_path, line(0.5, f"ERROR job {other} failed"), line(0.4, "ERROR WS1#JS.BATCH001: falhou"))

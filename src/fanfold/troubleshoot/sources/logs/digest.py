@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -60,6 +61,23 @@ class Group:
             self.last = line
         if len(self.examples) < MOST_EXAMPLES and line.text not in self.examples:
             self.examples.append(line.text)
+
+
+def newest(lines: Iterable[Line], window: Window, *, most: int) -> tuple[list[Line], float | None]:
+    """The newest lines of the window, and as many from before it: a flood must not cost more than there is time for.
+
+    Returns:
+        The lines, and when the oldest one from before was written, if older ones were dropped.
+    """
+    inside: list[Line] = []
+    before: list[Line] = []
+    for line in lines:
+        (inside if _at(line) >= window.since else before).append(line)
+    inside = inside if len(inside) <= most else heapq.nlargest(most, inside, key=_at)
+    if len(before) <= most:
+        return [*before, *inside], None
+    before = heapq.nlargest(most, before, key=_at)
+    return [*before, *inside], _at(before[-1])
 
 
 def digest(lines: Iterable[Line], window: Window, *, known_from: float | None) -> list[Group]:

@@ -123,7 +123,8 @@ class LogSettings(BaseModel):
         baseline_s: seconds before the window that say what is usual.
         max_bytes: of all files together; of each, the end up to the incident.
         max_files: the newest ones.
-        max_lines: of the cache, for each job and for all; the newest ones of the window, and as many from before it.
+        max_lines: that are compared: the newest ones of the window, and as many from before it; of the cache, so many
+            for each job and for all.
         max_evidence: pieces of evidence about one incident.
         max_others: of them, errors in the window that name no job.
     """

@@ -13,7 +13,7 @@ from pathlib import Path
 from fanfold.troubleshoot.evidence import Evidence
 from fanfold.troubleshoot.incident import Incident
 from fanfold.troubleshoot.sources.logs.cache import Cache, Members, connected
-from fanfold.troubleshoot.sources.logs.digest import Group, Window, digest
+from fanfold.troubleshoot.sources.logs.digest import Group, Window, digest, newest
 from fanfold.troubleshoot.sources.logs.ends import End, once_each
 from fanfold.troubleshoot.sources.logs.found import Finder, weight
 from fanfold.troubleshoot.sources.logs.harvest import Asked, Harvest, harvest
@@ -163,7 +163,16 @@ class Logs:
         if incident.at is None:
             window = _newest(window, lines, set(map(str.upper, names)), incident.window_s)
         jobs = {name.upper(): name for name in names}
-        groups = digest((line for line in lines if _matters(line, jobs)), window, known_from=known_from)
+        telling = [line for line in lines if _matters(line, jobs)]
+        kept, dropped = newest(telling, window, most=self._settings.max_lines)
+        if len(kept) < len(telling):
+            trouble = [
+                *trouble,
+                f"only the newest {len(kept)} of {len(telling)} lines were compared: counts may be low",
+            ]
+        if dropped is not None:
+            known_from = max(known_from or dropped, dropped)
+        groups = digest(kept, window, known_from=known_from)
         logs = self._logs(groups, jobs, window, known_from, finder)
         ends = [end for one in found for end in one.ends]
         history = [finder.history(name, own) for name in names if (own := _of(ends, name))]
