@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import timedelta
 
 from fanfold.troubleshoot.answer import Answer, Claim, Hypothesis, Status
 from fanfold.troubleshoot.ask import title
 from fanfold.troubleshoot.evidence import Answered
 from fanfold.troubleshoot.incident import Incident
 from fanfold.troubleshoot.rules import jobs, services, waiting
-from fanfold.troubleshoot.rules.facts import number, time, word, words
-from fanfold.troubleshoot.rules.scene import Case, Scene, short
+from fanfold.troubleshoot.rules.facts import number, word, words
+from fanfold.troubleshoot.rules.scene import Case, Scene, overrun, short, state_of
 from fanfold.troubleshoot.rules.weigh import LEAST, Candidate, merged
 from fanfold.troubleshoot.rules.wording import cause_list, cause_text, causes, say
 
 MOST_HYPOTHESES = 6
 MOST_CLAIMS = 12
-SOON = timedelta(minutes=5)
 
 
 def conclude(incident: Incident, sources: Sequence[Answered], *, min_sources: int = 1) -> Answer:
@@ -76,12 +74,13 @@ def _with_causes(scene: Scene, cases: Sequence[Case], found: list[Candidate]) ->
         )
         for one in firsts
     )
+    well = [case for case in cases if jobs.is_well(scene, case)]
     return _answer(
         scene,
         "cause",
-        summary,
+        " ".join((summary, *_well(scene, well))),
         hypotheses=hypotheses,
-        blast=tuple(_blast(scene, cases)),
+        blast=tuple(_blast(scene, cases, [one.object.partition(" (")[0] for one in firsts])),
         steps=tuple(_steps(scene, firsts)),
         prevention=tuple(_claims(scene, firsts, "prevention")),
         missing=tuple(_failed(scene)),
@@ -133,7 +132,7 @@ def _claims(scene: Scene, firsts: Iterable[Candidate], what: str) -> Iterator[Cl
             yield Claim(text=text, evidence=one.evidence)
 
 
-def _blast(scene: Scene, cases: Sequence[Case]) -> Iterator[Claim]:
+def _blast(scene: Scene, cases: Sequence[Case], roots: Sequence[str] = ()) -> Iterator[Claim]:
     """What is held up: whatever comes after the jobs that are in trouble."""
     language = scene.incident.language
     for case in cases:
@@ -144,12 +143,8 @@ def _blast(scene: Scene, cases: Sequence[Case]) -> Iterator[Claim]:
             name = "runs_after" if status in ("SUCC", "EXEC", "CANCL") else "holds"
             other = word(piece.facts, "what") or word(piece.facts, "other") or piece.subject
             yield Claim(text=say(language, name, other=other, job=case.name, status=status), evidence=(piece.id,))
-    if not any(case.state != "absent" for case in cases):
-        for piece in scene.of_kind("topology"):
-            called = word(piece.facts, "depends_on")
-            if called:
-                other = word(piece.facts, "object") or piece.subject
-                yield Claim(text=say(language, "calls", other=other, job=called), evidence=(piece.id,))
+    for caller, called, piece in services.held_up(scene, roots):
+        yield Claim(text=say(language, "calls", other=caller, job=called), evidence=(piece.id,))
 
 
 def _all_well(scene: Scene, cases: Sequence[Case]) -> bool:
@@ -175,24 +170,27 @@ def _waits_in_time(scene: Scene, case: Case) -> bool:
 
 
 def _why_well(scene: Scene, cases: Sequence[Case]) -> str:
+    return " ".join(_well(scene, cases)) or say(scene.incident.language, "healthy")
+
+
+def _well(scene: Scene, cases: Sequence[Case]) -> Iterator[str]:
     language = scene.incident.language
-    sentences = []
     for case in cases:
         why = {"done": "ended", "running": "running"}.get(case.state, "waiting")
-        failed = [
-            piece.id
-            for piece in scene.about(case.name, "run")
-            if time(piece.facts, "ended") and word(piece.facts, "status").upper() in ("ABEND", "FAIL", "ERROR")
-        ]
+        failed = [piece.id for piece in scene.about(case.name, "run") if state_of(piece) == "failed"]
         said = say(language, "failed_before" if failed and case.state == "done" else why)
-        sentences.append(say(language, "well", job=case.name, why=said, ids=", ".join((*case.ids, *failed[:1]))))
-    return " ".join(sentences) or say(language, "healthy")
+        yield say(language, "well", job=case.name, why=said, ids=", ".join((*case.ids, *failed[:1])))
 
 
 def _why_unknown(scene: Scene, cases: Sequence[Case]) -> str:
     language = scene.incident.language
     absent = [say(language, "absent", job=case.name) for case in cases if case.state == "absent"]
-    return " ".join((*absent, say(language, "unknown")))
+    long = [
+        say(language, "overrun", job=case.name, times=f"{times:.1f}", ids=", ".join(case.ids))
+        for case in cases
+        if case.state == "running" and case.piece and (times := overrun(case.piece, scene.now)) is not None
+    ]
+    return " ".join((*absent, *long, say(language, "unknown")))
 
 
 def _failed(scene: Scene) -> Iterator[str]:

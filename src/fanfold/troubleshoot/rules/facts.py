@@ -21,7 +21,7 @@ def words(facts: Facts, name: str) -> tuple[str, ...]:
     """A list of texts, or one text as such a list."""
     value = facts.get(name)
     if isinstance(value, list):
-        return tuple(one for one in value if isinstance(one, str) and one)
+        return tuple(str(one) for one in value if one)
     return (value,) if isinstance(value, str) and value else ()
 
 

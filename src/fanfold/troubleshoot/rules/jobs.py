@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from fanfold.troubleshoot.evidence import Evidence
 from fanfold.troubleshoot.rules import surroundings, waiting
 from fanfold.troubleshoot.rules.facts import first_time, last_time, word
-from fanfold.troubleshoot.rules.reading import Speaker, Text, channel_of, names_in, read, text_of
+from fanfold.troubleshoot.rules.reading import SPECIFIC, Speaker, Text, channel_of, names_in, read, text_of
 from fanfold.troubleshoot.rules.scene import Case, Scene, overrun, short
 from fanfold.troubleshoot.rules.sign import Sign
 from fanfold.troubleshoot.rules.weigh import Candidate, candidates
@@ -53,6 +53,9 @@ def _signs(scene: Scene, case: Case, depth: int) -> Iterator[Sign]:
     speaker = Speaker(job=case.name, workstation=case.workstation)
     codes = tuple(code for piece in (case.piece, *own) if piece for code in piece.codes if code.startswith("RC="))
     found = read([*texts, *_machine_texts(scene, case, near)], speaker, codes)
+    if case.state in ("failed", "running", "done"):
+        # A job that ran was scheduled, whatever its log says of calendars.
+        found = [sign for sign in found if sign.cause != "scheduling"]
     if case.state in ("waiting", "absent"):
         found += waiting.signs(scene, case)
     if case.state == "waiting" and depth == 0:
@@ -61,7 +64,8 @@ def _signs(scene: Scene, case: Case, depth: int) -> Iterator[Sign]:
         found.append(_cancelled(case))
     if case.state == "failed":
         found += _after_a_failure(scene, case)
-    found += surroundings.workstation(scene, case)
+    is_explained = any(sign.weight >= SPECIFIC for sign in found)
+    found += surroundings.workstation(scene, case, is_explained=is_explained)
     found += surroundings.metrics(scene, case.began, case.until, near)
     found += surroundings.runbooks(scene, _codes(case, own))
     found += _not_planned(scene, case)
@@ -149,6 +153,7 @@ def _changes(scene: Scene, case: Case, near: str, found: list[Sign], errors: str
     since = surroundings.first_failure(scene, case)
     likely = frozenset(sign.cause for sign in found if sign.weight >= 0.3 and not sign.supports)
     if case.state != "done":
+        yield from surroundings.own_change(case, since)
         # A job's own name stands in its log whatever happens.
         errors = re.sub(rf"(?<![\w-]){re.escape(case.name.casefold())}(?![\w-])", "", errors)
         yield from surroundings.changes(scene, since, near, likely, errors=errors)

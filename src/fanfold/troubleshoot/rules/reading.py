@@ -116,7 +116,7 @@ def read(texts: Sequence[Text], speaker: Speaker, codes: Sequence[str] = ()) -> 
     signs: list[Sign] = []
     around = (*(text.text for text in texts if text.own), *speaker.context)
     for index, text in enumerate(texts):
-        found = matches(text.text, (*text.codes, *codes), partial(_loudness, text))
+        found = matches(text.text, (*text.codes, *codes), partial(_loudness, text), own=text.own)
         told = (match for match in found if text.own or match.signature.machine)
         signs += (_sign(match, text, index, speaker, around) for match in told)
     if not any(sign.weight >= SPECIFIC for sign in signs):

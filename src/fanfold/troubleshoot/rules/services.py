@@ -173,3 +173,16 @@ def _changes(
     for sign in surroundings.changes(scene, began, near, frozenset(), errors=errors):
         if pieces or not found:
             yield sign
+
+
+def held_up(scene: Scene, roots: Iterable[str]) -> list[tuple[str, str, Evidence]]:
+    """What calls one of these services, directly or through others: caller, called, and where that is said."""
+    edges = _edges(scene)
+    level, found = {service_of(root) for root in roots}, list[tuple[str, str, Evidence]]()
+    seen = set(level)
+    while level:
+        calls = [(caller, to, piece) for caller, called in edges.items() for to, piece in called.items() if to in level]
+        found += [call for call in calls if call[0] not in seen]
+        level = {caller for caller, _, _ in calls} - seen
+        seen |= level
+    return found

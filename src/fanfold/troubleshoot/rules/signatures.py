@@ -67,23 +67,26 @@ def signatures() -> tuple[Signature, ...]:
     return tuple(found)
 
 
-def matches(text: str, codes: Collection[str], loudness: Callable[[int], float]) -> Iterator[Match]:
+def matches(
+    text: str, codes: Collection[str], loudness: Callable[[int], float], *, own: bool = True
+) -> Iterator[Match]:
     """The signatures that a text has, each at the place where it says most.
 
     Args:
         codes: of the text, in upper case.
         loudness: of the line at a place of the text, from 0 to 1.
+        own: whether a job itself says it: what its data say at level INFO is no message of a system.
     """
     for signature in signatures():
         if signature.needs and not signature.needs & set(codes):
             continue
-        if found := _best(signature, text, loudness):
+        if found := _best(signature, text, loudness, own=own):
             yield found
         elif signature.codes & set(codes):
             yield Match(signature=signature)
 
 
-def _best(signature: Signature, text: str, loudness: Callable[[int], float]) -> Match | None:
+def _best(signature: Signature, text: str, loudness: Callable[[int], float], *, own: bool) -> Match | None:
     best: Match | None = None
     for pattern in signature.patterns:
         for found in islice(pattern.finditer(text), MOST_PLACES):
@@ -92,12 +95,16 @@ def _best(signature: Signature, text: str, loudness: Callable[[int], float]) -> 
                 object=_group(found, "object"),
                 detail=_group(found, "detail"),
                 start=found.start(),
-                loudness=QUIET if signature.quiet else loudness(found.start()),
+                loudness=max(QUIET * signature.quiet * (not own), loudness(found.start())),
             )
-            # Of equally loud ones, a pattern that says what it is about is worth more than an earlier one.
-            if best is None or (match.loudness, bool(match.object)) > (best.loudness, bool(best.object)):
+            if best is None or _says(match) > _says(best):
                 best = match
     return best
+
+
+def _says(match: Match) -> tuple[float, bool, bool]:
+    """Of equally loud places, one that says what it is about is worth more than an earlier one."""
+    return match.loudness, bool(match.object), bool(match.detail)
 
 
 def _group(found: re.Match[str], prefix: str) -> str:

@@ -6,7 +6,7 @@ import functools
 import re
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from fanfold.troubleshoot.evidence import Evidence
@@ -17,13 +17,17 @@ from fanfold.troubleshoot.rules.signatures import FOLDER
 
 DOWN = 0.85
 DOWN_BUT_RAN = 0.3
+IS_UP = 0.4
 NO_LIMIT = 0.85
 FENCED = 0.8
 RUN_OUT = 0.15
 LONG_BEFORE = 0.2
 ELSEWHERE = 0.3
+CALLED = 0.45
 SLACK = timedelta(minutes=10)
 CHANGED = 0.62
+AFTERWARDS = 0.05
+DEFINITION = 0.65
 NAMED_BY_ERROR = 1.35
 _NAME = re.compile(r"[A-Za-z][\w#$@.-]*[\w#$@]")
 _LEAST_NAME = 4
@@ -31,13 +35,19 @@ _LEAST_NAME = 4
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What a metric may mean."""
+    """What a metric may mean.
+
+    Attributes:
+        labels: those that name its object, the best first.
+        called: it is of a system that jobs call: seldom the machine that they run on.
+    """
 
     cause: str
     pattern: re.Pattern[str]
     anomaly: frozenset[str]
     labels: tuple[str, ...]
     weight: float
+    called: bool
 
 
 @functools.cache
@@ -51,6 +61,7 @@ def figures() -> tuple[Figure, ...]:
             frozenset(entry["anomaly"]),
             tuple(entry["labels"]),
             float(entry["weight"]),
+            bool(entry.get("called", False)),
         )
         for entry in read
     )
@@ -63,8 +74,12 @@ def affinities() -> dict[str, tuple[str, ...]]:
     return {cause: tuple(found) for cause, found in read.items()}
 
 
-def workstation(scene: Scene, case: Case) -> Iterator[Sign]:
-    """What is wrong with the workstation of a job."""
+def workstation(scene: Scene, case: Case, *, is_explained: bool) -> Iterator[Sign]:
+    """What is wrong with the workstation of a job; where it is well, that speaks against it being down.
+
+    Args:
+        is_explained: whether the job itself says why it failed; then it ran, and what is down now may be so since.
+    """
     for piece in scene.of_kind("workstation"):
         if piece.subject.casefold() != case.workstation.casefold():
             continue
@@ -73,9 +88,12 @@ def workstation(scene: Scene, case: Case) -> Iterator[Sign]:
         down = any(facts.get(name) is False for name in ("linked", "running", "healthy"))
         down = down or word(facts, "status").upper() in ("DOWN", "UNLINKED", "OFFLINE")
         if down:
-            weight = DOWN_BUT_RAN if case.state == "failed" else DOWN
+            weight = DOWN_BUT_RAN if case.state == "failed" and is_explained else DOWN
             yield _of("agent_down", piece.subject, weight, ids)
-        elif number(facts, "limit") == 0 and case.state == "waiting":
+            continue
+        if facts.get("linked") is True and facts.get("running") is True:
+            yield replace(_of("agent_down", piece.subject, IS_UP, (piece.id,)), against=True)
+        if number(facts, "limit") == 0 and case.state == "waiting":
             yield _of("scheduler_limit", piece.subject, NO_LIMIT, ids)
         elif (number(facts, "fence") or 0) > 0 and _is_fenced(case):
             yield _of("scheduler_limit", piece.subject, FENCED, ids)
@@ -99,7 +117,7 @@ def metrics(scene: Scene, began: datetime, until: datetime, near: str) -> Iterat
             if anomaly in figure.anomaly and figure.pattern.search(name):
                 weight = _figure_weight(piece, figure, anomaly) * _in_time(piece, began, until)
                 about = _about(piece, figure)
-                weight *= 1.0 if not near or _is_near(piece, near) else ELSEWHERE
+                weight *= 1.0 if not near or _is_near(piece, near) else CALLED if figure.called else ELSEWHERE
                 yield Sign(cause=figure.cause, object=about, weight=weight, evidence=(piece.id,), channel="metric")
                 break
 
@@ -157,6 +175,11 @@ def changes(scene: Scene, since: datetime, near: str, causes: frozenset[str], *,
         fits = [cause for cause in causes if brings_about(piece, cause)]
         if piece.subject.casefold() not in about.casefold():
             about = f"{about} ({piece.subject})"
+        if not recent:
+            yield Sign(
+                cause="change", object=about, weight=AFTERWARDS, evidence=(piece.id,), channel="change", against=True
+            )
+            continue
         yield Sign(
             cause="change", object=about, weight=CHANGED * related * recent, evidence=(piece.id,), channel="change"
         )
@@ -200,6 +223,16 @@ def brings_about(piece: Evidence, cause: str) -> bool:
     """Whether a change is of a kind that may bring a cause about."""
     said = f"{word(piece.facts, 'what')} {piece.text}".casefold()
     return any(re.search(rf"(?<!\w){re.escape(one)}", said) for one in affinities().get(cause, ()))
+
+
+def own_change(case: Case, since: datetime) -> Iterator[Sign]:
+    """The change of the job's own definition, where the scheduler tells when that was."""
+    at = time(case.piece.facts, "changed") if case.piece else None
+    if at is not None:
+        weight = CHANGED * DEFINITION * recency(at, since)
+        yield Sign(
+            cause="change", object=case.name, weight=weight, evidence=case.ids, channel="structure", certain=False
+        )
 
 
 def first_failure(scene: Scene, case: Case) -> datetime:

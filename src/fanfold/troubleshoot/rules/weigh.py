@@ -12,6 +12,7 @@ from fanfold.troubleshoot.rules.sign import Sign
 MOST = 0.97
 LEAST = 0.35
 MOST_IDS = 8
+MUCH_WEAKER = 0.22
 _OF_FOLDERS = frozenset({"disk_full", "permission_denied"})
 _OF_SYSTEMS = frozenset(
     {
@@ -51,17 +52,24 @@ def candidates(signs: Iterable[Sign], *, job: str = "") -> list[Candidate]:
     """One candidate for each cause, the likeliest first.
 
     Signs of one channel are told by one voice, so the strongest of them counts; those of several channels add up as
-    independent ones do: 1 - (1-a)(1-b). What only supports is no reason by itself.
+    independent ones do: 1 - (1-a)(1-b). What only supports is no reason by itself; what speaks against a cause takes its
+    share of the whole.
     """
     by_cause: dict[str, list[Sign]] = {}
     for sign in signs:
         if sign.weight > 0:
             by_cause.setdefault(sign.cause, []).append(sign)
-    found = [_candidate(cause, ones, job) for cause, ones in by_cause.items() if any(not one.supports for one in ones)]
+    found = [
+        _candidate(cause, ones, job)
+        for cause, ones in by_cause.items()
+        if any(not one.supports and not one.against for one in ones)
+    ]
     return sorted(found, key=lambda one: -one.score)
 
 
 def _candidate(cause: str, signs: Sequence[Sign], job: str) -> Candidate:
+    contrary = [one for one in signs if one.against]
+    signs = [one for one in signs if not one.against]
     ranked = sorted(signs, key=lambda one: (one.supports, -round(one.weight, 2), one.order))
     strongest: dict[str, float] = {}
     for sign in ranked:
@@ -69,14 +77,16 @@ def _candidate(cause: str, signs: Sequence[Sign], job: str) -> Candidate:
     named = next((one for one in ranked if one.object and one.certain), None)
     first = next((one for one in ranked if one.object), ranked[0])
     # The nearest thing gives way to one that is named, unless what names it is much weaker.
-    if named is not None and named.weight >= 0.4 * first.weight:
+    if named is not None and named.weight >= MUCH_WEAKER * first.weight:
         first = named
     ids = tuple(dict.fromkeys(id_ for one in ranked for id_ in one.evidence if id_))[:MOST_IDS]
     return Candidate(
         cause=cause,
         object=first.object,
-        score=min(MOST, 1 - prod(1 - weight for weight in strongest.values())),
+        score=min(MOST, 1 - prod(1 - weight for weight in strongest.values()))
+        * prod(1 - one.weight for one in contrary),
         evidence=ids,
+        against=tuple(dict.fromkeys(id_ for one in contrary for id_ in one.evidence if id_ and id_ not in ids)),
         jobs=(job,) if job else (),
         certain=first.certain,
     )
@@ -119,6 +129,7 @@ def _joined(one: Candidate, other: Candidate) -> Candidate:
         score=min(MOST, max(one.score, other.score) + 0.02),
         evidence=tuple(dict.fromkeys((*one.evidence[:4], *other.evidence[:4], *one.evidence, *other.evidence)))[:12],
         jobs=tuple(dict.fromkeys((*one.jobs, *other.jobs))),
+        against=tuple(dict.fromkeys((*one.against, *other.against))),
     )
 
 
