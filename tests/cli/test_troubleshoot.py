@@ -294,7 +294,7 @@ class TestKnowledge:
         (project / "runbooks" / "a.md").write_text("# U4711\n\nThe table is full.\n")
         code, out, _ = run("knowledge", "index", "runbooks", "--index", "index.sqlite")
         assert code == 0
-        assert out.startswith("1 file new, 0 changed, 0 gone, 0 as before, 0 left out; the index has ")
+        assert out.startswith("1 file new, 0 changed, 0 gone, 0 as before, 0 left out\nthe index has ")
         _, again, _ = run("knowledge", "index", "runbooks", "--index", "index.sqlite")
         assert again.startswith("0 files new, 0 changed, 0 gone, 1 as before, ")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -109,3 +110,20 @@ def test_same_kind_twice_has_two_names(tmp_path: Path) -> None:
     own(tmp_path, f'[troubleshoot.sources.tws_test]\ntype = "tws_status"\n{WORKLOAD}')
     sources = sources_of(load_config(tmp_path, enable_rag_search=False), tmp_path)
     assert [source.name for source in sources.values()] == ["tws_test"]
+
+
+DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "troubleshoot.md"
+BLOCKS = re.findall(r"^```toml\n(.*?)^```", DOCUMENT.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
+def test_configuration_in_the_documentation_is_accepted(block: str, tmp_path: Path) -> None:
+    config = load_config(own(tmp_path, block))
+    named = set(config.sources)
+    assert named <= set(sources_of(config, tmp_path))
+
+
+def test_documentation_shows_every_source_that_is_built_in() -> None:
+    kinds = {"tws_status", "rag_search", "log_cache", "metrics", "command", "mcp"}
+    shown = {name for block in BLOCKS for name in re.findall(r"\[troubleshoot\.sources\.(\w+)|type = \"(\w+)\"", block)}
+    assert kinds <= {name for pair in shown for name in pair}

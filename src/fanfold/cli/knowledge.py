@@ -41,7 +41,7 @@ def index(paths: Sequence[Path], index_path: Path | None) -> int:
 
 
 def summary(updated: Updated) -> str:
-    """What came of it, in a line."""
+    """What came of it, in two lines."""
     parts = [
         f"{plural(len(updated.added), 'file')} new",
         f"{len(updated.changed)} changed",
@@ -49,4 +49,5 @@ def summary(updated: Updated) -> str:
         f"{updated.unchanged} as before",
         f"{len(updated.skipped)} left out",
     ]
-    return f"{', '.join(parts)}; the index has {plural(updated.entries, 'entry')}".replace("entrys", "entries")
+    entries = "1 entry" if updated.entries == 1 else f"{updated.entries} entries"
+    return f"{', '.join(parts)}\nthe index has {entries}"

@@ -115,7 +115,7 @@ def _shown(answer: Answer) -> Sequence[Evidence]:
 
 def _evidence(evidence: Evidence) -> str:
     first, *more = [line for line in evidence.text.splitlines() if line.strip()] or [""]
-    where = f", {code(evidence.reference)}" if evidence.reference else ""
+    where = f" ({code(evidence.reference)})" if evidence.reference else ""
     shown = [f"{evidence.id} {title(evidence.source)}: {code(first)}{where}", *map(code, more[:SHOWN_LINES])]
     if len(more) > SHOWN_LINES:
         shown.append(f"and {len(more) - SHOWN_LINES} more lines")
