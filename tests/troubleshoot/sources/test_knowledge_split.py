@@ -134,3 +134,13 @@ def test_pages_of_a_pdf_are_places() -> None:
     (entry,) = entries_of(page_blocks("1.1 Restart the agent\nStop it.\nStart it.\n", 7), "manual")
     assert entry.place == "page=7"
     assert entry.text == "Stop it.\nStart it."
+
+
+@pytest.mark.parametrize("begin", ["<!--", "<!", "<![CDATA[", "<!DOCTYPE "])
+def test_html_of_comments_that_never_end_is_read_in_time_and_costs_no_more_than_them(begin: str) -> None:
+    (entry,) = entries_of(html_blocks("<!-- one\n two --><h2>Title</h2><p>text</p>" + begin * 100_000), "wiki")
+    assert (entry.title, entry.text, entry.place) == ("Title", "text", "2")
+
+
+def test_endlessly_repeated_headings_are_read_in_time() -> None:
+    assert entries_of(text_blocks("ONE TITLE\n\n" * 100_000), "book") == []

@@ -19,7 +19,7 @@ _SPACE = re.compile(r"\s+")
 def html_blocks(text: str) -> Iterator[Block]:
     """The blocks of an HTML page; places are lines of its source."""
     reader = _Reader()
-    reader.feed(text)
+    reader.feed(_without_comments(text))
     reader.close()
     reader.end_block()
     yield from reader.blocks
@@ -76,6 +76,19 @@ class _Reader(HTMLParser):
         if said:
             self.blocks.append(Block(self._level, said if self._level else self._mark + said, str(self._line)))
         self._words, self._level, self._mark = [], 0, ""
+
+
+def _without_comments(text: str) -> str:
+    """Without comments and declarations; the parser needs quadratic time where they don't end. Lines stay."""
+    parts: list[str] = []
+    at = 0
+    while (begin := text.find("<!", at)) >= 0:
+        close = "-->" if text.startswith("<!--", begin) else ">"
+        end = text.find(close, begin + 2)
+        end = len(text) if end < 0 else end + len(close)
+        parts += [text[at:begin], "\n" * text.count("\n", begin, end)]
+        at = end
+    return "".join((*parts, text[at:]))
 
 
 def _heading(tag: str) -> int:

@@ -48,6 +48,7 @@ class _Section:
     keywords: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     cause: str = ""
+    is_empty: bool = True
 
 
 def entries_of(blocks: Iterable[Block], stem: str) -> list[Entry]:
@@ -84,7 +85,8 @@ def _sections(blocks: Iterable[Block], stem: str) -> Iterator[_Section]:
             _take(current, block.text)
         elif current.level and block.level > current.level and "_".join(words(block.text)) in _PARTS:
             current.lines.append(f"{block.text}:")
-        elif block.text == current.title and not any(current.lines):
+            current.is_empty = False
+        elif block.text == current.title and current.is_empty:
             continue  # a page's title tag and its first heading
         else:
             yield current
@@ -107,10 +109,14 @@ def _take(section: _Section, line: str) -> None:
         section.asked += [said.strip() for said in told["value"].split(";") if said.strip()]
     else:
         section.lines.append(line.rstrip())
+        section.is_empty = section.is_empty and not section.lines[-1]
 
 
 def _entries(section: _Section, stem: str) -> Iterator[Entry]:
-    pieces = _pieces(section.lines) or ([""] if section.keywords or section.codes else [])
+    pieces = [] if section.is_empty else _pieces(section.lines)
+    pieces = pieces or ([""] if section.keywords or section.codes else [])
+    if not pieces:
+        return
     in_title = codes_in(section.title)
     explained = [code for code in in_title if _begins_with(section.title, code)]
     codes = tuple(dict.fromkeys([*section.codes, *explained]))
