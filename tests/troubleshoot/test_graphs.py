@@ -165,6 +165,7 @@ class TestAgent:
         result = await graph.invoke({"message": "Troubleshoot job failure S0C7", "intent": "troubleshoot"})
         assert result["answer"]["status"] == "cause"
         assert result["response"]
+        assert graph.graph is not None
         assert "troubleshoot_handler_node" in graph.graph.get_graph().nodes
 
     async def test_what_the_router_read_is_kept(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -11,6 +12,8 @@ from fanfold.engine import Event
 from fanfold.runtimes import Runtime
 from fanfold.testing.sources import MESSAGE, PIECES, CannedSource, four_sources
 from fanfold.troubleshoot.arrivals import Arrivals
+from fanfold.troubleshoot.evidence import Evidence
+from fanfold.troubleshoot.incident import Incident
 from fanfold.troubleshoot.run import troubleshoot
 from fanfold.troubleshoot.state import ParallelState
 
@@ -58,7 +61,7 @@ async def test_fan_outs_within_a_source_are_not_told() -> None:
     from fanfold.engine import fan_out
 
     class Nested(CannedSource):
-        async def ask(self, _: object) -> list[object]:  # type: ignore[override]
+        async def ask(self, _: Incident) -> Sequence[Evidence]:
             async def branch(item: str) -> str:
                 return item
 

