@@ -25,13 +25,19 @@ import griffe
 
 HERE = Path(__file__).parent
 SOURCE = HERE.parent.parent / "src"
-PACKAGES = ("fanfold.engine", "fanfold.nodes")
+PACKAGES = (
+    "fanfold.engine",
+    "fanfold.runtimes",
+    "fanfold.runtimes.cluster",
+    "fanfold.runtimes.langgraph",
+    "fanfold.nodes",
+)
 INDEX = "README.md"
 MOST_COLUMNS = 100
 NOTE = "<!-- Written by docs/reference/generate.py from the docstrings: change those. -->"
 INTRODUCTION = (
     "Every public name, from its docstring. To learn them in an order that makes sense, start with "
-    "[the engine](../engine.md) or [nodes](../nodes.md)."
+    "[the engine](../engine.md), [flows](../flows.md) or [nodes](../nodes.md)."
 )
 
 SECTION = re.compile(r"^(Args|Attributes|Raises|Returns|Source|Yields):\n((?:(?: {4}.*)?(?:\n|$))+)", re.MULTILINE)
