@@ -67,6 +67,8 @@ Subclasses stand beside what raises them:
     ├── troubleshoot.SourceError        a source can't answer
     │   ├── troubleshoot.sources.workload.WorkloadError
     │   └── troubleshoot.sources.metrics.QueryError
+    ├── troubleshoot.BundleError        a file holds no evidence that can be answered
+    ├── troubleshoot.AuditError         an action can't be put on record, so it isn't done
     └── fix.FixError                    the request can't be carried out as asked
 """
 
