@@ -32,6 +32,7 @@ def find(kinds: Iterable[str], texts: Iterable[str], *, but: str = "") -> str:
     return ""
 
 
+@functools.lru_cache(maxsize=4_096)
 def _in(kind: str, text: str, but: str) -> str:
     for pattern in _patterns().get(kind, ()):
         for match in islice(pattern.finditer(text), MOST_PLACES):

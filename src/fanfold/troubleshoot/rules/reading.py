@@ -22,6 +22,10 @@ OWN_MESSAGE = 0.45
 OWN_ERROR = 0.4
 ONLY_AN_END = 0.8
 SPECIFIC = 0.5
+LINE_CHARS = 260
+MOST_LINES = 12
+MOST_TEXTS = 40
+MOST_AROUND = 8
 _LEVEL = re.compile(
     r"(?<![\w.])(?:(?P<quiet>TRACE|DEBUG|INFO|INFORMATION|NOTICE|VERBOSE)|(?P<warning>WARN|WARNING|AVISO)"
     r"|(?P<loud>ERROR|ERRO|SEVERE|FATAL|CRITICAL|EMERG|ALERT))(?![\w.])"
@@ -82,16 +86,11 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """Whose texts they are: what a cause is about where no text says it.
-
-    Attributes:
-        context: further texts in which objects may be named.
-    """
+    """Whose texts they are: what a cause is about where no text says it."""
 
     job: str = ""
     workstation: str = ""
     service: str = ""
-    context: tuple[str, ...] = ()
 
 
 def text_of(piece: Evidence, channel: Channel, *, factor: float = 1.0, own: bool = True) -> Text:
@@ -99,12 +98,17 @@ def text_of(piece: Evidence, channel: Channel, *, factor: float = 1.0, own: bool
     said = _HEADER.sub("", piece.text) if piece.kind in ("joblog", "log") else piece.text
     if piece.kind in ("event", "alert"):
         said = "\n".join((said, *filter(None, (word(piece.facts, "reason"), word(piece.facts, "name")))))
-    said = _WHOSE.sub(lambda match: match["level"] or "", said)
-    dropped = [line for line in said.split("\n") if _TO_THE_READER.search(line) or is_noise(line)]
-    kept = "\n".join(line for line in said.split("\n") if line not in dropped)
+    lines = [_shortened(_WHOSE.sub(lambda match: match["level"] or "", line)) for line in said.split("\n")[:MOST_LINES]]
+    dropped = [line for line in lines if _TO_THE_READER.search(line) or is_noise(line)]
+    kept = "\n".join(line for line in lines if line not in dropped)
     theirs = set(codes_in("\n".join(dropped))) - set(codes_in(kept)) if dropped else set()
     codes = tuple(code for code in piece.codes if code not in theirs)
     return Text(piece, kept, codes or codes_in(kept), channel, factor, own)
+
+
+def _shortened(line: str) -> str:
+    """The line's beginning and end: what patterns cost grows with its length."""
+    return line if len(line) <= LINE_CHARS else f"{line[: LINE_CHARS - 60]} {line[-59:]}"
 
 
 def read(texts: Sequence[Text], speaker: Speaker, codes: Sequence[str] = ()) -> list[Sign]:
@@ -114,7 +118,8 @@ def read(texts: Sequence[Text], speaker: Speaker, codes: Sequence[str] = ()) -> 
         codes: that belong to all of them, the return code for instance.
     """
     signs: list[Sign] = []
-    around = (*(text.text for text in texts if text.own), *speaker.context)
+    texts = texts[:MOST_TEXTS]
+    around = tuple(text.text for text in texts if text.own)[:MOST_AROUND]
     for index, text in enumerate(texts):
         found = matches(text.text, (*text.codes, *codes), partial(_loudness, text), own=text.own)
         told = (match for match in found if text.own or match.signature.machine)
@@ -132,7 +137,7 @@ def _sign(match: Match, text: Text, index: int, speaker: Speaker, around: tuple[
         found, certain = _object(signature.object, nearby, speaker)
     detail = match.detail or find(signature.detail, nearby, but=speaker.workstation)
     if not found:
-        found, certain = detail or speaker.workstation or speaker.service or speaker.job, bool(detail)
+        found, certain = detail or speaker.service, bool(detail)
     elif detail and detail.casefold() not in found.casefold():
         found = f"{found} ({detail})"
     weight = signature.weight * text.factor * match.loudness * LATER ** min(index, 5)

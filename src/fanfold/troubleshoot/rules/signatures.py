@@ -8,7 +8,6 @@ import tomllib
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from importlib import resources
-from itertools import islice
 
 FOLDER = resources.files("fanfold.troubleshoot.rules")
 SHOWN_CHARS = 160
@@ -24,6 +23,7 @@ class Signature:
         patterns: any of them; a group `object…` is what the cause is about, `detail…` something more of it.
         codes: any of them says the same.
         needs: one of these codes must be there too.
+        unless: none of these may be there.
         object, detail: kinds of objects (`objects.toml`), in the order in which they are looked for.
         machine: it counts as well where a machine or a service says it, and not the job itself.
         quiet: it is told as information, not as an error.
@@ -34,6 +34,7 @@ class Signature:
     patterns: tuple[re.Pattern[str], ...] = ()
     codes: frozenset[str] = frozenset()
     needs: frozenset[str] = frozenset()
+    unless: frozenset[str] = frozenset()
     object: tuple[str, ...] = ()
     detail: tuple[str, ...] = ()
     machine: bool = False
@@ -46,7 +47,7 @@ class Match:
 
     Attributes:
         object, detail: what its groups say; "" = nothing.
-        start: where in the text; None = it was found by a code alone.
+        start: of its line in the text; None = it was found by a code alone.
         loudness: of the line, from 0 to 1: what is told as information is seldom what is wrong.
     """
 
@@ -73,33 +74,39 @@ def matches(
     """The signatures that a text has, each at the place where it says most.
 
     Args:
+        text: of lines that are not too long.
         codes: of the text, in upper case.
         loudness: of the line at a place of the text, from 0 to 1.
         own: whether a job itself says it: what its data say at level INFO is no message of a system.
     """
-    for signature in signatures():
-        if signature.needs and not signature.needs & set(codes):
+    places: dict[int, list[Match]] = {}
+    start = 0
+    for line in text.split("\n"):
+        for index, said, detail in _in_line(line):
+            quiet = signatures()[index].quiet and not own
+            loud = max(QUIET if quiet else 0.0, loudness(start))
+            match = Match(signature=signatures()[index], object=said, detail=detail, start=start, loudness=loud)
+            places.setdefault(index, []).append(match)
+        start += len(line) + 1
+    for index, signature in enumerate(signatures()):
+        if signature.unless & set(codes) or (signature.needs and not signature.needs & set(codes)):
             continue
-        if found := _best(signature, text, loudness, own=own):
-            yield found
+        if index in places:
+            yield max(places[index], key=_says)
         elif signature.codes & set(codes):
             yield Match(signature=signature)
 
 
-def _best(signature: Signature, text: str, loudness: Callable[[int], float], *, own: bool) -> Match | None:
-    best: Match | None = None
-    for pattern in signature.patterns:
-        for found in islice(pattern.finditer(text), MOST_PLACES):
-            match = Match(
-                signature=signature,
-                object=_group(found, "object"),
-                detail=_group(found, "detail"),
-                start=found.start(),
-                loudness=max(QUIET * signature.quiet * (not own), loudness(found.start())),
-            )
-            if best is None or _says(match) > _says(best):
-                best = match
-    return best
+@functools.lru_cache(maxsize=4_096)
+def _in_line(line: str) -> tuple[tuple[int, str, str], ...]:
+    """The signatures in one line, with the object and the detail that it names."""
+    found: list[tuple[int, str, str]] = []
+    for index, signature in enumerate(signatures()):
+        matched = [match for pattern in signature.patterns if (match := pattern.search(line))]
+        said = [(_group(match, "object"), _group(match, "detail")) for match in matched]
+        if said:
+            found.append((index, *max(said, key=lambda one: (bool(one[0]), bool(one[1])))))
+    return tuple(found)
 
 
 def _says(match: Match) -> tuple[float, bool, bool]:
@@ -109,7 +116,7 @@ def _says(match: Match) -> tuple[float, bool, bool]:
 
 def _group(found: re.Match[str], prefix: str) -> str:
     values = (value for name, value in found.groupdict().items() if name.startswith(prefix) and value)
-    return " ".join(next(values, "").split())[:SHOWN_CHARS].strip("'\"`.,;: ")
+    return " ".join(next(values, "").replace('"', "").split())[:SHOWN_CHARS].strip("'`.,;: ")
 
 
 def _signature(entry: dict[str, object]) -> Signature:
@@ -124,6 +131,7 @@ def _signature(entry: dict[str, object]) -> Signature:
         patterns=tuple(re.compile(pattern, re.IGNORECASE) for pattern in many("patterns")),
         codes=frozenset(many("codes")),
         needs=frozenset(many("needs")),
+        unless=frozenset(many("unless")),
         object=many("object"),
         detail=many("detail"),
         machine=bool(entry.get("machine", False)),

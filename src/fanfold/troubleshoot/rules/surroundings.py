@@ -31,6 +31,9 @@ DEFINITION = 0.65
 NAMED_BY_ERROR = 1.35
 _NAME = re.compile(r"[A-Za-z][\w#$@.-]*[\w#$@]")
 _LEAST_NAME = 4
+MOST_NAMES = 20
+# What an address has around the name of the machine.
+_ADDRESS = re.compile(r"^\w+://|:\d+(?:/.*)?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,15 +147,14 @@ def labels_of(piece: Evidence) -> dict[str, str]:
 def _about(piece: Evidence, figure: Figure) -> str:
     labels = labels_of(piece)
     found = next((labels[name] for name in figure.labels if name in labels), "")
-    host = re.sub(r":\d+$", "", labels.get("instance", ""))
-    found = re.sub(r":\d+$", "", found)
+    host, found = (_ADDRESS.sub("", one) for one in (labels.get("instance", ""), found))
     if found and host and host != found:
         return f"{found} ({host})"
     return found or piece.subject
 
 
 def _is_near(piece: Evidence, near: str) -> bool:
-    values = (re.sub(r":\d+$", "", value).casefold() for value in labels_of(piece).values())
+    values = (_ADDRESS.sub("", value).casefold() for value in labels_of(piece).values())
     bare = piece.subject.casefold()
     return any(len(value) > 2 and value in near for value in values) or ("{" not in bare and bare in near)
 
@@ -196,8 +198,8 @@ def relation(piece: Evidence, near: str) -> float:
     for name, strength in ((word(piece.facts, "object"), 1.0), (piece.subject, 1.0)):
         if len(name) >= _LEAST_NAME and _names(name, near):
             return strength
-    mentioned = {name for name in _NAME.findall(piece.text) if _is_name(name)}
-    return 0.85 if any(_names(name, near) for name in mentioned) else 0.35
+    mentioned = dict.fromkeys(name for name in _NAME.findall(piece.text) if _is_name(name))
+    return 0.85 if any(_names(name, near) for name in list(mentioned)[:MOST_NAMES]) else 0.35
 
 
 def _is_name(text: str) -> bool:

@@ -52,8 +52,8 @@ def candidates(signs: Iterable[Sign], *, job: str = "") -> list[Candidate]:
     """One candidate for each cause, the likeliest first.
 
     Signs of one channel are told by one voice, so the strongest of them counts; those of several channels add up as
-    independent ones do: 1 - (1-a)(1-b). What only supports is no reason by itself; what speaks against a cause takes its
-    share of the whole.
+    independent ones do: 1 - (1-a)(1-b). What only supports is no reason by itself; what speaks against a cause
+    takes its share of the whole.
     """
     by_cause: dict[str, list[Sign]] = {}
     for sign in signs:
