@@ -325,6 +325,7 @@ def main() -> int:
         results["times"] = asyncio.run(measure())
         fine &= all(row["over_ms"] <= MOST_OVERHEAD_MS for row in results["times"].values())
     if given.only is None:
+        RESULTS.mkdir(exist_ok=True)
         path.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n")
     return 0 if fine else 1
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import get_args
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -102,3 +103,13 @@ def test_it_abstains_exactly_where_too_few_sources_answered(
     answer = conclude(incident, given_, min_sources=least)
 
     assert (answer.status == "abstained") == (sum(one.success for one in given_) < least)
+
+
+@pytest.mark.parametrize(
+    "part", ["/a", "a", "a.b.", "A1.B2.", "' \"/x", "connection ", "error invalid job file ", "1 "]
+)
+def test_long_lines_are_read_without_trying_all_ways_to_split_them(part: str) -> None:
+    piece = Evidence(source="mine", kind="joblog", subject="PAY01", text=part * 2_000, facts={"job": "PAY01"}, id="E1")
+    incident = Incident(message="what happened?", now=NOW, jobs=("PAY01",))
+
+    assert conclude(incident, [Answered(source="mine", evidence=(piece,))]).status in ("unknown", "cause")

@@ -12,7 +12,7 @@ from fanfold.troubleshoot.rules import surroundings, waiting
 from fanfold.troubleshoot.rules.facts import first_time, last_time, word
 from fanfold.troubleshoot.rules.reading import SPECIFIC, Speaker, Text, channel_of, names_in, read, text_of
 from fanfold.troubleshoot.rules.scene import Case, Scene, overrun, short
-from fanfold.troubleshoot.rules.sign import Sign
+from fanfold.troubleshoot.rules.sign import Sign, likely
 from fanfold.troubleshoot.rules.weigh import Candidate, candidates
 
 SLACK = timedelta(minutes=15)
@@ -27,6 +27,7 @@ OF_THE_ROOT = 0.85
 TOO_LONG = 1.5
 BESIDES = 0.45
 NOT_PLANNED = 0.65
+LIKELY = 0.3
 
 
 def explained(scene: Scene, case: Case, *, depth: int = 0) -> list[Candidate]:
@@ -151,12 +152,12 @@ def _not_planned(scene: Scene, case: Case) -> Iterator[Sign]:
 
 def _changes(scene: Scene, case: Case, near: str, found: list[Sign], errors: str) -> Iterator[Sign]:
     since = surroundings.first_failure(scene, case)
-    likely = frozenset(sign.cause for sign in found if sign.weight >= 0.3 and not sign.supports)
+    causes = likely(found, least=LIKELY)
     if case.state != "done":
         yield from surroundings.own_change(case, since)
         # A job's own name stands in its log whatever happens.
         errors = re.sub(rf"(?<![\w-]){re.escape(case.name.casefold())}(?![\w-])", "", errors)
-        yield from surroundings.changes(scene, since, near, likely, errors=errors)
+        yield from surroundings.changes(scene, since, near, causes, errors=errors)
 
 
 def _codes(case: Case, own: list[Evidence]) -> frozenset[str]:

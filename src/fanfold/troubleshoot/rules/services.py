@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -12,7 +12,7 @@ from fanfold.troubleshoot.rules import surroundings
 from fanfold.troubleshoot.rules.facts import first_time, word
 from fanfold.troubleshoot.rules.reading import Speaker, channel_of, is_noise, names_in, read, text_of
 from fanfold.troubleshoot.rules.scene import Scene
-from fanfold.troubleshoot.rules.sign import Sign
+from fanfold.troubleshoot.rules.sign import Sign, likely
 from fanfold.troubleshoot.rules.weigh import LEAST, Candidate, candidates
 
 OVER = frozenset({"RESOLVED", "OK", "INACTIVE", "NORMAL", "CLEARED", "CLOSED", "GREEN", "UP", "HEALTHY"})
@@ -34,10 +34,11 @@ def explained(scene: Scene) -> list[list[Candidate]]:
     for name, pieces in services.items():
         signs = list(_signs(scene, name, pieces, began))
         signs += _root(scene, name, troubled, edges)
-        groups.append(candidates(signs))
-    changed = candidates(_changes(scene, services, troubled, began, groups))
-    shown = [_without_callers(group, name, troubled, edges) for name, group in zip(services, groups, strict=True)]
-    return [group for group in (*shown, changed) if group]
+        signs += _changes(scene, [name], pieces, began, likely(signs, least=LEAST))
+        groups.append(_without_callers(candidates(signs), name, troubled, edges))
+    everything = [piece for pieces in services.values() for piece in pieces]
+    groups.append(candidates(_changes(scene, list(services), everything, began, {})))
+    return [group for group in groups if group]
 
 
 def is_trouble(scene: Scene, piece: Evidence) -> bool:
@@ -155,24 +156,16 @@ def _without_callers(
 
 
 def _changes(
-    scene: Scene,
-    services: dict[str, list[Evidence]],
-    troubled: Iterable[str],
-    began: datetime,
-    groups: list[list[Candidate]],
+    scene: Scene, names: list[str], pieces: list[Evidence], began: datetime, causes: Mapping[str, tuple[str, ...]]
 ) -> Iterator[Sign]:
-    """Changes just before it began, of a service that is in trouble."""
-    pieces = [piece for name in services for piece in services[name]]
-    near = f"{names_in(pieces)}\n{scene.incident.message}\n{' '.join(troubled)}".casefold()
-    found = any(group and group[0].score >= LEAST for group in groups)
-    errors = names_in(
-        [piece for piece in pieces if piece.kind == "log" and word(piece.facts, "level").upper() != "INFO"]
-    )
-    for name in services:
+    """Changes just before it began, of services, or of what their errors or the question name."""
+    said = "" if len(names) == 1 else scene.incident.message
+    near = f"{names_in(pieces)}\n{said}\n{' '.join(names)}".casefold()
+    loud = [piece for piece in pieces if piece.kind == "log" and word(piece.facts, "level").upper() != "INFO"]
+    errors = names_in(loud)
+    for name in names:
         errors = errors.replace(name, "")
-    for sign in surroundings.changes(scene, began, near, frozenset(), errors=errors):
-        if pieces or not found:
-            yield sign
+    yield from surroundings.changes(scene, began, near, causes, errors=errors)
 
 
 def held_up(scene: Scene, roots: Iterable[str]) -> list[tuple[str, str, Evidence]]:

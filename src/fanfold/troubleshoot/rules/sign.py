@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -35,3 +36,12 @@ class Sign:
     certain: bool = True
     supports: bool = False
     against: bool = False
+
+
+def likely(signs: Iterable[Sign], *, least: float) -> dict[str, tuple[str, ...]]:
+    """The causes that signs of some weight speak for, with the ids of those, the strongest first."""
+    found: dict[str, tuple[str, ...]] = {}
+    for sign in sorted(signs, key=lambda one: -one.weight):
+        if sign.weight >= least and not (sign.supports or sign.against):
+            found[sign.cause] = tuple(dict.fromkeys((*found.get(sign.cause, ()), *sign.evidence)))
+    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -29,8 +29,14 @@ CHANGED = 0.62
 AFTERWARDS = 0.05
 DEFINITION = 0.65
 NAMED_BY_ERROR = 1.35
+MENTIONED = 0.85
+NEW_SINCE = 0.5
+RATHER_CHANGED = 0.25
+# Causes that lie in what the program itself does, so that a change of it explains them.
+OF_THE_PROGRAM = frozenset({"application_error", "probe_failing"})
 _NAME = re.compile(r"[A-Za-z][\w#$@.-]*[\w#$@]")
 _LEAST_NAME = 4
+_LEAST_OBJECT = 2
 MOST_NAMES = 20
 # What an address has around the name of the machine.
 _ADDRESS = re.compile(r"^\w+://|:\d+(?:/.*)?$")
@@ -159,14 +165,17 @@ def _is_near(piece: Evidence, near: str) -> bool:
     return any(len(value) > 2 and value in near for value in values) or ("{" not in bare and bare in near)
 
 
-def changes(scene: Scene, since: datetime, near: str, causes: frozenset[str], *, errors: str = "") -> Iterator[Sign]:
+def changes(
+    scene: Scene, since: datetime, near: str, causes: Mapping[str, tuple[str, ...]], *, errors: str = ""
+) -> Iterator[Sign]:
     """Changes that may have brought it about: shortly before it began, and of something that it has to do with.
 
     Args:
         since: when it began to fail.
         near: all that is said of what failed, in small letters.
         errors: the lines that report the failure, in small letters; what they name and was changed is suspected most.
-        causes: other causes that are likely; a change of the kind that brings one of them about supports it.
+        causes: other causes that are likely, with the ids of what speaks for them; a change of the kind that brings one
+            of them about supports it.
     """
     for piece in scene.of_kind("change"):
         related = relation(piece, near)
@@ -186,20 +195,29 @@ def changes(scene: Scene, since: datetime, near: str, causes: frozenset[str], *,
             cause="change", object=about, weight=CHANGED * related * recent, evidence=(piece.id,), channel="change"
         )
         for cause in fits:
-            strength = max(related, 0.8) * recent
-            yield Sign(
-                cause=cause, object="", weight=0.3 * strength, evidence=(piece.id,), channel="change", supports=True
-            )
+            if cause in OF_THE_PROGRAM and related >= MENTIONED:
+                yield from _new_since(piece, cause, about, recent, causes[cause])
+                continue
+            weight = 0.3 * max(related, 0.8) * recent
+            yield Sign(cause=cause, object="", weight=weight, evidence=(piece.id,), channel="change", supports=True)
+
+
+def _new_since(piece: Evidence, cause: str, about: str, recent: float, errors: tuple[str, ...]) -> Iterator[Sign]:
+    """A program that fails since it was changed: rather the change than whatever the program says."""
+    ids = (piece.id,)
+    explained = (piece.id, *errors[:2])
+    yield Sign(cause="change", object=about, weight=NEW_SINCE * recent, evidence=explained, channel="structure")
+    yield Sign(cause=cause, object="", weight=RATHER_CHANGED * recent, evidence=ids, channel="change", against=True)
 
 
 def relation(piece: Evidence, near: str) -> float:
     """How much a change has to do with what failed: it is of something that is named there, it only mentions it, or
     neither."""
     for name, strength in ((word(piece.facts, "object"), 1.0), (piece.subject, 1.0)):
-        if len(name) >= _LEAST_NAME and _names(name, near):
+        if len(name) >= _LEAST_OBJECT and _names(name, near):
             return strength
     mentioned = dict.fromkeys(name for name in _NAME.findall(piece.text) if _is_name(name))
-    return 0.85 if any(_names(name, near) for name in list(mentioned)[:MOST_NAMES]) else 0.35
+    return MENTIONED if any(_names(name, near) for name in list(mentioned)[:MOST_NAMES]) else 0.35
 
 
 def _is_name(text: str) -> bool:
