@@ -26,6 +26,9 @@ from fanfold.testing.scheduler.v2 import V2
 
 SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
 
+OPERATOR = "operator"
+"""The user that a fake knows unless it is told another, and that user's password."""
+
 
 class FakeScheduler:
     """A scheduler whose plan is data, for tests and demonstrations.
@@ -51,8 +54,8 @@ class FakeScheduler:
         self,
         plan: Plan,
         *,
-        user: str = "operator",
-        password: str = "operator",  # noqa: S107 of a fake
+        user: str = OPERATOR,
+        password: str = OPERATOR,
         token: str | None = None,
         faults: Sequence[Fault] = (),
         seed: int = 0,
