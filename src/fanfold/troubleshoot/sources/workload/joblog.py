@@ -15,6 +15,7 @@ MOST_STEPS = 12
 LINE_CHARS = 300
 MOST_BLOCKS = 3
 BLOCK_LINES = 3
+LEAD_LINES = 2
 MOST_CODES = 200
 LAST_LINES = 4
 
@@ -39,6 +40,10 @@ _TELLING = re.compile(
 _HARMLESS = re.compile(
     r"\b(?:0|no|zero|without|sem|nenhum|nenhuma)[ \t]+(?:errors?|failures?|erros?|falhas?)\b", re.IGNORECASE
 )
+# What programs call an error by a message id of their own: COM0457E.
+_OWN_MESSAGE = re.compile(r"(?<![\w-])[A-Z][A-Z0-9]{1,7}\d{3,6}[EFSAC](?![\w-])")
+# Messages of the system that only inform: that a job began, that a step ended. Others that end with I tell of abends.
+_INFORMS = re.compile(r"(?:IEF(?:403|404|142|236|237|285|373|374|375|376|033|034)|ICH70001|IEA989)I")
 _DIGITS = re.compile(r"\d+")
 
 
@@ -221,7 +226,9 @@ def split(text: str) -> list[str]:
 def _tells(line: str, codes: Sequence[str]) -> bool:
     if _BANNER.match(line) or _COMMON & set(codes):  # these name the script, which may be called anything
         return False
-    return bool(codes) or _TELLING.search(_HARMLESS.sub("", line)) is not None
+    if _OWN_MESSAGE.search(line) or any(not _INFORMS.fullmatch(code) for code in codes):
+        return True
+    return _TELLING.search(_HARMLESS.sub("", line)) is not None
 
 
 def _starts(log: JobLog, telling: Sequence[bool]) -> list[int]:
@@ -238,11 +245,16 @@ def _starts(log: JobLog, telling: Sequence[bool]) -> list[int]:
 
 
 def _block(log: JobLog, start: int, codes: Sequence[tuple[str, ...]]) -> Block:
-    """The line itself and those after it that belong to it, at most a few, and never across what was dropped."""
-    end = start + 1
-    while end < min(start + BLOCK_LINES, len(log.lines)) and end != log.gap and not _BANNER.match(log.lines[end]):
-        if _COMMON & set(codes[end]):
-            break
+    """The line itself, those before it that say what was done, and those after it that belong to it: at most a few of
+    each, and never across what was dropped."""
+    first, end = start, start + 1
+    while first > max(0, start - LEAD_LINES) and first != log.gap and not _ends_a_block(log, first - 1, codes):
+        first -= 1
+    while end < min(start + BLOCK_LINES, len(log.lines)) and end != log.gap and not _ends_a_block(log, end, codes):
         end += 1
-    found = dict.fromkeys(code for ones in codes[start:end] for code in ones)
-    return Block(start + 1, tuple(map(shortened, log.lines[start:end])), tuple(found))
+    found = dict.fromkeys(code for ones in codes[first:end] for code in ones)
+    return Block(first + 1, tuple(map(shortened, log.lines[first:end])), tuple(found))
+
+
+def _ends_a_block(log: JobLog, index: int, codes: Sequence[tuple[str, ...]]) -> bool:
+    return bool(_BANNER.match(log.lines[index]) or _COMMON & set(codes[index]))
