@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hmac
-import socket
-from collections.abc import Iterator, MutableMapping, Sequence
-from contextlib import contextmanager
+from collections.abc import MutableMapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
+from fanfold.testing.loopback import Loopback
 from fanfold.testing.scheduler.faults import App, Fault, Faults, Receive, Send, with_faults
 from fanfold.testing.scheduler.plan import Plan
 from fanfold.testing.scheduler.state import Performed, Refused, Request, State
@@ -70,7 +67,6 @@ class FakeScheduler:
         self._state = State(plan)
         self._allowed = [f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"]
         self._allowed += [] if token is None else [f"Bearer {token}"]
-        self._port, self._certificate, self._key = port, certificate, key
         v2 = V2(
             self._state,
             max_page=max_page,
@@ -80,15 +76,15 @@ class FakeScheduler:
         )
         routes = [*v2.routes(), *V1(self._state).routes()]
         app = Starlette(routes=routes, exception_handlers={Refused: _refused})
-        self._app = with_faults(self._guarded(app), Faults(tuple(faults), seed))
-        self._task: asyncio.Task[None] | None = None
+        faulty = with_faults(self._guarded(app), Faults(tuple(faults), seed))
+        self._server = Loopback(self._recorded(faulty), port=port, certificate=certificate, key=key)
         self._running = 0
         self.peak = 0
 
     @property
     def url(self) -> str:
         """Where it is, without a path: `http://127.0.0.1:31116`."""
-        return f"{'https' if self._certificate else 'http'}://127.0.0.1:{self._port}"
+        return self._server.url
 
     @property
     def plan(self) -> Plan:
@@ -106,35 +102,13 @@ class FakeScheduler:
         return self._state.performed
 
     async def __aenter__(self) -> Self:
-        listening = socket.create_server(("127.0.0.1", self._port))
-        self._port = listening.getsockname()[1]
-        config = uvicorn.Config(
-            self._recorded(self._app),
-            http="h11",
-            ws="none",
-            loop="none",
-            lifespan="off",
-            log_config=None,
-            log_level="critical",
-            access_log=False,
-            ssl_certfile=self._certificate,
-            ssl_keyfile=self._key,
-        )
-        self._server = _Server(config)
-        self._task = asyncio.create_task(self._server.serve([listening]), name="fake scheduler")
-        listens = asyncio.create_task(self._server.listens.wait())
-        await asyncio.wait([self._task, listens], return_when=asyncio.FIRST_COMPLETED)
-        if not listens.done():
-            listens.cancel()
-            await self._task
+        await self._server.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.leave.set()
-        if self._task is not None:
-            await self._task
+        await self._server.__aexit__(kind, error, trace)
 
     def _recorded(self, app: App) -> App:
         async def recorded(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -167,34 +141,6 @@ class FakeScheduler:
                 await answer(scope, receive, send)
 
         return guarded
-
-
-class _Server(uvicorn.Server):
-    """Leaves signals to the program that it runs in, and ends at once, with whatever it is busy with."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listens = asyncio.Event()
-        self.leave = asyncio.Event()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.listens.set()
-
-    async def main_loop(self) -> None:
-        await self.leave.wait()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        busy = list(self.server_state.tasks)
-        for task in busy:
-            task.cancel()
-        await asyncio.gather(*busy, return_exceptions=True)
-        self.force_exit = True
-        await super().shutdown(sockets)
 
 
 async def _refused(request: HttpRequest, error: Exception) -> Response:
