@@ -13,7 +13,7 @@ from fanfold.engine import BranchNotStarted, DeadlineExceeded, Failed
 from fanfold.engine.wrapper import text_of
 from fanfold.runtimes import Flow
 from fanfold.troubleshoot.answer import Answer, Claim
-from fanfold.troubleshoot.ask import MOST_CHARS, ask, title
+from fanfold.troubleshoot.ask import MOST_CHARS, ask, clean_text, title
 from fanfold.troubleshoot.desk import Desk, Writer, desk_here
 from fanfold.troubleshoot.evidence import Answered
 from fanfold.troubleshoot.incident import Incident, Language
@@ -137,7 +137,7 @@ def _limited(answered: Answered, most: int) -> Answered:
 def not_answered(failed: Failed) -> ParallelState:
     """What is known of a source whose branch ended without an answer: most often, the time for all was up."""
     timed_out = isinstance(failed.error, DeadlineExceeded | BranchNotStarted)
-    error = f"Timeout fetching {title(failed.key)}" if timed_out else text_of(failed.error)
+    error = f"Timeout fetching {title(failed.key)}" if timed_out else clean_text(text_of(failed.error))
     latency_ms = failed.elapsed_s * 1000
     return update_with(Answered(source=failed.key, latency_ms=latency_ms, error=error, timed_out=timed_out))
 
