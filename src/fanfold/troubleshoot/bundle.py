@@ -22,7 +22,7 @@ from fanfold.troubleshoot.route import route
 from fanfold.troubleshoot.state import ParallelState, answered_of
 
 VERSION: Literal[1] = 1
-SCHEMA_ID = "https://fanfold.dev/schemas/evidence-1.json"
+SCHEMA_ID = "urn:fanfold:schema:evidence:1"
 MAX_BYTES = 64 * 1024 * 1024
 MOST_PIECES = 5_000
 
