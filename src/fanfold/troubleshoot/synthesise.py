@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from fanfold.llm import Model, ModelSettings, exported
 from fanfold.troubleshoot.answer import Answer, Claim, Hypothesis
 from fanfold.troubleshoot.prompts import Prompts, PromptType
+from fanfold.troubleshoot.rules.wording import causes
 from fanfold.troubleshoot.shown import Shown, conclusions_data, fitted, incident_data, tokens_of
-from fanfold.troubleshoot.written import Check, Written, causes, what
+from fanfold.troubleshoot.written import Check, Written, what
 
 if TYPE_CHECKING:
     from fanfold.troubleshoot.flow import Writer
@@ -66,7 +67,7 @@ class ModelWriter:
         return shown, self._prompt(answer, shown)
 
     def _instructions(self, answer: Answer) -> str:
-        listed = "\n".join(f"- {name}: {_sentence(said)}" for name, said in causes().items())
+        listed = "\n".join(f"- {name}: {_sentence(said['en'])}" for name, said in causes().items())
         language = LANGUAGES[answer.incident.language]
         return self._prompts.fill(PromptType.TROUBLESHOOT_SYSTEM, language=language, causes=listed)
 

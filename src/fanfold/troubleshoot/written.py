@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-import tomllib
 from collections.abc import Iterable, Sequence
-from functools import cache
-from importlib import resources
 
 from pydantic import BaseModel, Field
 
@@ -15,6 +12,7 @@ from fanfold.troubleshoot.answer import Claim, Hypothesis
 from fanfold.troubleshoot.ask import clean_text
 from fanfold.troubleshoot.evidence import Evidence
 from fanfold.troubleshoot.incident import Incident
+from fanfold.troubleshoot.rules.wording import causes
 
 MOST_HYPOTHESES = 5
 MOST_CLAIMS = 8
@@ -128,13 +126,6 @@ def words(text: str, *, most_chars: int = MOST_CHARS) -> str:
 def within_0_and_1(confidence: float) -> float:
     """A confidence, whatever number was given as one."""
     return 0.0 if math.isnan(confidence) else min(1.0, max(0.0, confidence))
-
-
-@cache
-def causes() -> dict[str, str]:
-    """The classes of causes, and what is said of each in English."""
-    read = tomllib.loads((resources.files("fanfold.troubleshoot") / "rules" / "causes.toml").read_text("utf-8"))
-    return {name: cause["en"] for name, cause in read.items()}
 
 
 def _ids(given: Iterable[str]) -> tuple[str, ...]:
