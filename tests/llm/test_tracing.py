@@ -33,7 +33,6 @@ class Collector(Loopback):
 
 
 async def test_spans_are_sent_where_the_environment_says_before_the_block_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("opentelemetry.exporter.otlp.proto.http.trace_exporter")
     async with Collector() as collector, ModelServer([Reply(text="Lisboa")]) as server:
         monkeypatch.setenv(ENDPOINT, collector.url)
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "Authorization=Basic%20cGs6c2s=")
