@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from fanfold.troubleshoot.sources.workload.joblog import (
     PAGE_LINES,
     JobLog,
-    is_telling,
     read_log,
     read_through,
 )
@@ -136,28 +135,6 @@ def test_header_and_footer_are_read_and_tell_nothing() -> None:
     )
     assert log.exit_status == 127
     assert read_through(log).codes == ("RC=127",)
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "bash: foo: command not found",
-        "ORA-00942: table or view",
-        "Arquivo não encontrado: /in/a.csv",
-        "sem espaço no dispositivo",
-        "conexão recusada pelo servidor",
-        "java.lang.OutOfMemoryError: Java heap space - fatal",
-        "Tempo limite excedido: timeout",
-        "process ended with rc=12",
-    ],
-)
-def test_a_line_that_says_what_went_wrong_is_telling(line: str) -> None:
-    assert is_telling(line)
-
-
-@pytest.mark.parametrize("line", ["no errors found", "0 erros", "terror movies loaded", "processed 12 of 12", "rc=0"])
-def test_a_line_in_which_nothing_went_wrong_is_not(line: str) -> None:
-    assert not is_telling(line)
 
 
 async def test_form_feeds_and_other_signs_in_lines_do_not_count_as_lines() -> None:

@@ -22,7 +22,7 @@ from fanfold.troubleshoot.incident import Incident
 from fanfold.troubleshoot.sources.given import Giver, parsed
 from fanfold.troubleshoot.sources.placeholders import NAMES, filled, names_in, unknown_in, values_for
 from fanfold.troubleshoot.sources.protocol import SourceError
-from fanfold.troubleshoot.sources.web import complaint, revealed, wrong
+from fanfold.troubleshoot.sources.settings import complaint, revealed, wrong
 
 NAME = "command"
 ENDING_S = 0.7

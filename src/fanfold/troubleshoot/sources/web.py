@@ -1,65 +1,104 @@
-"""What sources that speak HTTP share: which addresses may be asked, whom to trust, how much is read."""
+"""What sources that speak HTTP share: one way to make a client, and one to read no more than can be held.
+
+A client verifies certificates, follows no redirect, and takes neither proxy nor password from the environment: what is
+sent is meant for one server alone.
+"""
 
 from __future__ import annotations
 
-import ipaddress
+import asyncio
+import base64
 import ssl
-from collections.abc import AsyncIterator, Mapping
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Protocol
-from urllib.parse import urlsplit
-
-from pydantic import AfterValidator, ValidationError, ValidationInfo
-from pydantic_core import PydanticCustomError
+from typing import TYPE_CHECKING, Any
 
 from fanfold.config.secret import Secret
-from fanfold.config.settings import ConfigError
+from fanfold.redact import MASK, redact
 from fanfold.troubleshoot.sources.protocol import SourceError
+from fanfold.troubleshoot.sources.settings import revealed
+
+if TYPE_CHECKING:
+    import httpx
+
+MAX_ERROR_BYTES = 64 * 1024
+SAID_CHARS = 300
+_FRAMING_BYTES = 64 * 1024
+_GZIP = zlib.MAX_WBITS | 16
 
 
-class Body(Protocol):
-    """An answer whose body has not been read."""
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer, read as far as it was wanted.
 
-    def aiter_bytes(self) -> AsyncIterator[bytes]:
-        """Its pieces."""
+    Attributes:
+        response: its status and headers; it is closed.
+        body: unpacked.
+        cut: it was longer.
+    """
 
-
-def wrong(why: str) -> PydanticCustomError:
-    """An error of a setting that doesn't repeat the setting, which might be secret."""
-    return PydanticCustomError("setting", "{why}", {"why": why})
-
-
-def _address(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise wrong("must be an address such as https://host.example.com:9090")
-    if parts.username or parts.password:
-        raise wrong("must not hold a user or a password: they have settings of their own")
-    if parts.query or parts.fragment:
-        raise wrong("must end with its path: nothing may follow ? or #")
-    return url.rstrip("/")
+    response: httpx.Response
+    body: bytes
+    cut: bool
 
 
-def _from_root(path: Path, info: ValidationInfo) -> Path:
-    root = info.context.get("root") if isinstance(info.context, Mapping) else None
-    return Path(root or Path.cwd()) / path.expanduser()
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a server is shown of who asks.
+
+    Attributes:
+        headers: sent with each request, and to nobody else.
+        secrets: what must not be repeated, whoever says it.
+    """
+
+    headers: Mapping[str, str]
+    secrets: tuple[str, ...] = ()
+
+    def said(self, text: str) -> str:
+        """What a server said, on one line: without control characters and secrets, not even if it sends back ours."""
+        for value in sorted(self.secrets, key=len, reverse=True):
+            text = text.replace(value, MASK)
+        return redact(" ".join("".join(sign if sign.isprintable() else " " for sign in text).split()))[:SAID_CHARS]
+
+    def __repr__(self) -> str:
+        return f"Credentials({', '.join(self.headers)})"
 
 
-Address = Annotated[str, AfterValidator(_address)]
-"""An http or https URL without a user and without a query."""
-FileFromRoot = Annotated[Path, AfterValidator(_from_root)]
-"""A path; a relative one starts from `root` of the validation context."""
+def credentials(
+    user: str | None = None,
+    password: Secret | None = None,
+    token: Secret | None = None,
+    headers: Mapping[str, Secret] | None = None,
+) -> Credentials:
+    """Headers for a token, else for a user with a password, and those that a secret each is the value of.
+
+    Raises:
+        SourceError: a secret isn't where the settings say, or can't stand in a header.
+    """
+    sent = {name: _in_header(secret) for name, secret in (headers or {}).items()}
+    secrets = [*sent.values()]
+    if token is not None:
+        secrets.append(_in_header(token))
+        sent["Authorization"] = f"Bearer {secrets[-1]}"
+    elif password is not None:
+        shown = revealed(password)
+        packed = base64.b64encode(f"{user or ''}:{shown}".encode()).decode()
+        secrets += [shown, packed]
+        sent["Authorization"] = f"Basic {packed}"
+    return Credentials(sent, tuple(secrets))
 
 
-def is_safe_for_secrets(url: str) -> bool:
-    """Whether what is sent there can't be read on the way: over TLS, or on this machine."""
-    parts = urlsplit(url)
-    if parts.scheme == "https":
-        return True
-    try:
-        return ipaddress.ip_address(parts.hostname or "").is_loopback
-    except ValueError:
-        return parts.hostname == "localhost"
+def _in_header(secret: Secret) -> str:
+    """HTTP libraries repeat a header that they can't send, in their complaint about it."""
+    value = revealed(secret)
+    if not (value.isascii() and value.isprintable()):
+        raise SourceError(
+            f"{secret} holds letters that a header can't have, a line break perhaps",
+            hint="put nothing but the token there",
+        )
+    return value
 
 
 def trust_of(ca_file: Path | None) -> ssl.SSLContext:
@@ -77,41 +116,80 @@ def trust_of(ca_file: Path | None) -> ssl.SSLContext:
         ) from None
 
 
-def revealed(secret: Secret) -> str:
-    """The secret itself.
+def client_of(
+    library: Any,
+    shown: Credentials,
+    *,
+    trust: ssl.SSLContext,
+    timeout_s: float,
+    limit: int,
+    proxy: str | None = None,
+    packed: bool = True,
+    **more: Any,
+) -> Any:
+    """An `AsyncClient` that tells nobody but its server anything.
 
-    Raises:
-        SourceError: it isn't where the settings say.
+    Args:
+        library: httpx, or httpx2, which the MCP library wants.
+        limit: connections at the same time.
+        proxy: what leads there; None = nothing does, whatever the environment says.
+        packed: whether answers may be compressed; `exchanged` unpacks them within bounds, and nothing else does.
     """
+    asked = {"Accept": "application/json", "Accept-Encoding": "gzip" if packed else "identity"}
+    return library.AsyncClient(
+        headers={**asked, **shown.headers},
+        verify=trust,
+        timeout=timeout_s,
+        limits=library.Limits(max_connections=limit, max_keepalive_connections=limit),
+        follow_redirects=False,  # a redirect would carry the password elsewhere
+        trust_env=False,  # neither a proxy nor a .netrc of the environment gets to see it
+        proxy=proxy,
+        **more,
+    )
+
+
+async def exchanged(client: httpx.AsyncClient, request: httpx.Request, *, max_bytes: int, timeout_s: float) -> Reply:
+    """What is answered to a request.
+
+    Args:
+        max_bytes: of an answer that is no refusal, once unpacked; the rest is never asked for.
+        timeout_s: for the body as a whole: what comes byte by byte would keep each single read in time.
+    Raises:
+        httpx.TransportError: there is no answer, or none that can be read.
+    """
+    import httpx  # noqa: PLC0415 whoever asks nobody needs no HTTP client
+
+    response = await client.send(request, stream=True)
     try:
-        return secret.reveal()
-    except ConfigError as error:
-        raise SourceError(error.message, hint=error.hint) from None
+        async with asyncio.timeout(timeout_s):
+            body, cut = await _at_most(response, max_bytes if response.is_success else MAX_ERROR_BYTES)
+    except TimeoutError:
+        raise httpx.ReadTimeout("the answer took too long", request=request) from None
+    except zlib.error:
+        raise httpx.RemoteProtocolError("the answer can't be unpacked", request=request) from None
+    finally:
+        await response.aclose()
+    return Reply(response, body, cut)
 
 
-async def at_most(body: Body, max_bytes: int) -> tuple[bytes, bool]:
-    """The first bytes of a body, and whether there were more; the rest is never asked for."""
-    read = bytearray()
-    async for piece in body.aiter_bytes():
-        read += piece
-        if len(read) > max_bytes:
+async def _at_most(response: httpx.Response, max_bytes: int) -> tuple[bytes, bool]:
+    """The first bytes of a body, and whether there were more."""
+    read, received, unpack = bytearray(), 0, _unpacking(response)
+    async for piece in response.aiter_raw():
+        received += len(piece)
+        read += unpack(piece, max_bytes + 1 - len(read))
+        if len(read) > max_bytes or received > max_bytes + _FRAMING_BYTES:
             return bytes(read[:max_bytes]), True
     return bytes(read), False
 
 
-def complaint(error: ValidationError, source: str, known: tuple[str, ...]) -> SourceError:
-    """What is wrong with the settings of a source: names the key, and repeats no value that may be secret.
+def _unpacking(response: httpx.Response) -> Any:
+    """What makes of a piece of a body what it holds, so many bytes at most: a small one may hold a thousandfold."""
+    import httpx  # noqa: PLC0415
 
-    Args:
-        source: what the source is called in the message.
-        known: the keys that there are.
-    """
-    first = error.errors(include_url=False, include_input=False)[0]
-    key = ".".join(str(part) for part in first["loc"]) or "its settings"
-    if first["type"] == "extra_forbidden":
-        return SourceError(f"the {source} source has no setting {key}", hint=f"known are {', '.join(sorted(known))}")
-    if first["type"] == "missing":
-        return SourceError(f"the {source} source needs {key}", hint="set it in the source's table")
-    return SourceError(
-        f"the {source} source's {key}: {first['msg']}", hint="correct it in its table of the configuration"
-    )
+    encoding = response.headers.get("content-encoding", "").strip().lower()
+    if encoding in ("", "identity"):
+        return lambda piece, _: piece
+    if encoding in ("gzip", "x-gzip"):
+        return zlib.decompressobj(_GZIP).decompress
+    raise httpx.RemoteProtocolError("the answer is packed in a way that was not asked for")

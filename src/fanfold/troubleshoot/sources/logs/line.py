@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, Literal, TypeAlias
 
 from fanfold.troubleshoot.codes import codes_in
-from fanfold.troubleshoot.sources.workload.joblog import is_telling
+from fanfold.troubleshoot.sources.telling import is_telling
 
 Level: TypeAlias = Literal["error", "warning", "info"]
 

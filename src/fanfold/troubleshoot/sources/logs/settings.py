@@ -16,24 +16,16 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
-    ValidationInfo,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from fanfold.config.secret import Secret
 from fanfold.troubleshoot.sources.protocol import SourceError
+from fanfold.troubleshoot.sources.settings import Count, FileFromRoot, Seconds, wrong
 
 NAME = "log_cache"
 SCHEMES = ("redis", "rediss", "unix")
 PREFIX = "fanfold:logs"
-
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
-
-
-def _wrong(why: str) -> PydanticCustomError:
-    return PydanticCustomError("setting", "{why}", {"why": why})
 
 
 def _check_url(value: str) -> None:
@@ -42,16 +34,11 @@ def _check_url(value: str) -> None:
         parts = urlsplit(value)
         port = parts.port
     except ValueError:
-        raise _wrong("must be an address such as redis://localhost:6379/0") from None
+        raise wrong("must be an address such as redis://localhost:6379/0") from None
     if parts.password or (parts.username and parts.scheme != "unix"):
-        raise _wrong('must not hold a user or a password: name them with user and password = { env = "NAME" }')
+        raise wrong('must not hold a user or a password: name them with user and password = { env = "NAME" }')
     if parts.scheme not in SCHEMES or (not parts.hostname and parts.scheme != "unix") or port == 0:
-        raise _wrong(f"must be an address such as redis://localhost:6379/0, with one of {', '.join(SCHEMES)}")
-
-
-def _from_root(path: Path, info: ValidationInfo) -> Path:
-    root = info.context.get("root") if isinstance(info.context, Mapping) else None
-    return Path(root or Path.cwd()) / path.expanduser()
+        raise wrong(f"must be an address such as redis://localhost:6379/0, with one of {', '.join(SCHEMES)}")
 
 
 def _redis(value: object) -> object:
@@ -66,7 +53,7 @@ def _known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ValueError, OSError, KeyError):
-        raise _wrong("must be a zone such as America/Sao_Paulo or UTC") from None
+        raise wrong("must be a zone such as America/Sao_Paulo or UTC") from None
     return name
 
 
@@ -90,7 +77,7 @@ class RedisSettings(BaseModel):
     url: str | Secret
     user: str | None = None
     password: Secret | None = None
-    ca_file: Annotated[Path, AfterValidator(_from_root)] | None = None
+    ca_file: FileFromRoot | None = None
     prefix: Annotated[str, Field(pattern=r"^[\w:.{}-]{1,64}$")] = PREFIX
     request_timeout_s: Seconds = 3.0
 

@@ -1,14 +1,17 @@
-"""An MCP server over streamable HTTP: TLS verified, no redirects elsewhere, no more read than can be held."""
+"""An MCP server over streamable HTTP: no more is read than can be held."""
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import httpx2
 from mcp.client.streamable_http import streamable_http_client
+
+from fanfold.troubleshoot.sources.mcp.settings import McpSettings
+from fanfold.troubleshoot.sources.web import Credentials, client_of
 
 if TYPE_CHECKING:
     from mcp.client._transport import TransportStreams
@@ -16,40 +19,32 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def connected_to(
-    url: str, *, headers: Mapping[str, str], trust: ssl.SSLContext, timeout_s: float, max_bytes: int
+    settings: McpSettings, shown: Credentials, trust: ssl.SSLContext
 ) -> AsyncIterator[TransportStreams]:
-    """Streams of messages from and to a server.
+    """Streams of messages from and to a server; of an answer that is too long the rest isn't read, and it fails."""
+    most = settings.max_bytes
 
-    Args:
-        headers: sent with each request, and never elsewhere.
-        max_bytes: of one answer; the rest of a longer one isn't read, and it fails.
-    """
-    transport = _Bounded(httpx2.AsyncHTTPTransport(verify=trust), max_bytes)
-    client = httpx2.AsyncClient(
-        headers=dict(headers),
-        transport=transport,
-        timeout=timeout_s,
-        follow_redirects=False,
-        trust_env=False,  # neither a proxy nor a .netrc of the environment gets to see the token
-    )
-    async with client, streamable_http_client(url, http_client=client, max_sse_event_size=max_bytes) as streams:
-        yield streams
-
-
-class _Bounded(httpx2.AsyncBaseTransport):
-    """Requests whose answers have a size."""
-
-    def __init__(self, inner: httpx2.AsyncBaseTransport, max_bytes: int) -> None:
-        self._inner, self._max_bytes = inner, max_bytes
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        response = await self._inner.handle_async_request(request)
+    async def bounded(response: httpx2.Response) -> None:
+        if response.headers.get("content-encoding", "identity").lower() != "identity":
+            raise httpx2.ReadError("the answer is packed, and was not to be")
         if isinstance(response.stream, httpx2.AsyncByteStream):
-            response.stream = _Counted(response.stream, self._max_bytes)
-        return response
+            response.stream = _Counted(response.stream, most)
 
-    async def aclose(self) -> None:
-        await self._inner.aclose()
+    client = client_of(
+        httpx2,
+        shown,
+        trust=trust,
+        timeout_s=settings.timeout_s,
+        limit=2 * settings.limit + 2,  # calls, each of which may be answered on a stream of its own
+        proxy=settings.proxy,
+        packed=False,  # the library unpacks whatever comes, however much that is
+        event_hooks={"response": [bounded]},
+    )
+    async with (
+        client,
+        streamable_http_client(str(settings.url), http_client=client, max_sse_event_size=most) as streams,
+    ):
+        yield streams
 
 
 class _Counted(httpx2.AsyncByteStream):

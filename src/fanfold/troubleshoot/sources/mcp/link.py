@@ -15,7 +15,8 @@ from fanfold.redact import MASK, redact
 from fanfold.troubleshoot.sources.mcp.settings import McpSettings
 from fanfold.troubleshoot.sources.mcp.stdio import Words, started
 from fanfold.troubleshoot.sources.protocol import SourceError
-from fanfold.troubleshoot.sources.web import revealed, trust_of
+from fanfold.troubleshoot.sources.settings import revealed
+from fanfold.troubleshoot.sources.web import credentials, trust_of
 
 if TYPE_CHECKING:
     from mcp import Client
@@ -122,20 +123,11 @@ class Link:
         else:
             from fanfold.troubleshoot.sources.mcp.http import connected_to  # noqa: PLC0415
 
-            headers = await asyncio.to_thread(self._headers)
-            self._secrets = tuple(sorted((value.removeprefix("Bearer ") for value in headers.values()), key=len))[::-1]
-            trust = await asyncio.to_thread(trust_of, told.ca_file)
-            transport = connected_to(
-                told.url, headers=headers, trust=trust, timeout_s=told.timeout_s, max_bytes=told.max_bytes
-            )
+            shown = await asyncio.to_thread(credentials, token=told.token, headers=told.headers)
+            self._secrets = tuple(sorted(shown.secrets, key=len, reverse=True))
+            transport = connected_to(told, shown, await asyncio.to_thread(trust_of, told.ca_file))
         async with Client(transport, read_timeout_seconds=told.timeout_s, cache=None) as client:
             yield client
-
-    def _headers(self) -> dict[str, str]:
-        headers = {name: revealed(secret) for name, secret in self._settings.headers.items()}
-        if self._settings.token is not None:
-            headers["Authorization"] = f"Bearer {revealed(self._settings.token)}"
-        return headers
 
     def _program(self) -> str:
         program = self._settings.command[0]

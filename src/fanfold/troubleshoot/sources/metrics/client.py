@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fanfold.engine import retry
-from fanfold.redact import redact
 from fanfold.troubleshoot.sources.metrics.settings import MetricsSettings
 from fanfold.troubleshoot.sources.protocol import SourceError
-from fanfold.troubleshoot.sources.web import at_most, revealed, trust_of
+from fanfold.troubleshoot.sources.web import Credentials, Reply, client_of, credentials, exchanged, trust_of
 
 if TYPE_CHECKING:
     import httpx
@@ -25,7 +24,6 @@ MOST_LABELS = 24
 ATTEMPTS = 3
 WAIT_S = 0.05
 PAUSE_S = 10.0
-SAID_CHARS = 300
 
 
 class QueryError(SourceError):
@@ -59,6 +57,7 @@ class Prometheus:
 
     settings: MetricsSettings
     client: httpx.AsyncClient
+    shown: Credentials
     _refusal: QueryError | None = field(default=None, repr=False)
     _refused_s: float = 0.0
 
@@ -103,12 +102,9 @@ class Prometheus:
             if is_long
             else self.client.build_request("GET", url, params=dict(params))
         )
+        told = self.settings
         try:
-            response = await self.client.send(request, stream=True)
-            try:
-                body, cut = await at_most(response, self.settings.max_bytes)
-            finally:
-                await response.aclose()
+            reply = await exchanged(self.client, request, max_bytes=told.max_bytes, timeout_s=told.request_timeout_s)
         except httpx.TimeoutException:
             raise QueryError(
                 f"{self.settings.url} did not answer within {self.settings.request_timeout_s:g} s",
@@ -116,19 +112,20 @@ class Prometheus:
             ) from None
         except httpx.HTTPError as error:
             raise self._unreachable(error) from None
-        if response.status_code != httpx.codes.OK:
-            raise self._refused(response.status_code, body)
-        if cut:
+        if reply.response.status_code != httpx.codes.OK:
+            raise self._refused(reply)
+        if reply.cut:
             raise QueryError(
                 f"an answer has more than {self.settings.max_bytes} bytes", hint="select fewer series", status=413
             )
-        return body
+        return reply.body
 
     def _unreachable(self, error: httpx.HTTPError) -> QueryError:
-        said = redact(str(error)) or type(error).__name__
+        said = self.shown.said(str(error)) or type(error).__name__
         return QueryError(f"{self.settings.url} can't be reached: {said}", hint="check url, ca_file and the network")
 
-    def _refused(self, status: int, body: bytes) -> QueryError:
+    def _refused(self, reply: Reply) -> QueryError:
+        status = reply.response.status_code
         if status in (401, 403):
             refusal = QueryError(
                 f"{self.settings.url} refused who asks (HTTP {status})",
@@ -141,7 +138,7 @@ class Prometheus:
             return QueryError(
                 f"{self.settings.url} sends elsewhere (HTTP {status})", hint="set url to where it leads", status=status
             )
-        said = _error_in(body)
+        said = self.shown.said(_error_in(reply.body))
         return QueryError(f"HTTP {status}: {said}" if said else f"HTTP {status}", status=status)
 
     def _refuse_to_be_locked_out(self) -> None:
@@ -161,29 +158,11 @@ async def connected(settings: MetricsSettings) -> AsyncIterator[Prometheus]:
     """
     import httpx  # noqa: PLC0415 whoever asks no Prometheus needs no HTTP client
 
-    headers = {"Accept": "application/json"} | await asyncio.to_thread(_authorization, settings)
+    shown = await asyncio.to_thread(credentials, settings.user, settings.password, settings.token)
     trust = await asyncio.to_thread(trust_of, settings.ca_file)
-    async with httpx.AsyncClient(
-        headers=headers,
-        verify=trust,
-        timeout=settings.request_timeout_s,
-        limits=httpx.Limits(max_connections=settings.limit, max_keepalive_connections=settings.limit),
-        follow_redirects=False,  # a redirect would carry the password elsewhere
-        trust_env=False,  # neither a proxy nor a .netrc of the environment gets to see it
-    ) as client:
-        yield Prometheus(settings, client)
-
-
-def _authorization(settings: MetricsSettings) -> dict[str, str]:
-    import httpx  # noqa: PLC0415
-
-    if settings.token is not None:
-        return {"Authorization": f"Bearer {revealed(settings.token)}"}
-    if settings.password is None:
-        return {}
-    basic = httpx.BasicAuth(settings.user or "", revealed(settings.password))
-    request = next(basic.auth_flow(httpx.Request("GET", "http://localhost")))
-    return {"Authorization": request.headers["Authorization"]}
+    timeout_s, limit = settings.request_timeout_s, settings.limit
+    async with client_of(httpx, shown, trust=trust, timeout_s=timeout_s, limit=limit, proxy=settings.proxy) as client:
+        yield Prometheus(settings, client, shown)
 
 
 def _series_in(body: bytes, max_series: int) -> list[Samples]:
@@ -199,7 +178,7 @@ def _series_in(body: bytes, max_series: int) -> list[Samples]:
                 f"{len(result)} series, more than {max_series}", hint="select fewer, or raise max_series", status=200
             )
         return [_samples(one) for one in result]
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise QueryError("the answer is none of Prometheus's", hint="check url", status=200) from None
 
 
@@ -216,10 +195,9 @@ def _points(points: Sequence[Sequence[Any]]) -> tuple[tuple[float, float], ...]:
 
 def _error_in(body: bytes) -> str:
     try:
-        said = json.loads(body)["error"]
-    except (ValueError, KeyError, TypeError):
+        return str(json.loads(body)["error"])
+    except (ValueError, KeyError, TypeError, RecursionError):
         return ""
-    return redact(str(said)[:SAID_CHARS])
 
 
 def _number(seconds: float) -> str:

@@ -12,11 +12,17 @@ from fanfold.config.secret import Secret
 from fanfold.troubleshoot.sources.metrics.defaults import DEFAULTS, GROUPS, Group
 from fanfold.troubleshoot.sources.metrics.promql import TemplateError, placeholders_of
 from fanfold.troubleshoot.sources.metrics.query import Query, query_of
-from fanfold.troubleshoot.sources.web import Address, FileFromRoot, complaint, is_safe_for_secrets, wrong
+from fanfold.troubleshoot.sources.settings import (
+    Address,
+    Count,
+    FileFromRoot,
+    Seconds,
+    complaint,
+    is_safe_for_secrets,
+    wrong,
+)
 
 NAME = "metrics"
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
 
 
 def _groups(value: object) -> object:
@@ -31,6 +37,7 @@ class MetricsSettings(BaseModel):
         user, password: for Basic authentication.
         token: for Bearer authentication, instead of user and password.
         ca_file: certificates that vouch for the server; None = those of the system.
+        proxy: an HTTP proxy that leads there; None = none does, whatever the environment says.
         name: what reports call the source.
         timeout_s: seconds for all that is asked about an incident.
         request_timeout_s: seconds for one query.
@@ -53,6 +60,7 @@ class MetricsSettings(BaseModel):
     password: Secret | None = None
     token: Secret | None = None
     ca_file: FileFromRoot | None = None
+    proxy: Address | None = None
     name: Annotated[str, Field(min_length=1)] = NAME
     timeout_s: Seconds = 5.0
     request_timeout_s: Seconds = 4.0

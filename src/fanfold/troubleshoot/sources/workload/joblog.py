@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from fanfold.troubleshoot.codes import codes_in
+from fanfold.troubleshoot.sources.telling import BANNER, COMMON, tells
 from fanfold.troubleshoot.sources.workload.refusal import WorkloadError
 
 PAGE_LINES = 500
@@ -22,28 +23,9 @@ LAST_LINES = 4
 Lines = Callable[[int, int, int], Awaitable[tuple[str, bool]]]
 """Lines `first` to `last`, at most so many bytes; the text, and whether it was cut."""
 
-_COMMON = frozenset({"AWSBIS307I", "AWSBIS308I"})
 # What servers may answer where a line is asked for that the log doesn't have.
 _BEYOND = frozenset({400, 404, 416})
 _FIELD = re.compile(r"^= (JOB|USER|JCLFILE|TASK|Job Number|Exit Status)\s*:\s*(.*?)\s*$")
-_BANNER = re.compile(r"^(=+$|= )")
-_TELLING = re.compile(
-    r"\b(?:error|errors|fatal|severe|critical|exception|traceback|abend|abended|failed|failure|failing|cannot|can't"
-    r"|unable|denied|refused|unreachable|killed|aborted|terminated|timed ?out|timeout|deadlock|corrupt(?:ed)?|invalid"
-    r"|missing|expired|exceeded|exhausted|overflow|rejected|unexpected|mismatch|not (?:found|mounted|available|exist)"
-    r"|no such|out of (?:memory|space)|no space|disk full|quota|core dumped|segmentation fault|command not found"
-    r"|erro|erros|falha|falhou|falhas|exce[cç][aã]o|negad[oa]|recusad[oa]|inv[aá]lid[oa]|esgotad[oa]|expirad[oa]"
-    r"|inexistente|n[aã]o (?:encontrad[oa]|existe|foi poss[ií]vel|dispon[ií]vel|autorizad[oa])|sem espa[cç]o"
-    r"|tempo (?:limite|esgotado)|interrompid[oa]|cancelad[oa]|imposs[ií]vel|divergente|divergência|faltando|ausente)\b",
-    re.IGNORECASE,
-)
-_HARMLESS = re.compile(
-    r"\b(?:0|no|zero|without|sem|nenhum|nenhuma)[ \t]+(?:errors?|failures?|erros?|falhas?)\b", re.IGNORECASE
-)
-# What programs call an error by a message id of their own: COM0457E.
-_OWN_MESSAGE = re.compile(r"(?<![\w-])[A-Z][A-Z0-9]{1,7}\d{3,6}[EFSAC](?![\w-])")
-# Messages of the system that only inform: that a job began, that a step ended. Others that end with I tell of abends.
-_INFORMS = re.compile(r"(?:IEF(?:403|404|142|236|237|285|373|374|375|376|033|034)|ICH70001|IEA989)I")
 _DIGITS = re.compile(r"\d+")
 
 
@@ -190,24 +172,19 @@ class Reading:
 def read_through(log: JobLog) -> Reading:
     """The places in a log that tell most: the first error, which the others may follow from, then the last ones."""
     codes = [codes_in(line) for line in log.lines]
-    telling = [_tells(line, found) for line, found in zip(log.lines, codes, strict=True)]
+    telling = [tells(line, found) for line, found in zip(log.lines, codes, strict=True)]
     found = [code for told, ones in zip(telling, codes, strict=True) if told for code in ones]
     status = [f"RC={log.exit_status}"] if log.exit_status else []
     printed = [
         line
         for line, ones in zip(log.lines, codes, strict=True)
-        if line.strip() and not _BANNER.match(line) and not _COMMON & set(ones)
+        if line.strip() and not BANNER.match(line) and not COMMON & set(ones)
     ]
     return Reading(
         blocks=tuple(_block(log, start, codes) for start in _starts(log, telling)),
         codes=tuple(dict.fromkeys([*found[:MOST_CODES], *status])),
         last=Block(0, tuple(shortened(line) for line in printed[-LAST_LINES:]), ()),
     )
-
-
-def is_telling(line: str) -> bool:
-    """Whether a line looks as if something went wrong."""
-    return _tells(line, codes_in(line))
 
 
 def shortened(line: str) -> str:
@@ -221,14 +198,6 @@ def split(text: str) -> list[str]:
     """The lines of a text as the scheduler counts them: a form feed, which print files have, ends none."""
     lines = text.split("\n")
     return [line.removesuffix("\r") for line in (lines if lines[-1] else lines[:-1])]
-
-
-def _tells(line: str, codes: Sequence[str]) -> bool:
-    if _BANNER.match(line) or _COMMON & set(codes):  # these name the script, which may be called anything
-        return False
-    if _OWN_MESSAGE.search(line) or any(not _INFORMS.fullmatch(code) for code in codes):
-        return True
-    return _TELLING.search(_HARMLESS.sub("", line)) is not None
 
 
 def _starts(log: JobLog, telling: Sequence[bool]) -> list[int]:
@@ -257,4 +226,4 @@ def _block(log: JobLog, start: int, codes: Sequence[tuple[str, ...]]) -> Block:
 
 
 def _ends_a_block(log: JobLog, index: int, codes: Sequence[tuple[str, ...]]) -> bool:
-    return bool(_BANNER.match(log.lines[index]) or _COMMON & set(codes[index]))
+    return bool(BANNER.match(log.lines[index]) or COMMON & set(codes[index]))

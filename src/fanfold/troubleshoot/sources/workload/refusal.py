@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fanfold.engine import retry_after_s
 from fanfold.troubleshoot.codes import codes_in
 from fanfold.troubleshoot.sources.protocol import SourceError
+from fanfold.troubleshoot.sources.web import Credentials, Reply
 
 if TYPE_CHECKING:
     import httpx
@@ -51,14 +52,14 @@ class WorkloadError(SourceError):
         return self.status is None or self.status in _WORTH_ANOTHER_TRY
 
 
-def refusal(response: httpx.Response, url: str, path: str, body: bytes) -> WorkloadError:
+def refusal(reply: Reply, url: str, path: str, shown: Credentials) -> WorkloadError:
     """The error that an answer of 300 and more is."""
-    status = response.status_code
-    said = _said(body)
+    response, status = reply.response, reply.response.status_code
+    said = shown.said(_words(reply.body) or response.reason_phrase)
     code = next((code for code in codes_in(said) if code.startswith("AW")), "")
     if "OQL_FILTER_SYNTAX_ERROR" in said:
         code = "OQL_FILTER_SYNTAX_ERROR"
-    error = WorkloadError(f"{url}{path} answered {status}: {said or response.reason_phrase}", status=status, code=code)
+    error = WorkloadError(f"{url}{path} answered {status}: {said}", status=status, code=code)
     error.hint = _HINTS.get(status) or (
         "it is the scheduler's own trouble: see its messages.log" if status >= 500 else None
     )
@@ -85,18 +86,18 @@ class _Asked(Exception):
         self.response = response
 
 
-def _said(body: bytes) -> str:
-    """What an error's body says, on one line; the scheduler's own words, HTML left out."""
+def _words(body: bytes) -> str:
+    """What an error's body says, in the scheduler's own words; HTML left out."""
     text = body.decode("utf-8", "replace")
     try:
         data = json.loads(text)
-    except ValueError:
-        return "" if "<" in text else " ".join(text.split())[:300]
+    except (ValueError, RecursionError):
+        return "" if "<" in text else text
     if not isinstance(data, dict):
         return ""
     messages = data.get("messages") or [data.get("code"), data.get("message") or data.get("error")]
     words = messages if isinstance(messages, list) else [messages]
-    return " ".join(" ".join(str(word) for word in words if word).split())[:300]
+    return " ".join(str(word) for word in words if word)
 
 
 def unreachable(url: str, error: httpx.TransportError) -> WorkloadError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,19 +14,14 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
-    ValidationInfo,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from fanfold.config.secret import Secret
 from fanfold.troubleshoot.sources.protocol import SourceError
+from fanfold.troubleshoot.sources.settings import Address, Count, FileFromRoot, Seconds, is_safe_for_secrets, wrong
 
 NAME = "tws_status"
-
-
-def _wrong(why: str) -> PydanticCustomError:
-    return PydanticCustomError("setting", "{why}", {"why": why})
 
 
 def _one_or_more(value: object) -> object:
@@ -37,32 +31,14 @@ def _one_or_more(value: object) -> object:
 def _base(url: str) -> str:
     """A scheduler's address: a host and a port over TLS; on this machine without it, too."""
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise _wrong(f"must be an address such as https://master.example.com:31116, not {url.partition('@')[2] or url}")
-    if parts.username or parts.password:
-        raise _wrong("must not hold a user or a password: they have settings of their own")
-    if parts.path.rstrip("/") not in ("", "/twsd", "/twsd/api/v2") or parts.query or parts.fragment:
-        raise _wrong(f"must end after the port: {parts.scheme}://{parts.netloc}")
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
-        raise _wrong("must be https: the password would go over the network as clear text")
+    if parts.path.rstrip("/") not in ("", "/twsd", "/twsd/api/v2"):
+        raise wrong(f"must end after the port: {parts.scheme}://{parts.netloc}")
+    if not is_safe_for_secrets(url):
+        raise wrong("must be https: the password would go over the network as clear text")
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _from_root(path: Path, info: ValidationInfo) -> Path:
-    root = info.context.get("root") if isinstance(info.context, Mapping) else None
-    return Path(root or Path.cwd()) / path.expanduser()
-
-
-Url = Annotated[str, AfterValidator(_base)]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
+Url = Annotated[Address, AfterValidator(_base)]
 
 
 class SchedulerSettings(BaseModel):
@@ -75,6 +51,7 @@ class SchedulerSettings(BaseModel):
         api: 2, or 1 for old installations; 1 says nothing of successors.
         ca_file: certificates that vouch for the server; None = those of the system.
         tls_name: the name that the certificate is made out to, where that isn't the host's.
+        proxy: an HTTP proxy that leads there; None = none does, whatever the environment says.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -84,8 +61,9 @@ class SchedulerSettings(BaseModel):
     password: Secret | None = None
     token: Secret | None = None
     api: Literal[1, 2] = 2
-    ca_file: Annotated[Path, AfterValidator(_from_root)] | None = None
+    ca_file: FileFromRoot | None = None
     tls_name: str | None = None
+    proxy: Address | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -97,9 +75,9 @@ class SchedulerSettings(BaseModel):
     @model_validator(mode="after")
     def _says_who_asks(self) -> SchedulerSettings:
         if (self.token is None) == (self.user is None):
-            raise _wrong("user and password, or token, must be there, and not both")
+            raise wrong("user and password, or token, must be there, and not both")
         if (self.user is None) != (self.password is None):
-            raise _wrong("user and password belong together")
+            raise wrong("user and password belong together")
         return self
 
 

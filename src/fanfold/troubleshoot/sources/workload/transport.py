@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fanfold.config.settings import ConfigError
 from fanfold.engine import retry
-from fanfold.troubleshoot.sources.protocol import SourceError
+from fanfold.troubleshoot.sources.web import Credentials, client_of, credentials, exchanged, trust_of
 from fanfold.troubleshoot.sources.workload.refusal import (
     WorkloadError,
     refusal,
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
     import httpx
 
 MAX_JSON_BYTES = 16 * 1024 * 1024
-MAX_ERROR_BYTES = 64 * 1024
 WAIT_S = 0.1
 UNAUTHORIZED = 401
 MOST_UNAUTHORIZED = 2
@@ -57,7 +54,9 @@ class Transport:
 
     settings: SchedulerSettings
     client: httpx.AsyncClient
+    shown: Credentials
     attempts: int
+    request_timeout_s: float
     budget_s: float
     host: int = 0
     _extensions: dict[str, Any] = field(default_factory=dict)
@@ -163,21 +162,16 @@ class Transport:
             json=json_body,
             extensions=self._extensions_in(),
         )
-        response = await self.client.send(request, stream=True)
-        try:
-            self._note(response.status_code)
-            if response.status_code >= 300:
-                body, _ = await _at_most(response, MAX_ERROR_BYTES)
-                raise refusal(response, url, path, body)
-            body, cut = await _at_most(response, max_bytes)
-        finally:
-            await response.aclose()
-        if cut and not may_cut:
+        reply = await exchanged(self.client, request, max_bytes=max_bytes, timeout_s=self.request_timeout_s)
+        self._note(reply.response.status_code)
+        if reply.response.status_code >= 300:
+            raise refusal(reply, url, path, self.shown)
+        if reply.cut and not may_cut:
             raise WorkloadError(
                 f"{url}{path} answered more than {max_bytes} bytes", hint="name the job, so that less is asked for",
                 status=413,
             )  # fmt: skip
-        return Answer(body, cut)
+        return Answer(reply.body, reply.cut)
 
     def _note(self, status: int) -> None:
         self._unauthorized = self._unauthorized + 1 if status == UNAUTHORIZED else 0
@@ -206,42 +200,11 @@ async def connected(
     """
     import httpx  # noqa: PLC0415 whoever asks no scheduler needs no HTTP client
 
-    headers = {"Authorization": await asyncio.to_thread(_authorization, settings), "Accept": "application/json"}
-    trust = await asyncio.to_thread(_trust, settings)
-    async with httpx.AsyncClient(
-        headers=headers,
-        verify=trust,
-        timeout=request_timeout_s,
-        limits=httpx.Limits(max_connections=limit, max_keepalive_connections=limit),
-        follow_redirects=False,  # a redirect would carry the password elsewhere
-        trust_env=False,  # neither a proxy nor a .netrc of the environment gets to see it
-    ) as client:
-        yield Transport(settings, client, attempts, budget_s)
-
-
-def _authorization(settings: SchedulerSettings) -> str:
-    import httpx  # noqa: PLC0415
-
-    try:
-        if settings.token is not None:
-            return f"Bearer {settings.token.reveal()}"
-        if settings.password is None:
-            raise ConfigError("there is no password", hint="set user and password")
-        basic = httpx.BasicAuth(settings.user or "", settings.password.reveal())
-    except ConfigError as error:
-        raise SourceError(error.message, hint=error.hint) from None
-    request = next(basic.auth_flow(httpx.Request("GET", "http://localhost")))
-    return request.headers["Authorization"]
-
-
-def _trust(settings: SchedulerSettings) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=settings.ca_file)
-    except (OSError, ssl.SSLError) as error:
-        why = error.strerror or "it holds no certificate"
-        raise SourceError(
-            f"ca_file {settings.ca_file} can't be used: {why}", hint="name a file of certificates in PEM"
-        ) from None
+    shown = await asyncio.to_thread(credentials, settings.user, settings.password, settings.token)
+    trust = await asyncio.to_thread(trust_of, settings.ca_file)
+    client = client_of(httpx, shown, trust=trust, timeout_s=request_timeout_s, limit=limit, proxy=settings.proxy)
+    async with client:
+        yield Transport(settings, client, shown, attempts, request_timeout_s, budget_s)
 
 
 def _encoded(headers: Mapping[str, str]) -> dict[bytes, bytes]:
@@ -249,20 +212,10 @@ def _encoded(headers: Mapping[str, str]) -> dict[bytes, bytes]:
     return {name.encode(): value.encode("latin-1", "replace") for name, value in headers.items()}
 
 
-async def _at_most(response: httpx.Response, max_bytes: int) -> tuple[bytes, bool]:
-    """The first bytes of a body, and whether there were more; the rest is never asked for."""
-    read = bytearray()
-    async for piece in response.aiter_bytes():
-        read += piece
-        if len(read) > max_bytes:
-            return bytes(read[:max_bytes]), True
-    return bytes(read), False
-
-
 def _parsed(answer: Answer, path: str) -> Any:
     try:
         return json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise WorkloadError(
             f"the answer at {path} is not JSON", hint="check that the address is the scheduler's", status=200
         ) from None
