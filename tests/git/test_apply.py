@@ -1,12 +1,12 @@
-"""`--apply` moves a clean checkout to the result, or leaves everything and says how to do it by hand."""
+"""`--apply` and `--stage-only` bring a result into a clean checkout, or leave all and say how to do it by hand."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 
-from fanfold.git import LandError, Repository, fast_forward
+from fanfold.git import LandError, Repository, fast_forward, stage, unstage
 from fanfold.git.takeback import take_back
 from fanfold.testing.fingerprint import contents, fingerprint
 from fanfold.testing.repositories import TemporaryRepository
@@ -81,16 +81,20 @@ OBSTACLES: dict[str, tuple[Callable[[TemporaryRepository], object], str]] = {
 }
 
 
+@pytest.mark.parametrize("bring", [fast_forward, stage])
 @pytest.mark.parametrize(("obstruct", "reason"), OBSTACLES.values(), ids=OBSTACLES)
 async def test_anything_in_the_way_leaves_all_as_it_was(
-    user: TemporaryRepository, obstruct: Callable[[TemporaryRepository], object], reason: str
+    user: TemporaryRepository,
+    obstruct: Callable[[TemporaryRepository], object],
+    reason: str,
+    bring: Callable[[Repository, str], Awaitable[None]],
 ) -> None:
     tip = result(user)
     repository = await Repository.open(user.root)
     obstruct(user)
     before = fingerprint(user.root)
-    with pytest.raises(LandError, match=reason) as error:
-        await fast_forward(repository, tip)
+    with pytest.raises(LandError, match="no longer" if bring is stage and reason == "no branch" else reason) as error:
+        await bring(repository, tip)
     assert tip[:12] in (error.value.hint or "")
     assert fingerprint(user.root) == before
 
@@ -101,6 +105,58 @@ async def test_a_result_that_is_no_descendant_is_refused(user: TemporaryReposito
     before = fingerprint(user.root)
     with pytest.raises(LandError):
         await fast_forward(repository, other)
+    assert fingerprint(user.root) == before
+
+
+@pytest.mark.parametrize("detached", [False, True])
+async def test_staging_leaves_head_and_brings_all_else(user: TemporaryRepository, detached: bool) -> None:
+    tip = result(user)
+    if detached:
+        user.git("switch", "-q", "--detach")
+    user.write({"untracked.txt": "mine", "build/ignored": "mine"})
+    head, where = user.git("rev-parse", "HEAD"), (user.root / ".git/HEAD").read_text()
+    repository = await Repository.open(user.root)
+    await stage(repository, tip)
+    assert (user.git("rev-parse", "HEAD"), (user.root / ".git/HEAD").read_text()) == (head, where)
+    assert user.git("write-tree") == user.git("rev-parse", f"{tip}^{{tree}}")
+    assert user.git("diff-files") == ""
+    assert user.git("ls-files", "--others", "--exclude-standard").strip() == "untracked.txt"
+    assert contents(user.root)["run.sh/x"] == b"x\n"
+    assert contents(user.root)["build/ignored"] == b"mine"
+
+
+async def test_what_was_staged_can_be_taken_back(user: TemporaryRepository) -> None:
+    tip = result(user)
+    repository = await Repository.open(user.root)
+    before = contents(user.root)
+    await stage(repository, tip)
+    await unstage(repository, tip)
+    assert contents(user.root) == before
+    assert user.git("status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize("since", ["edited", "staged", "committed"])
+async def test_what_the_user_did_to_staged_files_since_is_not_taken_back(user: TemporaryRepository, since: str) -> None:
+    tip = _edit(user)
+    repository = await Repository.open(user.root)
+    await stage(repository, tip)
+    user.write({"a.py": "mine\n"})
+    if since != "edited":
+        user.git("add", "a.py")
+    if since == "committed":
+        user.git("commit", "-q", "-m", "mine")
+    before = fingerprint(user.root)
+    with pytest.raises(LandError, match="moved" if since == "committed" else "no longer"):
+        await unstage(repository, tip)
+    assert fingerprint(user.root) == before
+
+
+async def test_an_index_that_is_locked_leaves_files_and_index_as_they_were(user: TemporaryRepository) -> None:
+    tip = _edit(user)
+    (user.root / ".git/index.lock").touch()
+    before = fingerprint(user.root)
+    with pytest.raises(LandError, match=r"index\.lock"):
+        await stage(await Repository.open(user.root), tip)
     assert fingerprint(user.root) == before
 
 

@@ -1,7 +1,8 @@
 """The only place that runs git: the user's repository, private workspaces, changes, and landing them."""
 
-from fanfold.git.apply import fast_forward
+from fanfold.git.apply import fast_forward, stage, unstage
 from fanfold.git.bases import unpacked
+from fanfold.git.branches import branch_names, make_branches
 from fanfold.git.bundle import Bundle, BundleError, write_bundle
 from fanfold.git.change import Change, PathChange
 from fanfold.git.command import GitError
@@ -37,9 +38,13 @@ __all__ = [
     "Workspace",
     "WorkspaceError",
     "WorkspacePool",
+    "branch_names",
     "clean",
     "fast_forward",
+    "make_branches",
     "pack_change",
+    "stage",
     "unpacked",
+    "unstage",
     "write_bundle",
 ]

@@ -1,12 +1,13 @@
-"""Move the user's branch to a result: the one command that writes to the checkout, and only when asked."""
+"""Bring a result into the user's checkout, committed or only staged: all that writes there, and only when asked."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 from fanfold.git.command import GitError, git, records, text, uninterrupted
 from fanfold.git.land import LandError
@@ -22,6 +23,8 @@ _UNDER_WAY = {
 }
 _NAMED = 3
 
+_Bring: TypeAlias = Callable[[Repository, str], Coroutine[object, object, None]]
+
 
 async def fast_forward(repository: Repository, tip: str) -> None:
     """Bring the current branch and its checkout to `tip`, a descendant of the head that `repository` was opened at.
@@ -34,13 +37,44 @@ async def fast_forward(repository: Repository, tip: str) -> None:
             a file that git doesn't track is in the way, or a file can't be written; nothing was changed, or the
             message says how to take it back.
     """
-    by_hand = f"the result is {tip[:12]}: once that is settled, git merge --ff-only {tip[:12]}"
-    if reason := await _obstacle(repository, tip):
+    await _bring(repository, tip, _merge, f"git merge --ff-only {tip[:12]}", on_branch=True)
+
+
+async def stage(repository: Repository, tip: str) -> None:
+    """Bring the checkout and its index to `tip`, a descendant of the head; HEAD stays, so that all of it is staged.
+
+    Done as carefully as `fast_forward`; it works without a branch, too. `unstage` undoes it.
+
+    Raises:
+        LandError: as `fast_forward`.
+    """
+    await _bring(repository, tip, _read_tree, f"git read-tree -m -u HEAD {tip[:12]}", on_branch=False)
+
+
+async def unstage(repository: Repository, tip: str) -> None:
+    """Make checkout and index those of HEAD again, where they are what `stage` left.
+
+    Raises:
+        LandError: HEAD has moved, or something was changed since; nothing was touched.
+    """
+    now = await Repository.open(repository.root)
+    if now.head != repository.head:
+        raise LandError("HEAD has moved since the result was staged", hint="git restore takes single files back")
+    places = ("diff-index", "--cached", "--quiet", tip), ("diff-files", "--quiet")
+    for command in places:
+        if (await git(*command, cwd=repository.root, ok=(0, 1))).returncode:
+            raise LandError("the checkout is no longer what was staged", hint="git restore takes single files back")
+    await uninterrupted(git("read-tree", "-m", "-u", tip, repository.head, cwd=repository.root))
+
+
+async def _bring(repository: Repository, tip: str, how: _Bring, command: str, *, on_branch: bool) -> None:
+    by_hand = f"the result is {tip[:12]}: once that is settled, {command}"
+    if reason := await _obstacle(repository, tip, on_branch=on_branch):
         raise LandError(reason, hint=by_hand)
     try:
-        await uninterrupted(_merge(repository, tip))
+        await uninterrupted(how(repository, tip))
     except GitError as error:
-        reason = f"can't fast-forward: {error.message}"
+        reason = f"can't write the checkout: {error.message}"
         try:
             await uninterrupted(take_back(repository, tip))
         except (GitError, OSError) as worse:
@@ -53,17 +87,22 @@ async def _merge(repository: Repository, tip: str) -> None:
     await git("merge", "--ff-only", *quietly, tip, cwd=repository.root, places={"GIT_REFLOG_ACTION": "fanfold"})
 
 
-async def _obstacle(repository: Repository, tip: str) -> str | None:
+async def _read_tree(repository: Repository, tip: str) -> None:
+    await git("read-tree", "-m", "-u", repository.head, tip, cwd=repository.root)
+
+
+async def _obstacle(repository: Repository, tip: str, *, on_branch: bool) -> str | None:
     """Why the checkout can't be moved; None = it can."""
     now, state, (added, deleted) = await asyncio.gather(
         Repository.open(repository.root), repository.working_state(), _comes_and_goes(repository, tip)
     )
-    if now.branch is None:
+    if on_branch and now.branch is None:
         return "no branch is checked out"
+    here = now.branch or "HEAD"
     if (now.branch, now.head) != (repository.branch, repository.head):
-        return f"{now.branch} is no longer where the run began"
+        return f"{here} is no longer where the run began"
     if not await _descends(repository, tip):
-        return f"{tip[:12]} doesn't descend from {now.branch}"
+        return f"{tip[:12]} doesn't descend from {here}"
     if operation := _under_way(now):
         return f"a {operation} is under way"
     if not state.clean:
