@@ -136,6 +136,15 @@ class ResultBranch:
             landed = await self._composed(keep, draft=True)
         return landed[-1].commit if landed else self.base
 
+    async def alone(self, change: Change, message: str) -> str:
+        """A commit of this one change on base, whatever has landed; no ref names it yet.
+
+        Raises:
+            LandConflict: it doesn't work without what landed before it.
+        """
+        async with self._turn, _as_land_error():
+            return (await self._committed(self.base, change, message)).commit
+
     async def drop(self) -> None:
         """Delete the branch: nothing on it is good.
 
