@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from fanfold.git import LandError, Repository, fast_forward, stage, unstage
+from fanfold.git import LandError, Repository, brought_before, fast_forward, stage, unstage
 from fanfold.git.takeback import take_back
 from fanfold.testing.fingerprint import contents, fingerprint
 from fanfold.testing.repositories import TemporaryRepository
@@ -217,3 +217,19 @@ async def test_taking_back_leaves_a_sparse_checkout_sparse(user: TemporaryReposi
     assert "a.py" not in before
     await take_back(await Repository.open(user.root), tip)
     assert contents(user.root) == before
+
+
+@pytest.mark.parametrize("bring", [fast_forward, stage])
+async def test_what_was_brought_to_its_end_is_told_from_what_was_cut_off(
+    user: TemporaryRepository, bring: Callable[[Repository, str], Awaitable[None]]
+) -> None:
+    tip = _edit(user)
+    repository = await Repository.open(user.root)
+    before = contents(user.root)
+    user.write({"a.py": "fix", "new/file.py": "new\n"})
+    (user.root / "pkg/mod.py").unlink()
+    assert not await brought_before(repository, tip)
+    assert contents(user.root) == before
+    await bring(repository, tip)
+    assert await brought_before(repository, tip)
+    assert contents(user.root)["a.py"] == b"fixed\n"

@@ -63,6 +63,12 @@ def test_paths_that_look_alike_have_names_of_their_own() -> None:
     assert stand_apart(list(names.values()))
 
 
+def test_a_name_that_is_to_stay_free_does() -> None:
+    names = branch_names("r", ["all", "all/a.py", "b.py"], taken=["r/all"])
+    assert names["b.py"] == "r/b.py"
+    assert stand_apart(["r/all", *names.values()])
+
+
 @given(
     st.sets(
         st.lists(st.text("ab.~ -/lock", min_size=1, max_size=6), min_size=1, max_size=3).map("/".join),

@@ -1,6 +1,6 @@
 """The only place that runs git: the user's repository, private workspaces, changes, and landing them."""
 
-from fanfold.git.apply import fast_forward, stage, unstage
+from fanfold.git.apply import brought_before, fast_forward, stage, unstage
 from fanfold.git.bases import unpacked
 from fanfold.git.branches import branch_names, make_branches
 from fanfold.git.bundle import Bundle, BundleError, write_bundle
@@ -39,6 +39,7 @@ __all__ = [
     "WorkspaceError",
     "WorkspacePool",
     "branch_names",
+    "brought_before",
     "clean",
     "fast_forward",
     "make_branches",

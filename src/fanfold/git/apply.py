@@ -67,6 +67,29 @@ async def unstage(repository: Repository, tip: str) -> None:
     await uninterrupted(git("read-tree", "-m", "-u", tip, repository.head, cwd=repository.root))
 
 
+async def brought_before(repository: Repository, tip: str) -> bool:
+    """Whether the checkout or its index is at `tip`; if not, what a process that was killed meanwhile left is taken back.
+
+    For who has begun to fast-forward or to stage, and can't know how that ended.
+
+    Raises:
+        LandError: it can't be taken back.
+    """
+    now = await Repository.open(repository.root)
+    if now.head != repository.head:
+        return now.head == tip
+    staged = await git("diff-index", "--cached", "--quiet", tip, cwd=repository.root, ok=(0, 1))
+    if staged.returncode == 0:  # git writes the index last
+        return True
+    try:
+        await uninterrupted(take_back(repository, tip))
+    except (GitError, OSError) as error:
+        raise LandError(
+            f"part of the result is in the checkout: {error}", hint="git reset --hard HEAD takes it back"
+        ) from error
+    return False
+
+
 async def _bring(repository: Repository, tip: str, how: _Bring, command: str, *, on_branch: bool) -> None:
     by_hand = f"the result is {tip[:12]}: once that is settled, {command}"
     if reason := await _obstacle(repository, tip, on_branch=on_branch):

@@ -32,13 +32,16 @@ async def make_branches(repository: Repository, commits: Mapping[str, str]) -> N
         raise LandError(f"can't make a branch for each file: {error.message}") from error
 
 
-def branch_names(prefix: str, paths: Iterable[str]) -> dict[str, str]:
+def branch_names(prefix: str, paths: Iterable[str], *, taken: Iterable[str] = ()) -> dict[str, str]:
     """A branch's name for each path: below the prefix, and the path itself as far as git allows.
 
     Where it doesn't, or where two would stand in each other's way, a hash of the path keeps them apart.
+
+    Args:
+        taken: names that are to stay free.
     """
     names: dict[str, str] = {}
-    used: set[str] = set()
+    used = set(taken)
     folders: set[str] = set()
     for path in sorted(paths):
         plain = _plain(path)
