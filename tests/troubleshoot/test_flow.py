@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,6 +17,9 @@ from fanfold.runtimes import Native, Runtime
 from fanfold.testing.clock import virtual_time
 from fanfold.testing.sources import MESSAGE, PIECES, RUNBOOK, CannedSource, four_sources
 from fanfold.troubleshoot.answer import Answer
+from fanfold.troubleshoot.evidence import Answered
+from fanfold.troubleshoot.incident import Incident
+from fanfold.troubleshoot.rules import conclude
 from fanfold.troubleshoot.run import troubleshoot
 from fanfold.troubleshoot.settings import ParallelConfig
 from fanfold.troubleshoot.sources.protocol import SourceError
@@ -323,3 +329,56 @@ async def test_several_jobs_are_one_incident_with_one_answer(runtime: Runtime) -
 async def test_evidence_of_all_sources_is_numbered_through() -> None:
     state = await troubleshoot(MESSAGE, four_sources())
     assert [piece["id"] for piece in state["answer"]["evidence"]] == ["E1", "E2", "E3", "E4"]
+
+
+@contextmanager
+def long_rules(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[threading.Event, threading.Event]]:
+    """Rules that set the first event and compute until the second is set, or until the block ends."""
+    began, enough = threading.Event(), threading.Event()
+
+    def long(incident: Incident, sources: Sequence[Answered], **more: Any) -> Answer:
+        began.set()
+        enough.wait(60)
+        return conclude(incident, sources, **more)
+
+    monkeypatch.setattr("fanfold.troubleshoot.flow.conclude", long)
+    try:
+        yield began, enough
+    finally:
+        enough.set()
+
+
+async def test_others_go_on_while_the_rules_compute(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    with long_rules(monkeypatch) as (began, enough):
+        running = asyncio.create_task(troubleshoot(MESSAGE, four_sources(), runtime=runtime))
+        assert await asyncio.to_thread(began.wait, 30)
+        assert not running.done()
+        enough.set()
+        state = await running
+    assert state["answer"]["hypotheses"][0]["cause"] == "bad_data"
+
+
+async def test_who_is_cancelled_while_the_rules_compute_does_not_wait_for_them(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with long_rules(monkeypatch) as (began, enough):
+        running = asyncio.create_task(troubleshoot(MESSAGE, four_sources(), runtime=runtime))
+        assert await asyncio.to_thread(began.wait, 30)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert not enough.is_set()
+
+
+async def test_rules_see_the_context_of_the_caller(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    tenant: ContextVar[str] = ContextVar("tenant", default="nobody")
+    seen: list[str] = []
+
+    def look(incident: Incident, sources: Sequence[Answered], **more: Any) -> Answer:
+        seen.append(tenant.get())
+        return conclude(incident, sources, **more)
+
+    monkeypatch.setattr("fanfold.troubleshoot.flow.conclude", look)
+    tenant.set("billing")
+    await troubleshoot(MESSAGE, four_sources(), runtime=runtime)
+    assert seen == ["billing"]

@@ -13,6 +13,7 @@ from fanfold.engine import BranchNotStarted, DeadlineExceeded, Failed
 from fanfold.engine.wrapper import text_of
 from fanfold.runtimes import Flow
 from fanfold.troubleshoot.answer import Answer, Claim
+from fanfold.troubleshoot.apart import apart
 from fanfold.troubleshoot.ask import MOST_CHARS, ask, clean_text, title
 from fanfold.troubleshoot.desk import Desk, Writer, desk_here
 from fanfold.troubleshoot.evidence import Answered
@@ -183,15 +184,16 @@ async def response_generator_node(state: ParallelState) -> ParallelState:
     """The answer, by the rules and then, where there is one, by the writer; without enough sources none is tried."""
     answer, failed = await _answered(state, await desk_here())
     metadata = {**state.get("metadata", {}), **failed}
+    given = await apart(_said, state, answer)
+    if answer is not None:
+        metadata |= {"status": answer.status, "written_by": answer.written_by}
     total_ms = since_ms(metadata["began_at"]) if "began_at" in metadata else state.get("parallel_latency_ms", 0.0)
-    if answer is None:
-        return {"response": raw(state), "total_latency_ms": total_ms, "metadata": metadata}
-    return {
-        "answer": answer_data(answer),
-        "response": told(answer),
-        "total_latency_ms": total_ms,
-        "metadata": {**metadata, "status": answer.status, "written_by": answer.written_by},
-    }
+    return {**given, "total_latency_ms": total_ms, "metadata": metadata}
+
+
+def _said(state: ParallelState, answer: Answer | None) -> ParallelState:
+    """An answer as data and as text; without one the raw results."""
+    return {"response": raw(state)} if answer is None else {"answer": answer_data(answer), "response": told(answer)}
 
 
 async def _answered(state: ParallelState, desk: Desk) -> tuple[Answer | None, dict[str, Any]]:
@@ -199,7 +201,7 @@ async def _answered(state: ParallelState, desk: Desk) -> tuple[Answer | None, di
     if "aggregation_error" in state.get("metadata", {}):
         return None, {}
     try:
-        answer = concluded(state, desk.config)
+        answer = await apart(concluded, state, desk.config)
     except Exception as error:
         # Whatever a source made up may have broken it: the results themselves are worth more than none.
         LOG.exception("aggregation_failed")

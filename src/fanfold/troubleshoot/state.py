@@ -103,9 +103,7 @@ def numbered(results: Sequence[DataSourceResult]) -> tuple[Answered, ...]:
 
 def answer_data(answer: Answer) -> dict[str, Any]:
     """An answer as JSON."""
-    from pydantic import TypeAdapter  # noqa: PLC0415 imported when used
-
-    data: dict[str, Any] = TypeAdapter(Answer).dump_python(answer, mode="json")
+    data: dict[str, Any] = _answers().dump_python(answer, mode="json")
     return data
 
 
@@ -115,9 +113,14 @@ def answer_of(data: dict[str, Any]) -> Answer:
     Raises:
         pydantic.ValidationError: it is none.
     """
+    return _answers().validate_python(data)
+
+
+@functools.cache
+def _answers() -> TypeAdapter[Answer]:
     from pydantic import TypeAdapter  # noqa: PLC0415 imported when used
 
-    return TypeAdapter(Answer).validate_python(data)
+    return TypeAdapter(Answer)
 
 
 @functools.cache
