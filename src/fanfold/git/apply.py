@@ -68,9 +68,9 @@ async def unstage(repository: Repository, tip: str) -> None:
 
 
 async def brought_before(repository: Repository, tip: str) -> bool:
-    """Whether the checkout or its index is at `tip`; if not, what a process that was killed meanwhile left is taken back.
+    """Whether the checkout or its index is at `tip`; if not, what was written of it is taken back.
 
-    For who has begun to fast-forward or to stage, and can't know how that ended.
+    For who finds that a process which was killed had begun to fast-forward or to stage.
 
     Raises:
         LandError: it can't be taken back.
