@@ -133,12 +133,31 @@ class TestTroubleshoot:
         assert "TWS status: " in out
         assert "127.0.0.1:9" in error
 
-    @pytest.mark.usefixtures("project")
-    def test_anything_else_is_told_what_it_can_do(self, run: Callable[..., Told]) -> None:
-        code, out, error = run("troubleshoot", "good morning")
-        assert code == 1
-        assert out.startswith("I can find out why a job failed")
-        assert "no source was asked" in error
+    @pytest.mark.usefixtures("scheduler")
+    @pytest.mark.parametrize("message", ["o fechamento parou", "pods keep restarting since 14:00", "BATCH001 on HOLD"])
+    def test_whatever_the_words_are_it_is_about_trouble(self, message: str, run: Callable[..., Told]) -> None:
+        code, out, _ = run("troubleshoot", message, "--json")
+        state = json.loads(out)
+        assert (code, state["intent"], state["sources"]) == (0, "troubleshoot", ["tws_status"])
+
+    def test_question_for_a_state_or_a_meaning_chooses_its_sources(
+        self, project: Path, scheduler: FakeScheduler, run: Callable[..., Told]
+    ) -> None:
+        (project / "batch.log").write_text("2024-12-11T08:01:00Z ERROR job=BATCH001 ABEND=S0C7\n")
+        settings = (project / "fanfold.toml").read_text().replace("enable_rag_search = false\n", "")
+        (project / "fanfold.toml").write_text(
+            f'{settings}[troubleshoot.sources.log_cache]\npaths = ["batch.log"]\n'
+            '[troubleshoot.sources.rag_search]\nindex = "knowledge.sqlite"\n'
+        )
+        asked = {
+            message: json.loads(run("troubleshoot", message, "--json")[1])["sources"]
+            for message in ("What does S0C7 mean?", "status of BATCH001", "BATCH001 failed")
+        }
+        assert asked == {
+            "What does S0C7 mean?": ["rag_search"],
+            "status of BATCH001": ["tws_status", "log_cache"],
+            "BATCH001 failed": ["tws_status", "rag_search", "log_cache"],
+        }
 
     @pytest.mark.usefixtures("scheduler")
     def test_sequential_is_measured_beside_the_documented_factor(self, run: Callable[..., Told]) -> None:

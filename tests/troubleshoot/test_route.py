@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanfold.troubleshoot.route import INTENTS, Entities, route
+from fanfold.troubleshoot.route import INTENTS, Entities, route, route_of_trouble
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,42 @@ def test_what_is_wanted_and_what_is_named(
     assert (read.intent, read.entities.jobs, read.entities.codes, read.language) == (intent, jobs, codes, language)
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "o fechamento parou",
+        "por que o job ctb_fecha_dia ainda nao rodou?",
+        "X0100 won't start, on HOLD since 2. What is it waiting for?",
+        "X0100 não rodou às 4 como sempre",
+        "our pods keep restarting",
+    ],
+)
+def test_trouble_is_seen_whatever_other_words_stand_around_it(message: str) -> None:
+    assert route(message).intent == "troubleshoot"
+
+
+@pytest.mark.parametrize(
+    ("message", "intent"),
+    [
+        ("What does S0C7 mean?", "how_to"),
+        ("como reexecutar um job?", "how_to"),
+        ("explain the runbook of a cold start", "how_to"),
+        ("What does S0C7 mean for X1?", "troubleshoot"),
+        ("checkout is throwing 502s since 19:05. What's behind it?", "troubleshoot"),
+        ("status of X1", "status"),
+        ("is X1 running?", "status"),
+        ("Somebody says that the status of X1 is FENCE, which we have never seen", "troubleshoot"),
+        ("rerun X1", "troubleshoot"),
+        ("good morning", "troubleshoot"),
+        ("", "troubleshoot"),
+    ],
+)
+def test_who_is_in_trouble_is_asked_about_trouble_unless_they_plainly_ask_something_else(
+    message: str, intent: str
+) -> None:
+    assert route_of_trouble(message).intent == intent
+
+
 def test_the_instance_is_no_job() -> None:
     read = route("Job BATCH001 failed on TWS-PROD-01")
     assert read.entities == Entities(jobs=("BATCH001",), instance="TWS-PROD-01")
@@ -56,5 +92,6 @@ def test_the_words_that_decided_are_told() -> None:
 def test_any_message_is_read(message: str) -> None:
     read = route(message)
     assert read.intent in (*INTENTS, "other")
+    assert route_of_trouble(message).intent in INTENTS
     assert 0 <= read.confidence <= 1
     assert all(job in message for job in read.entities.jobs)

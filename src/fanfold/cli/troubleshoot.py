@@ -22,6 +22,7 @@ from fanfold.troubleshoot.answer import Answer
 from fanfold.troubleshoot.ask import title
 from fanfold.troubleshoot.bundle import bundle_of_state, save
 from fanfold.troubleshoot.flow import incident_of
+from fanfold.troubleshoot.route import route_of_trouble
 from fanfold.troubleshoot.run import troubleshoot
 from fanfold.troubleshoot.settings import ParallelConfig, load_config, sources_of
 from fanfold.troubleshoot.sources.protocol import Source
@@ -145,6 +146,7 @@ async def _asked(options: Options, progress: SourceProgress) -> tuple[ParallelSt
             instance=options.instance,
             at=moment(options.at, datetime.now().astimezone()) if options.at else None,
             config=config,
+            intent=route_of_trouble(message).intent,
             runtime=runtime_for(options.runtime),
             on_event=progress,
             compare_sequential=options.compare_sequential,

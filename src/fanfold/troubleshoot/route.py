@@ -7,7 +7,7 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Final, Literal, TypeAlias
 
@@ -16,6 +16,9 @@ from fanfold.troubleshoot.incident import Language
 
 Intent: TypeAlias = Literal["troubleshoot", "status", "how_to", "action", "other"]
 
+MUCH = 4
+MOST_WORDS = 10
+"""What is longer tells what happened."""
 INTENTS: Final[tuple[Intent, ...]] = ("troubleshoot", "status", "how_to", "action")
 
 _JOB_AFTER = re.compile(
@@ -26,6 +29,8 @@ _JOB_AFTER = re.compile(
 _LISTED = re.compile(r"\s*(?:,|and|e|ou|or|&)\s*[\"'`]?(?P<name>[A-Z@#$_][A-Z0-9@#$_.\-]*\d[A-Z0-9@#$_.\-]*)", re.ASCII)
 _KEY = re.compile(r"\b(?P<station>[A-Z][\w-]*)#(?:(?P<stream>[\w-]+)\.)?(?P<name>[A-Z][\w-]*)\b")
 _UPPER = re.compile(r"(?<![\w.\-/])(?P<name>[A-Z][A-Z0-9]*(?:[_#$@-][A-Z0-9]+)*)(?![\w\-/])")
+_WHY = re.compile(r"\bpor ?qu[eê]\b", re.IGNORECASE)
+_AS_USUAL = re.compile(r"\bcomo (?:sempre|de costume|ontem|antes|esperado|normalmente)\b", re.IGNORECASE)
 _INSTANCE = re.compile(
     r"\b(?:(?:instance|instancia|instância|environment|ambiente)\s+[\"'`]?(?P<named>[\w.-]+)"
     r"|(?P<shaped>(?:TWS|IWS|HWA|HCL)[-_][\w-]+))",
@@ -96,7 +101,7 @@ def _lexicon() -> _Lexicon:
 def route(message: str) -> Route:
     """What a message asks for, from its words in English or Portuguese; the same message is always read alike."""
     entities = entities_of(message)
-    words = _words(message)
+    words = _words(_AS_USUAL.sub(" ", _WHY.sub("porque", message)))
     known = _lexicon().intents
     weights = {intent: sum(known[intent].get(word, 0) for word in words) for intent in INTENTS}
     if entities.codes:
@@ -117,6 +122,28 @@ def route(message: str) -> Route:
         why=why,
         sources=_SOURCES[intent],
     )
+
+
+def route_of_trouble(message: str) -> Route:
+    """The same for somebody who has said that it is about trouble: only what plainly asks for something else does.
+
+    That is a question for the meaning of a code or for a procedure, and a short one for a job's state. All else is
+    trouble, whatever its words are.
+    """
+    read = route(message)
+    if read.intent == "how_to" and not read.entities.jobs and (read.entities.codes or _asks(message, "how_to")):
+        return read
+    if read.intent == "status" and read.entities.jobs and _asks(message, "status"):
+        return read
+    confidence = read.confidence if read.intent == "troubleshoot" else 0.5
+    return replace(read, intent="troubleshoot", confidence=confidence, sources=_SOURCES["troubleshoot"])
+
+
+def _asks(message: str, intent: Intent) -> bool:
+    """Whether a message is a question for that, and not an account that happens to have the word."""
+    words, known = _words(message), _lexicon().intents[intent]
+    plainly = any(known.get(word, 0) in (2, 3) for word in words) or known.get(words[0], 0) >= MUCH
+    return plainly and len(words) <= MOST_WORDS
 
 
 def entities_of(message: str) -> Entities:

@@ -10,6 +10,7 @@ from fanfold.engine import Event
 from fanfold.runtimes import Runtime
 from fanfold.troubleshoot.desk import Desk, Writer
 from fanfold.troubleshoot.flow import answered, incident_of, troubleshoot_flow
+from fanfold.troubleshoot.route import Intent
 from fanfold.troubleshoot.settings import ParallelConfig
 from fanfold.troubleshoot.sources.protocol import Source
 from fanfold.troubleshoot.state import ParallelState
@@ -22,6 +23,7 @@ async def troubleshoot(
     jobs: Sequence[str] = (),
     instance: str | None = None,
     at: datetime | None = None,
+    intent: Intent | None = None,
     config: ParallelConfig | None = None,
     writer: Writer | None = None,
     runtime: Runtime | None = None,
@@ -40,6 +42,7 @@ async def troubleshoot(
         jobs: what it is about; none = those that the message names.
         instance: of the scheduler; None = the one that the message names, if it does.
         at: when it happened, with a time zone; None = lately.
+        intent: what is wanted; None = what the words of the message ask for.
         config: times and limits.
         writer: a language model; None = the one of the configuration, else the answer is made by rules alone.
         runtime: who runs it; None = the native one.
@@ -51,6 +54,8 @@ async def troubleshoot(
     """
     config = config or ParallelConfig()
     state = asked(message, jobs=jobs, instance=instance, at=at)
+    if intent is not None:
+        state["intent"] = intent
     async with Desk(config=config, sources=sources, writer=writer).opened() as desk:
         flow = troubleshoot_flow(config)
         result = await flow.run(state, context=desk, runtime=runtime, on_event=on_event)
