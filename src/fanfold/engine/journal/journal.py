@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
-from fanfold.engine.content import Codec, ContentError
+from fanfold.engine.content import Codec, ContentError, first_difference
 from fanfold.engine.identity import are_one
 from fanfold.engine.journal import run as runs
 from fanfold.engine.journal.effects import Call, path_here, running
@@ -26,6 +27,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 LOCK_TIMEOUT_S: Final = 30.0
+NOTE_HINT: Final = "use str, int, finite float, bool, None, lists, and dicts with str keys"
 
 
 class Journal:
@@ -123,6 +125,16 @@ class Journal:
         return await asyncio.to_thread(runs.summaries, Path(path))
 
     @staticmethod
+    async def read_notes(path: Path | str, run: str) -> dict[str, list[Any]]:
+        """What was noted of a run by now, by kind and in order; needn't own the run, nor disturb its owner.
+
+        Raises:
+            JournalUnusable: there is no journal, or no such run in it.
+        """
+        found = await asyncio.to_thread(runs.notes_of, Path(path), run)
+        return {kind: [json.loads(text) for text in texts] for kind, texts in found.items()}
+
+    @staticmethod
     async def forget(path: Path | str, run: str) -> int:
         """Delete a run with all its outcomes, and give the room back to the disk; how many outcomes that were.
 
@@ -191,6 +203,24 @@ class Journal:
 
         return journaled
 
+    async def note(self, kind: str, value: Any) -> None:
+        """Write down a step of the run, durable when this returns, also when the caller is cancelled meanwhile.
+
+        Notes are committed in the order in which they are made, together with outcomes of the same moment.
+
+        Args:
+            kind: tells notes for different readers apart.
+            value: JSON: str, int, finite float, bool, None, lists and dicts with str keys.
+        Raises:
+            ContentError: `value` is no JSON.
+            NotDurable: it can't be written. JournalFenced: another opening has taken the run over.
+        """
+        await self._ledger.note(_named("kind of note", kind), _json_of(value))
+
+    def notes(self, kind: str) -> list[Any]:
+        """All durable notes of one kind, those of earlier openings first; values of the caller's own."""
+        return [json.loads(text) for text in self._ledger.notes(kind)]
+
     def _register(self, function: str, branch: Callable[..., object]) -> None:
         if not are_one(self._functions.setdefault(function, branch), branch):
             raise JournalError(
@@ -203,6 +233,21 @@ def _named(what: str, name: str) -> str:
     if not name or not name.isprintable():
         raise JournalError(f"{name!r} is no name for a {what}", hint="use printable characters, at least one")
     return name
+
+
+def _json_of(value: Any) -> str:
+    """A value as JSON that comes back equal; in ASCII, so that undecodable bytes of file names survive.
+
+    Raises:
+        ContentError: it is no JSON; the message names where.
+    """
+    try:
+        text = json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ContentError(f"a note is no JSON: {error}", hint=NOTE_HINT) from error
+    if changed := first_difference(value, json.loads(text)):
+        raise ContentError(f"a note would not come back equal from JSON: {changed.path or 'all of it'}", hint=NOTE_HINT)
+    return text
 
 
 def _item_and_state(

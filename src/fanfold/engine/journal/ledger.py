@@ -39,6 +39,7 @@ class Ledger:
         self._writer = writer
         self._keep_failures = keep_failures
         self._unclaimed: dict[Key, list[tuple[Record, Committed]]] = {}
+        self._noted: dict[str, list[tuple[Record, str]]] = {}
 
     def check_usable(self) -> None:
         """Raise where nothing can be recorded any more."""
@@ -108,6 +109,24 @@ class Ledger:
                 self._unclaimed.setdefault(key, []).append((record, outcome))
             raise
         past.done += outcome.value is not None
+
+    async def note(self, kind: str, text: str) -> None:
+        """Write a note, and wait until it is durable.
+
+        Raises:
+            JournalError: it is not, or the journal is closed.
+        """
+        self.check_usable()
+        taken = self._taken
+        taken.note_number += 1
+        record = self._writer.note((taken.run_id, taken.note_number, kind, text, time.time(), taken.token))
+        self._noted.setdefault(kind, []).append((record, text))
+        await record.told
+
+    def notes(self, kind: str) -> list[str]:
+        """The durable notes of one kind, in order."""
+        noted = self._noted.get(kind, ())
+        return [*self._taken.notes.get(kind, ()), *(text for record, text in noted if record.durable)]
 
 
 def path_text(path: tuple[str, ...]) -> str:

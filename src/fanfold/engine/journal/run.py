@@ -62,6 +62,8 @@ class Taken:
         uid: tells the run from all others, those of the same name in other journals included.
         token: higher with each opening; rows with a lower one are refused.
         number: of the last row.
+        note_number: of the last note.
+        notes: by kind, as JSON, in order.
         committed: what counts, the next one to be used last.
         past: by function and path.
         states: hashes of the shared states that are stored.
@@ -71,6 +73,8 @@ class Taken:
     uid: str
     token: int
     number: int = 0
+    note_number: int = 0
+    notes: dict[str, list[str]] = field(default_factory=dict)
     committed: dict[Key, list[Committed]] = field(default_factory=dict)
     past: dict[tuple[str, str], Past] = field(default_factory=dict)
     states: set[str] = field(default_factory=set)
@@ -83,6 +87,7 @@ class RunSummary:
     Attributes:
         version: of the flow that opened it last.
         is_open: whether a process that is alive has it open.
+        owner_pid: the process that has it open, or had it when it died; None = it was closed.
         created_s, last_used_s: seconds since 1970.
         done, failed: outcomes recorded, those of earlier versions and attempts included.
     """
@@ -94,6 +99,7 @@ class RunSummary:
     last_used_s: float
     done: int
     failed: int
+    owner_pid: int | None = None
 
 
 def take(
@@ -165,6 +171,9 @@ def in_use(name: str, pid: int) -> JournalInUse:
 def _read(connection: sqlite3.Connection, taken: Taken, version: str, keep_failures: bool) -> None:
     of_run = (taken.run_id,)
     taken.states.update(hash_ for (hash_,) in connection.execute("SELECT hash FROM state WHERE run_id = ?", of_run))
+    query = "SELECT number, kind, value FROM note WHERE run_id = ? ORDER BY number"
+    for taken.note_number, kind, value in connection.execute(query, of_run):
+        taken.notes.setdefault(kind, []).append(value)
     rows = connection.execute(
         "SELECT number, attempt, version, function, path, item_hash, state_hash, value, error_type, error, traceback"
         " FROM outcome WHERE run_id = ? ORDER BY number DESC",
@@ -209,12 +218,36 @@ def summaries(path: Path) -> list[RunSummary]:
     with opened(path, make=False, lock_timeout_s=LOCK_TIMEOUT_S) as connection:
         for name, version, uid, token, pid, process, created_s, used_s, done, failed in connection.execute(query):
             is_open = pid is not None and is_held(Owner(pid, process), uid, token)
-            found.append(RunSummary(name, version, is_open, created_s, used_s, done, failed))
+            found.append(RunSummary(name, version, is_open, created_s, used_s, done, failed, pid))
     return found
 
 
+def notes_of(path: Path, name: str) -> dict[str, list[str]]:
+    """What was noted of a run by now, as JSON by kind, in order; whoever has it open isn't disturbed.
+
+    Raises:
+        JournalUnusable: there is no journal, or no such run in it.
+    """
+    found: dict[str, list[str]] = {}
+    with opened(path, make=False, lock_timeout_s=LOCK_TIMEOUT_S) as connection, transaction(connection, "DEFERRED"):
+        (run_id, *_) = _row_of(connection, path, name)
+        query = "SELECT kind, value FROM note WHERE run_id = ? ORDER BY number"
+        for kind, value in connection.execute(query, (run_id,)):
+            found.setdefault(kind, []).append(value)
+    return found
+
+
+def _row_of(connection: sqlite3.Connection, path: Path, name: str) -> tuple[int, str, int, int | None, str]:
+    """Id, uid and token of a run, and its owner."""
+    query = "SELECT run_id, uid, token, owner_pid, owner_process FROM run WHERE name = ?"
+    row: tuple[int, str, int, int | None, str] | None = connection.execute(query, (name,)).fetchone()
+    if row is None:
+        raise JournalUnusable(f"the journal {path} has no run {name!r}", hint="see Journal.runs(path)")
+    return row
+
+
 def forget(path: Path, name: str) -> int:
-    """Delete a run with all its outcomes and states, and give the room back to the disk.
+    """Delete a run with all its outcomes, states and notes, and give the room back to the disk.
 
     Returns:
         How many outcomes are gone.
@@ -224,15 +257,12 @@ def forget(path: Path, name: str) -> int:
     """
     with opened(path, make=False, lock_timeout_s=LOCK_TIMEOUT_S) as connection:
         with transaction(connection):
-            query = "SELECT run_id, uid, token, owner_pid, owner_process FROM run WHERE name = ?"
-            row = connection.execute(query, (name,)).fetchone()
-            if row is None:
-                raise JournalUnusable(f"the journal {path} has no run {name!r}", hint="see Journal.runs(path)")
-            run_id, uid, token, pid, process = row
+            run_id, uid, token, pid, process = _row_of(connection, path, name)
             if pid is not None and is_held(Owner(pid, process), uid, token):
                 raise in_use(name, pid)
             gone = connection.execute("DELETE FROM outcome WHERE run_id = ?", (run_id,)).rowcount
             connection.execute("DELETE FROM state WHERE run_id = ?", (run_id,))
+            connection.execute("DELETE FROM note WHERE run_id = ?", (run_id,))
             connection.execute("DELETE FROM run WHERE run_id = ?", (run_id,))
         # It has a step for every page, and `execute` would take only the first.
         connection.executescript("PRAGMA incremental_vacuum")

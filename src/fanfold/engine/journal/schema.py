@@ -15,13 +15,13 @@ from fanfold.engine.journal.errors import JournalUnusable, explained
 Synchronous = Literal["NORMAL", "FULL"]
 
 APPLICATION_ID: Final = 0x466E666A  # "Fnfj": what `file` and SQLite know the format by
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 CHECK_AGAIN_S: Final = 0.02
 
 # Without rowids, rows stand in the order of their runs: reading one run reads nothing of the others.
 # Run ids are never used again, for a stale writer may still hold the id of a run that was forgotten.
 # The fence is in the database itself, where no writer can pass it by.
-_TABLES: Final = """
+_FIRST_TABLES: Final = """
 CREATE TABLE run (
     run_id INTEGER PRIMARY KEY AUTOINCREMENT,
     name TEXT NOT NULL UNIQUE,
@@ -79,6 +79,28 @@ SELECT name AS run, function,
 FROM outcome JOIN run USING (run_id)
 ORDER BY run_id, number;
 """
+_NOTES: Final = """
+CREATE TABLE note (
+    run_id INTEGER NOT NULL REFERENCES run,
+    number INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    value TEXT NOT NULL,
+    made_s REAL NOT NULL,
+    token INTEGER NOT NULL,
+    PRIMARY KEY (run_id, number)
+) WITHOUT ROWID;
+CREATE TRIGGER fence_note BEFORE INSERT ON note
+WHEN NEW.token IS NOT (SELECT token FROM run WHERE run_id = NEW.run_id)
+BEGIN
+    SELECT RAISE(ABORT, 'fenced');
+END;
+CREATE VIEW notes AS
+SELECT name AS run, number, kind, note.value, datetime(made_s, 'unixepoch') AS made
+FROM note JOIN run USING (run_id)
+ORDER BY run_id, number;
+"""
+_STEPS: Final = (_FIRST_TABLES, _NOTES)
+"""What brings a journal from each schema to the next one, beginning with an empty file."""
 
 OUTCOME_COLUMNS: Final = (
     "run_id, number, function, path, attempt, version, item_hash, state_hash, "
@@ -130,18 +152,18 @@ def _make_file(path: Path) -> None:
 def _prepare(connection: sqlite3.Connection, path: Path, synchronous: Synchronous, until_s: float) -> None:
     connection.execute("PRAGMA trusted_schema = OFF")
     with transaction(connection, "DEFERRED"):  # all that is read is of one moment
-        is_new = _is_new(connection, path)
-    if is_new:
+        version = _version(connection, path)
+    if not version:
         # Has no effect once there are tables, nor when the file is in WAL mode.
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        _use_write_ahead_log(connection, path, until_s)
-        _make_tables(connection, path)
     _use_write_ahead_log(connection, path, until_s)
+    if version < SCHEMA_VERSION:
+        _bring_up_to_date(connection, path)
     connection.execute(f"PRAGMA synchronous = {synchronous}")
 
 
-def _is_new(connection: sqlite3.Connection, path: Path) -> bool:
-    """Whether the file has no tables yet.
+def _version(connection: sqlite3.Connection, path: Path) -> int:
+    """The schema of the file; 0 where it has no tables yet.
 
     Raises:
         JournalUnusable: it has, and they are none of ours.
@@ -155,13 +177,13 @@ def _is_new(connection: sqlite3.Connection, path: Path) -> bool:
             hint="use the newer Fanfold that wrote it; the file was left as it is",
         )
     if application == APPLICATION_ID:
-        return False
+        return int(version)
     if application or version or tables:
         raise JournalUnusable(
             f"{path} is no journal: it is another program's SQLite database",
             hint="choose another path; the file was left as it is",
         )
-    return True
+    return 0
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection, path: Path, until_s: float) -> None:
@@ -182,12 +204,12 @@ def _use_write_ahead_log(connection: sqlite3.Connection, path: Path, until_s: fl
         )
 
 
-def _make_tables(connection: sqlite3.Connection, path: Path) -> None:
+def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
     with transaction(connection):
-        if not _is_new(connection, path):
-            return  # another process was faster
-        for statement in _statements(_TABLES):
-            connection.execute(statement)
+        # Asked again: another process may have been faster.
+        for step in _STEPS[_version(connection, path) :]:
+            for statement in _statements(step):
+                connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 

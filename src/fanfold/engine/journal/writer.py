@@ -19,9 +19,9 @@ from fanfold.engine.journal.states import State
 STEPS: Final = ("taken", "received", "begun", "inserted", "committed", "told", "closing")
 """What a journal does, in this order; where a test may want a process to die.
 
-`taken`: the run has a new token. `received`: the thread has a group of outcomes. `begun`: the transaction has begun.
-`inserted`: all rows are in. `committed`: they are durable, and no branch knows. `told`: the branches know, on the
-event loop. `closing`: nothing is left to write, and the run isn't given back yet.
+`taken`: the run has a new token. `received`: the thread has a group of outcomes and notes. `begun`: the transaction
+has begun. `inserted`: all rows are in. `committed`: they are durable, and nobody knows. `told`: branches and whoever
+made a note know, on the event loop. `closing`: nothing is left to write, and the run isn't given back yet.
 """
 
 # Rows in one statement, and records that the thread gets before the event loop has nothing else to do.
@@ -35,16 +35,18 @@ class Record:
     """A row on its way to the disk.
 
     Attributes:
-        row: in the order of the outcome table's columns.
+        row: in the order of the table's columns.
+        is_note: whether it is one of the note table, not of the outcome table.
         state: the shared state that it refers to.
         told: done when the row is durable, or has an error that says why it isn't.
         durable: whether it is; None while that is open.
     """
 
-    __slots__ = ("durable", "row", "state", "told")
+    __slots__ = ("durable", "is_note", "row", "state", "told")
 
-    def __init__(self, row: Row, state: State | None, told: asyncio.Future[None]) -> None:
+    def __init__(self, row: Row, state: State | None, told: asyncio.Future[None], *, is_note: bool = False) -> None:
         self.row = row
+        self.is_note = is_note
         self.state = state
         self.told = told
         self.durable: bool | None = None
@@ -56,7 +58,7 @@ class Writer:
     The event loop never touches the database. While one group is being written, the next one gathers.
 
     Attributes:
-        recorded: rows that are durable.
+        recorded: outcomes that are durable.
         is_fenced: whether another opening has taken the run over, and this one knows.
     """
 
@@ -101,8 +103,14 @@ class Writer:
         return await self._taken
 
     def record(self, row: Row, state: State | None) -> Record:
-        """Have a row written soon."""
-        record = Record(row, state, self._loop.create_future())
+        """Have an outcome written soon."""
+        return self._soon(Record(row, state, self._loop.create_future()))
+
+    def note(self, row: Row) -> Record:
+        """Have a note written soon, after all that came before it."""
+        return self._soon(Record(row, None, self._loop.create_future(), is_note=True))
+
+    def _soon(self, record: Record) -> Record:
         if not self._group:
             self._loop.call_soon(self._hand_over)
         self._group.append(record)
@@ -201,7 +209,9 @@ class Writer:
         with transaction(connection):
             self._on_step("begun")
             connection.executemany("INSERT OR IGNORE INTO state VALUES (?, ?, ?)", states)
-            _insert(connection, records)
+            _insert(connection, [record for record in records if not record.is_note])
+            notes = [record.row for record in records if record.is_note]
+            connection.executemany("INSERT INTO note VALUES (?, ?, ?, ?, ?, ?)", notes)
             self._on_step("inserted")
         self._stored.update(hash_ for _, hash_, _ in states)
         self._on_step("committed")
@@ -220,14 +230,14 @@ class Writer:
                 return fenced(self._run)
             if isinstance(error, sqlite3.Error):
                 return explained(error, self._path, NotDurable)
-            return NotDurable(f"the journal {self._path} can't store an outcome: {error}")
+            return NotDurable(f"the journal {self._path} can't store what it was given: {error}")
 
         return make
 
     def _tell(self, records: list[Record], why_not: Callable[[], JournalError] | None) -> None:
         """On the event loop: let the branches go on, each with an error of its own where there is one."""
         if why_not is None:
-            self.recorded += len(records)
+            self.recorded += sum(not record.is_note for record in records)
         elif isinstance(why_not(), JournalFenced):
             self.is_fenced = True
         for record in records:
