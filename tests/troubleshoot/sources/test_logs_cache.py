@@ -81,7 +81,7 @@ async def test_what_is_ingested_is_found(tmp_path: Path, cache: RedisSettings) -
         line(0.5, "job A100 ended with RC=12"),
     )
     came = await ingest([path], cache, timezone="UTC", host="srv7")
-    assert came == Ingested(files=1, read=2_504, written=2_501, ends=2)
+    assert came == Ingested(files=1, read=2_504, written=2_503, ends=2)
     found = await ask(cache, "A100")
     told = logs(found)
     assert {(piece.facts["count"], piece.codes, piece.facts["host"]) for piece in told} == {
@@ -99,6 +99,12 @@ async def test_a_second_time_only_what_is_new_is_read(tmp_path: Path, cache: Red
     write(path, line(1, "ERROR job A100: two"), mode="a")
     assert (await ingest([path], cache, timezone="UTC")).read == 1
     assert size(cache, "all") == size(cache, "job", "A100") == 2
+
+
+async def test_a_file_in_which_nothing_is_worth_keeping_is_read_once(tmp_path: Path, cache: RedisSettings) -> None:
+    path = write(tmp_path / "app.log", *(line(1, f"INFO record {n} read") for n in range(3)))
+    assert await ingest([path], cache, timezone="UTC") == Ingested(files=1, read=3)
+    assert await ingest([path], cache, timezone="UTC") == Ingested()
 
 
 @pytest.mark.parametrize("packed", [False, True])

@@ -1,7 +1,7 @@
 """The cache of recent log lines in Redis: who writes there and who reads agrees on this layout.
 
     <prefix>:all           sorted set of lines; score: seconds since 1970; member: JSON, see below
-    <prefix>:job:<JOB>     the same, those of one job; the name in capitals
+    <prefix>:job:<JOB>     the same, those of one job, its name in capitals; what isn't wrong stands here alone
     <prefix>:ends:<JOB>    sorted set of the job's ends; score: when; member: JSON, see below
     <prefix>:positions     hash: log file -> how far it has been read, as JSON
 
@@ -175,7 +175,8 @@ class Cache:
             if line.at is None:
                 continue
             member = _member(line)
-            sets.setdefault(self._key("all"), []).append((member, line.at))
+            if line.level != "info" or not line.job:  # a night of jobs that go well must not push out what went wrong
+                sets.setdefault(self._key("all"), []).append((member, line.at))
             if line.job:
                 sets.setdefault(self._key("job", line.job.upper()), []).append((member, line.at))
         for end in ends:
@@ -302,7 +303,7 @@ class _Clearly:
 
 def _masked(lines: Sequence[Line]) -> list[Line]:
     """All texts at once: that is much faster than one by one, and a key of several lines is seen as one."""
-    texts = redact("\n".join(line.text for line in lines)).split("\n")
+    texts = redact("\n".join(line.text for line in lines)).split("\n") if lines else []
     return [
         line
         if text == line.text

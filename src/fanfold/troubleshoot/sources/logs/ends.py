@@ -89,11 +89,6 @@ class Ends:
         return None
 
 
-def may_end(lowered: str) -> bool:
-    """Whether a line, in small letters, may speak of a job's start or end."""
-    return _has(lowered, _SIGNS) or _has(lowered, _START_SIGNS)
-
-
 def _has(lowered: str, signs: tuple[str, ...]) -> bool:
     for sign in signs:  # noqa: SIM110 a generator takes twice as long
         if sign in lowered:
@@ -105,7 +100,7 @@ def once_each(ends: Iterable[End]) -> list[End]:
     """Ends by time, those that several lines tell of as one; a failure that a line tells of is one."""
     kept: list[End] = []
     for end in sorted(ends, key=lambda end: end.at):
-        if kept and end.at - kept[-1].at <= APART_S and (kept[-1].elapsed_s is None or end.elapsed_s is None):
+        if kept and (end.at == kept[-1].at or _is_one(kept[-1], end)):
             last = kept[-1]
             elapsed_s = last.elapsed_s if end.elapsed_s is None else end.elapsed_s
             kept[-1] = End(
@@ -114,3 +109,7 @@ def once_each(ends: Iterable[End]) -> list[End]:
         else:
             kept.append(end)
     return kept
+
+
+def _is_one(end: End, other: End) -> bool:
+    return other.at - end.at <= APART_S and (end.elapsed_s is None or other.elapsed_s is None)

@@ -11,11 +11,15 @@ from fanfold.troubleshoot.evidence import Evidence, Fact
 from fanfold.troubleshoot.sources.logs.clock import moment
 from fanfold.troubleshoot.sources.logs.digest import DAY_S, Group, Window
 from fanfold.troubleshoot.sources.logs.ends import End
-from fanfold.troubleshoot.sources.logs.line import clean
+from fanfold.troubleshoot.sources.logs.line import Line, clean
+from fanfold.troubleshoot.sources.logs.news import News, who_in
 from fanfold.troubleshoot.sources.logs.template import template_of
 
 LINE_CHARS = 400
 MOST_CODES = 20
+MOST_STATES = 4
+MOST_CHANGES = 3
+SCORE_OF_CHANGE, SCORE_OF_COURSE = 0.5, 0.3
 # Messages that every job's log has.
 _COMMON = frozenset({"AWSBIS307I", "AWSBIS308I", "IEF403I", "IEF404I"})
 
@@ -58,7 +62,7 @@ class Finder:
             facts=facts,
             codes=tuple(code for code in group.codes if code not in _COMMON)[:MOST_CODES],
             at=moment(group.first.at or 0.0),
-            reference=_reference(group),
+            reference=_reference(group.first),
             score=round(weight(group, job, window), 3),
         )
 
@@ -85,6 +89,49 @@ class Finder:
             text += f" A success usually takes {usual_s:.0f} s."
         at = moment(max(end.at for end in ends))
         return Evidence(source=self._source, kind="history", subject=clean(job), text=text, facts=facts, at=at)
+
+    def course(self, job: str, news: Sequence[tuple[News, Line]]) -> list[Evidence]:
+        """What happened to the job without being an error: each change of it, and the rest as one piece.
+
+        Args:
+            news: in the order of time.
+        """
+        changes = [self._change(job, line) for kind, line in news if kind == "change"]
+        lines = [line for kind, line in news if kind == "state"]
+        if not lines:
+            return changes[-MOST_CHANGES:]
+        shown = lines if len(lines) <= MOST_STATES else [lines[0], *lines[1 - MOST_STATES :]]
+        first, last = (moment(line.at or 0.0).isoformat() for line in (lines[0], lines[-1]))
+        host = next((clean(line.host) for line in lines if line.host), "")
+        times = f"{len(lines)} lines from {first} to {last}" if len(lines) > 1 else f"one line at {first}"
+        facts: dict[str, Fact] = {"job": job, "host": host or None, "level": "info", "count": len(lines)}
+        state = Evidence(
+            source=self._source,
+            kind="log",
+            subject=clean(job),
+            text="\n".join(
+                [f"Info of {job}{f' on {host}' if host else ''}, its course: {times}", *map(_with_time, shown)]
+            ),
+            facts={**facts, "first": first, "last": last, "file": clean(redact(lines[0].file)) or None},
+            codes=tuple(dict.fromkeys(code for line in shown for code in line.all_codes if code not in _COMMON)),
+            at=moment(lines[0].at or 0.0),
+            reference=_reference(lines[0]),
+            score=SCORE_OF_COURSE,
+        )
+        return [*changes[-MOST_CHANGES:], state]
+
+    def _change(self, job: str, line: Line) -> Evidence:
+        what = _shown(line.text)
+        return Evidence(
+            source=self._source,
+            kind="change",
+            subject=clean(job),
+            text=what,
+            facts={"what": what, "object": job, "author": _shown(who_in(line.text)) or None},
+            at=moment(line.at or 0.0),
+            reference=_reference(line),
+            score=SCORE_OF_CHANGE,
+        )
 
     def note(self, subject: str, text: str) -> Evidence:
         """Something worth knowing about what was looked at, or what could not be had."""
@@ -131,10 +178,14 @@ def _shown(text: str) -> str:
     return kept if len(kept) <= LINE_CHARS else f"{kept[: LINE_CHARS - 80]} … {kept[-70:]}"
 
 
-def _reference(group: Group) -> str:
-    if not group.first.file:
+def _with_time(line: Line) -> str:
+    return f"{_shown(line.text)} ({moment(line.at or 0.0):%H:%M:%S} UTC)"
+
+
+def _reference(line: Line) -> str:
+    if not line.file:
         return ""
-    return f"{clean(redact(group.first.file))} (byte {group.first.offset})"
+    return f"{clean(redact(line.file))} (byte {line.offset})"
 
 
 def _newest(ends: Iterable[End]) -> str | None:

@@ -34,6 +34,7 @@ from fanfold.troubleshoot.sources.logs.files import (
     unpacking,
 )
 from fanfold.troubleshoot.sources.logs.line import Line, decoded
+from fanfold.troubleshoot.sources.logs.news import news_in
 from fanfold.troubleshoot.sources.logs.positions import HEAD_BYTES, Position, Positions
 from fanfold.troubleshoot.sources.logs.reader import Reader
 from fanfold.troubleshoot.sources.logs.settings import RedisSettings, redis_settings
@@ -104,7 +105,7 @@ class _Batch:
     def take(self, line: Line | None, reader: Reader, how: How, *, number: int | None = None) -> None:
         """One more line was read, and tells something or nothing."""
         self.read += 1
-        if line and (how.every or line.level != "info"):
+        if line and (how.every or line.level != "info" or (line.job and news_in(line.text, line.job))):
             at = reader.near if line.at is None else line.at  # a log without times: it was written when the file was
             self.lines.append(replace(line, at=at, offset=line.offset if number is None else number))
 
@@ -140,7 +141,7 @@ async def ingest(
         job: whose logs these are, where they are one job's.
         timezone: of times that name no zone; None = that of this machine.
         day_first: whether 03/04/2024 is the third of April; None = what fits.
-        every: all lines, not only errors, warnings and ends of jobs.
+        every: all lines, not only errors, warnings and what happened to jobs.
     Raises:
         SourceError: Redis can't be reached or refuses, a setting is wrong, or none of the paths is there.
     """

@@ -70,6 +70,12 @@ _NO_JOB = frozenset(
     """.split()  # noqa: SIM905 a table of words
 )
 _HOST = re.compile(r"^[ \t]*(?P<host>[A-Za-z][\w.-]{1,62}|\d{1,3}(?:\.\d{1,3}){3}) (?P<tag>[\w./-]{1,64}(?:\[\d+\])?):")
+# The machine that wrote a line stands before what it says; a host further on is one that is talked about.
+_HOST_FIELD = re.compile(
+    r"^(?:[\[(<]?[^\W\d_]{1,12}[\])>]?:? {1,3})?(?:[\w.-]{1,30}=[^\s\"']{1,100} {1,3}){0,8}?"
+    r"(?:host|hostname|node|workstation)=[\"']?(?P<host>[\w.:-]{1,63})(?![\w.:-])",
+    re.IGNORECASE,
+)
 _FIELDS: Mapping[str, tuple[str, ...]] = {
     "at": ("@timestamp", "timestamp", "time", "ts", "datetime", "date", "asctime", "eventTime", "t"),
     "level": ("level", "severity", "levelname", "log.level", "lvl", "loglevel", "severity_text"),
@@ -190,6 +196,12 @@ def host_in(rest: str) -> str:
     """The host in front of a line of syslog, after its time."""
     match = _HOST.match(rest)
     return match["host"] if match and match["host"].lower() not in _LEVELS else ""
+
+
+def host_field(text: str) -> str:
+    """The host among the fields that a line begins with, `host=sysa job=A100 …`; "" = there is none."""
+    match = _HOST_FIELD.match(text) if "=" in text else None
+    return match["host"] if match else ""
 
 
 def priority(line: str) -> tuple[Level | None, str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 
 from fanfold.troubleshoot.sources.logs.clock import AHEAD_S, Clock
-from fanfold.troubleshoot.sources.logs.ends import End, Ends, may_end
+from fanfold.troubleshoot.sources.logs.ends import End, Ends
 from fanfold.troubleshoot.sources.logs.line import (
     Level,
     Line,
@@ -16,6 +16,7 @@ from fanfold.troubleshoot.sources.logs.line import (
     clean,
     codes_of,
     decoded,
+    host_field,
     host_in,
     job_in,
     judged,
@@ -23,6 +24,7 @@ from fanfold.troubleshoot.sources.logs.line import (
     priority,
     record_in,
 )
+from fanfold.troubleshoot.sources.logs.news import may_be_news
 
 _HEADER = re.compile(
     r"^= (?P<name>JOB|Exit Status|Elapsed Time \(hh:mm:ss\)|Elapsed Time \(Minutes\))\s*: ?(?P<value>.*)$"
@@ -54,7 +56,7 @@ class Reader:
         host: where it was written, where lines don't say.
         names: of jobs; lines that have one count, whatever else they say.
         every: all lines count.
-        all_ends: ends of all jobs count, not only of those in `names`.
+        all_ends: what happened to any job counts, and how it ended; not only to those in `names`.
     Attributes:
         ends: of jobs, as far as lines told of them.
         block: the job's log that the last line stands in.
@@ -103,9 +105,7 @@ class Reader:
             return self._record(record, offset)
         found = self._time(text)
         lowered = text.lower()
-        if level in (None, "info") and not (self.every or may_tell(lowered) or self.names.in_text(text, lowered)):
-            if self.all_ends and self.at is not None and may_end(lowered):
-                self._end(text, lowered, job_in(text), offset)
+        if level in (None, "info") and not self._may_matter(text, lowered):
             self._level = "info"
             return None
         host = ""
@@ -113,6 +113,11 @@ class Reader:
             host = host_in(text[found[2] :])
             text = _without(text, found[1], found[2])
         return self._line(clean(text), level, host, "", offset, continued=found is None)
+
+    def _may_matter(self, text: str, lowered: str) -> bool:
+        if self.every or may_tell(lowered) or self.names.in_text(text, lowered):
+            return True
+        return self.all_ends and self.at is not None and may_be_news(lowered) and bool(job_in(text))
 
     def _line(
         self, text: str, level: Level | None, host: str, job: str, offset: int, *, continued: bool = False
@@ -129,7 +134,8 @@ class Reader:
             judgement = level if level in ("error", "warning") else judgement
         self._level = judgement
         job = named or (self.block.job if self.block else self.job)
-        return Line(self.at, judgement, text, host or self.host, job, codes, self.file, offset)
+        host = host or host_field(text) or self.host
+        return Line(self.at, judgement, text, host, job, codes, self.file, offset)
 
     def _record(self, record: Record, offset: int) -> Line | None:
         if record.at is not None:
@@ -142,7 +148,8 @@ class Reader:
             self._end(said, said.lower(), job, offset)
         lowered = text.lower()
         named = self.names.in_text(f"{job} {text}", f"{job} {text}".lower())
-        if not (self.every or named or record.level in ("error", "warning") or may_tell(lowered)):
+        telling = record.level in ("error", "warning") or may_tell(lowered)
+        if not (self.every or named or telling or (job and self.all_ends and may_be_news(lowered))):
             return None
         judgement, codes = judged(text)
         codes = codes_of(text) if codes is None else codes

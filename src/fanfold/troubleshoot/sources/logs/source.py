@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,8 @@ from fanfold.troubleshoot.sources.logs.digest import Group, Window, digest, newe
 from fanfold.troubleshoot.sources.logs.ends import End, once_each
 from fanfold.troubleshoot.sources.logs.found import Finder, weight
 from fanfold.troubleshoot.sources.logs.harvest import Asked, Harvest, harvest
-from fanfold.troubleshoot.sources.logs.line import Line, Names
+from fanfold.troubleshoot.sources.logs.line import Level, Line, Names
+from fanfold.troubleshoot.sources.logs.news import News, news_in
 from fanfold.troubleshoot.sources.logs.settings import LogSettings, settings_of
 from fanfold.troubleshoot.sources.protocol import SourceError
 
@@ -158,7 +159,7 @@ class Logs:
         self, incident: Incident, names: Names, window: Window, found: list[Harvest], trouble: list[str]
     ) -> list[Evidence]:
         finder = Finder(self.name)
-        lines = _assigned((line for one in found for line in one.lines), names)
+        lines = _assigned(_once(found), names)
         known_from = min((one.known_from for one in found if one.known_from is not None), default=None)
         if incident.at is None:
             window = _newest(window, lines, set(map(str.upper, names)), incident.window_s)
@@ -175,11 +176,12 @@ class Logs:
         groups = digest(kept, window, known_from=known_from)
         logs = self._logs(groups, jobs, window, known_from, finder)
         ends = [end for one in found for end in one.ends]
+        course = [piece for name in names for piece in finder.course(name, _news(lines, name, window))]
         history = [finder.history(name, own) for name in names if (own := _of(ends, name))]
         silent = [name for name in names if not any(group.job.upper() == name.upper() for group in groups)]
         notes = [finder.note(name, _silence(name, window, found)) for name in silent]
         notes += [finder.note("logs", text) for text in list(dict.fromkeys(trouble))[:MOST_NOTES]]
-        return [*logs[: self._settings.max_evidence], *history, *notes]
+        return [*logs[: self._settings.max_evidence], *course, *history, *notes]
 
     def _logs(
         self, groups: list[Group], jobs: Mapping[str, str], window: Window, known_from: float | None, finder: Finder
@@ -210,6 +212,26 @@ def _matters(line: Line, jobs: Mapping[str, str]) -> bool:
     if line.level == "info":
         return False
     return not jobs or line.job.upper() in jobs or (not line.job and line.level == "error")
+
+
+def _once(found: Iterable[Harvest]) -> Iterator[Line]:
+    """All lines; one that a file and the cache both have, once. In the cache it is masked, so its text doesn't tell."""
+    known: set[tuple[float | None, Level, int]] = set()
+    for one in found:
+        lines = [line for line in one.lines if (line.at, line.level, line.offset) not in known]
+        known.update((line.at, line.level, line.offset) for line in lines)
+        yield from lines
+
+
+def _news(lines: Iterable[Line], job: str, window: Window) -> list[tuple[News, Line]]:
+    """What happened to a job in the window, the earliest first; what cache and files both tell, once."""
+    own = {
+        (line.at, line.text): line
+        for line in lines
+        if line.level == "info" and line.job.upper() == job.upper() and window.since <= (line.at or 0.0) <= window.until
+    }
+    found = ((news_in(line.text, job), line) for line in own.values())
+    return sorted(((news, line) for news, line in found if news), key=lambda pair: pair[1].at or 0.0)
 
 
 def _assigned(lines: Iterable[Line], names: Names) -> list[Line]:
