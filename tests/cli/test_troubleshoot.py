@@ -17,7 +17,7 @@ import pytest
 
 from fanfold.cli.main import main
 from fanfold.cli.troubleshoot import UsageError, figures, moment
-from fanfold.testing.scheduler import FakeScheduler, Plan, PlanJob, Run
+from fanfold.testing.scheduler import FakeScheduler, Fault, Plan, PlanJob, Run
 
 T = TypeVar("T")
 SCHEMA = Path(__file__).parent.parent.parent / "docs" / "evidence.schema.json"
@@ -140,8 +140,9 @@ class TestTroubleshoot:
         state = json.loads(out)
         assert (code, state["intent"], state["sources"]) == (0, "troubleshoot", ["tws_status"])
 
+    @pytest.mark.usefixtures("scheduler")
     def test_question_for_a_state_or_a_meaning_chooses_its_sources(
-        self, project: Path, scheduler: FakeScheduler, run: Callable[..., Told]
+        self, project: Path, run: Callable[..., Told]
     ) -> None:
         (project / "batch.log").write_text("2024-12-11T08:01:00Z ERROR job=BATCH001 ABEND=S0C7\n")
         settings = (project / "fanfold.toml").read_text().replace("enable_rag_search = false\n", "")
@@ -158,6 +159,20 @@ class TestTroubleshoot:
             "status of BATCH001": ["tws_status", "log_cache"],
             "BATCH001 failed": ["tws_status", "rag_search", "log_cache"],
         }
+
+    def test_what_a_slow_scheduler_has_said_by_then_counts(self, project: Path, run: Callable[..., Told]) -> None:
+        with serving(lambda: FakeScheduler(PLAN, faults=(Fault(on="joblog", latency_s=60.0),))) as server:
+            (project / "fanfold.toml").write_text(
+                "[troubleshoot]\nenable_rag_search = false\nnode_timeout_seconds = 50\n"
+                f'[troubleshoot.sources.tws_status]\nurl = "{server.url}"\ntimeout_s = 40\n'
+                'user = "operator"\npassword = { env = "TWS_PASSWORD" }\n'
+            )
+            _, out, _ = run("troubleshoot", "Job BATCH001 failed", "--json", "--timeout", "3")
+        state = json.loads(out)
+        assert state.get("errors", []) == []
+        kinds = {piece["kind"] for piece in state["answer"]["evidence"]}
+        assert {"job", "dependency"} <= kinds
+        assert "joblog" not in kinds
 
     @pytest.mark.usefixtures("scheduler")
     def test_sequential_is_measured_beside_the_documented_factor(self, run: Callable[..., Told]) -> None:

@@ -112,6 +112,26 @@ def test_same_kind_twice_has_two_names(tmp_path: Path) -> None:
     assert [source.name for source in sources.values()] == ["tws_test"]
 
 
+@pytest.mark.parametrize(
+    ("settings", "own", "comes_to"),
+    [
+        ("", "", 5.0),
+        ("node_timeout_seconds = 2", "", 2.0),
+        ("node_timeout_seconds = 2", "timeout_s = 1", 1.0),
+        ("node_timeout_seconds = 2", "timeout-s = 30", 2.0),
+        ("node_timeout_seconds = 20\ntotal_timeout_seconds = 3", "timeout_s = 30", 3.0),
+        ("node_timeout_seconds = 40\ntotal_timeout_seconds = 60", "timeout_s = 30", 30.0),
+    ],
+)
+def test_source_knows_how_much_time_it_really_gets(settings: str, own: str, comes_to: float, tmp_path: Path) -> None:
+    root = tmp_path
+    (root / "fanfold.toml").write_text(
+        f'[troubleshoot]\n{settings}\n[troubleshoot.sources.tws_test]\ntype = "tws_status"\n{WORKLOAD}{own}\n'
+    )
+    source = sources_of(load_config(root, enable_rag_search=False), root)["tws_test"]
+    assert (source.name, source.timeout_s) == ("tws_test", comes_to)
+
+
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "troubleshoot.md"
 BLOCKS = re.findall(r"^```toml\n(.*?)^```", DOCUMENT.read_text(), flags=re.MULTILINE | re.DOTALL)
 

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from fanfold.config import ConfigError, Found, find_table, project_root, refuse_unknown, shown
 from fanfold.llm import ModelSettings
-from fanfold.troubleshoot.sources.protocol import Source
+from fanfold.troubleshoot.sources.protocol import Source, SourceError
 from fanfold.troubleshoot.sources.registry import source_names, sources_for
 
 TABLE = "troubleshoot"
@@ -100,7 +100,24 @@ def sources_of(config: ParallelConfig, root: Path | None = None) -> dict[str, So
         tables[KNOWLEDGE] = _with_limit(tables.get(KNOWLEDGE, {}), config.rag_result_limit)
     order = {name: place for place, name in enumerate(SOURCES)}
     names = sorted(tables, key=lambda name: order.get(name, len(order)))
-    return sources_for({name: tables[name] for name in names}, root or project_root(Path.cwd()))
+    root = root or project_root(Path.cwd())
+    made = sources_for({name: tables[name] for name in names}, root)
+    most_s = min(config.node_timeout_seconds, config.total_timeout_seconds)
+    return {name: _within(name, source, tables[name], root, most_s=most_s) for name, source in made.items()}
+
+
+def _within(name: str, source: Source, table: Mapping[str, Any], root: Path, *, most_s: float) -> Source:
+    """The source; if its own time is longer than it is going to get, one that knows, and so answers in parts by then.
+
+    Those that have no such setting stay as they are, and are given up when their time is over.
+    """
+    if source.timeout_s <= most_s:
+        return source
+    shorter = {key: value for key, value in table.items() if key.replace("-", "_") != "timeout_s"}
+    try:
+        return sources_for({name: {**shorter, "timeout_s": most_s}}, root)[name]
+    except SourceError:
+        return source
 
 
 def _with_limit(table: Mapping[str, Any], limit: int) -> dict[str, Any]:
