@@ -27,6 +27,7 @@ WHAT, WHO, HOW, WHERE = "What to fix", "Who fixes it", "How", "Where it runs"
 RESULT, OUTPUT = "What happens with the result", "Output"
 ABOUT, ASKING, OPTIONS = "What it is about", "How it is asked", "Options"
 
+PerWhats: TypeAlias = Literal["run", "file"]
 TestModes: TypeAlias = Literal["each", "final", "none", "full"]
 Runtimes: TypeAlias = Literal["auto", "native", "langgraph", "cluster"]
 LocalRuntimes: TypeAlias = Literal["auto", "native", "langgraph"]
@@ -133,6 +134,12 @@ def fix(
         _option(WHERE, "--cluster-certificates", help="Prove who is who by these (default none)", metavar="DIRECTORY"),
     ] = None,
     apply: Annotated[bool, _option(RESULT, "--apply", help="Fast-forward the current branch to the result")] = False,
+    stage_only: Annotated[
+        bool, _option(RESULT, "--stage-only", help="Leave the result in the index of the checkout, uncommitted")
+    ] = False,
+    per: Annotated[
+        PerWhats | None, _option(RESULT, "--per", help="Make a branch for each file, too (default run: one for all)")
+    ] = None,
     dry_run: Annotated[bool, _option(RESULT, "--dry-run", help="Show what would be worked on; run no agent")] = False,
     diff: Annotated[bool, _option(RESULT, "--diff", help="Print the diffs that would land; land nothing")] = False,
     exit_zero: Annotated[bool, _option(RESULT, "--exit-zero", help="Exit 0 even if work remains")] = False,
@@ -166,6 +173,7 @@ def fix(
         "max_attempts": max_attempts,
         "max_files": max_files,
         "max_findings": max_findings,
+        "per": per,
         "runtime": runtime or ("cluster" if cluster or workers is not None else None),
         "select": _flat(select),
         "test_command": test_command,
@@ -181,6 +189,7 @@ def fix(
             git_staged=git_staged,
             git_diff=git_diff,
             apply=apply,
+            stage_only=stage_only,
             dry_run=dry_run,
             diff=diff,
             exit_zero=exit_zero,

@@ -31,6 +31,7 @@ class Options:
     git_staged: bool = False
     git_diff: str | None = None
     apply: bool = False
+    stage_only: bool = False
     dry_run: bool = False
     diff: bool = False
     exit_zero: bool = False
@@ -83,6 +84,7 @@ def _request(options: Options, start: Path) -> Request:
         git_staged=options.git_staged,
         git_diff=options.git_diff,
         apply=options.apply,
+        stage_only=options.stage_only,
         dry_run=options.dry_run,
         diff=options.diff,
     )
@@ -94,6 +96,9 @@ def _consistent(options: Options) -> None:
         (options.dry_run and options.diff, "--dry-run", "--diff"),
         (options.apply and options.dry_run, "--apply", "--dry-run"),
         (options.apply and options.diff, "--apply", "--diff"),
+        (options.stage_only and options.apply, "--stage-only", "--apply"),
+        (options.stage_only and options.dry_run, "--stage-only", "--dry-run"),
+        (options.stage_only and options.diff, "--stage-only", "--diff"),
         *_about_runtimes(options.overrides),
     )
     for both, one, other in contradictions:

@@ -73,6 +73,7 @@ RuntimeName = Annotated[
 Address = Annotated[
     str, StringConstraints(pattern=r"^(tcp|tls)://\S+:\d+$"), Expected('an address such as "tcp://127.0.0.1:8786"')
 ]
+PerWhat = Annotated[Literal["run", "file"], Expected('"run" or "file"')]
 TestMode = Annotated[Literal["each", "final", "none"], Expected('"each", "final" or "none" ("full" is "each")')]
 
 
@@ -99,6 +100,7 @@ class FixSettings(BaseSettings):
         test_command: how the suite is called, None = it is found.
         test_deadline_s: seconds for one run of the suite.
         annotate: whether missing type annotations are added.
+        per: one result branch for the run, or beside it one for each file.
         workspaces: the directory of the working copies, absolute.
         runtime: who runs the branches; "auto" = LangGraph where it is installed, else "native".
         cluster: the address of a cluster's scheduler.
@@ -133,6 +135,7 @@ class FixSettings(BaseSettings):
     test_command: Text | None = None
     test_deadline_s: Seconds = 1800.0
     annotate: Flag = False
+    per: PerWhat = "run"
     workspaces: Annotated[Path, Expected("a path of a directory")] = Field(default_factory=default_workspaces)
     runtime: RuntimeName = "auto"
     cluster: Address | None = None

@@ -12,6 +12,7 @@ from fanfold.fix import prompt
 from fanfold.fix.attempt import Attempted, attempt
 from fanfold.fix.bench import Bench, Brief, Workplace, bench_of
 from fanfold.fix.census import able, census_of
+from fanfold.fix.delivery import deliver
 from fanfold.fix.handover import received, sent
 from fanfold.fix.plan import plan
 from fanfold.fix.record import Run, attempted
@@ -20,7 +21,6 @@ from fanfold.fix.tested import Tester
 from fanfold.fix.together import settle_together
 from fanfold.fix.uncommitted import uncommitted_findings
 from fanfold.fix.worker import pack, prepare_worker
-from fanfold.git import LandError, fast_forward
 from fanfold.runtimes import Flow, Update, get_context
 
 
@@ -81,18 +81,8 @@ async def aggregate_results(state: FixState) -> Update:
 
 
 async def cleanup(_: FixState) -> Update:
-    """Give the user's branch what has landed, if that was asked for.
-
-    Where it can't be done safely the result stays on its own branch.
-    """
-    run = get_context(Run)
-    if run.request.apply and run.landing.landed:
-        try:
-            await fast_forward(run.repository, run.landing.branch.tip)
-        except LandError as error:
-            run.not_applied = f"{error.message}; {error.hint}" if error.hint else error.message
-        else:
-            run.applied = True
+    """Give the user what has landed in the form that was asked for."""
+    await deliver(get_context(Run))
     return None
 
 

@@ -30,6 +30,7 @@ class Request:
         git_staged: only files with staged changes.
         git_diff: only files that differ from this revision's merge base with HEAD.
         apply: fast-forward the current branch to the result.
+        stage_only: bring the result into checkout and index, uncommitted.
         dry_run: stop at the plan; no agent runs.
         diff: run the agents and show what would land; land nothing.
     """
@@ -41,12 +42,18 @@ class Request:
     git_staged: bool = False
     git_diff: str | None = None
     apply: bool = False
+    stage_only: bool = False
     dry_run: bool = False
     diff: bool = False
 
     def __post_init__(self) -> None:
         if self.apply and (self.dry_run or self.diff):
             raise FixError("--apply changes the branch, --dry-run and --diff change nothing", hint="give one of them")
+        if self.stage_only and (self.apply or self.dry_run or self.diff):
+            raise FixError(
+                "--stage-only stages the result, --apply commits it, --dry-run and --diff change nothing",
+                hint="give one of them",
+            )
 
 
 @dataclass(frozen=True)

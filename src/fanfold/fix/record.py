@@ -20,6 +20,7 @@ from fanfold.fix.finding import Finding
 from fanfold.fix.landing import Landing
 from fanfold.fix.plan import Plan, Request
 from fanfold.fix.project import Project
+from fanfold.fix.runlog import RunLog, Unlogged
 from fanfold.fix.suite import Suite
 from fanfold.fix.tested import Tester
 from fanfold.git import Inbox, Repository, WorkspacePool
@@ -38,6 +39,8 @@ class Run(Workplace):
         given_agent: the caller gave the agent itself, so nobody else can make it from the settings.
         runtime: the name of what runs the flow.
         inbox: takes changes that come from other machines, None = none came yet.
+        log: takes notes of what the run is about to do, and has done.
+        branches: of single files, by their paths.
         closing: what is to be closed when the run ends, however it does.
     """
 
@@ -55,6 +58,7 @@ class Run(Workplace):
     scratch: Path
     on_event: OnEvent
     started_s: float
+    log: RunLog = field(default_factory=Unlogged)
     closing: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
     census: Census = field(default_factory=lambda: Census(()))
     uncommitted: tuple[Finding, ...] = ()
@@ -65,7 +69,9 @@ class Run(Workplace):
     broken_tests: tuple[str, ...] = ()
     tests_ran: bool = False
     applied: bool = False
+    staged: bool = False
     not_applied: str | None = None
+    branches: dict[str, str] = field(default_factory=dict)
     interrupted: bool = False
     inbox: Inbox | None = None
     notes: list[str] = field(default_factory=list)

@@ -54,6 +54,7 @@ class TaskLine:
         elapsed_s: seconds from the task's start to its end, waiting for a workspace and verification included.
         agent_s: seconds of that in the agent.
         commit: the id of the commit on the result branch, None = nothing landed.
+        branch: a branch with this change alone, None = none was asked for or could be made.
         reasons: why it did not (wholly) succeed.
         refused: fixes that were taken back, each with its reason.
         diff: the change as a patch, undecodable bytes kept as surrogates; only where diffs were asked for.
@@ -68,6 +69,7 @@ class TaskLine:
     elapsed_s: float = 0.0
     agent_s: float = 0.0
     commit: str | None = None
+    branch: str | None = None
     reasons: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
     diff: str | None = None
@@ -141,6 +143,7 @@ class Report:
         branch: the result branch, None where nothing landed.
         tip: the commit that `branch` points to.
         applied: the user's branch was moved to `tip`.
+        staged: checkout and index were brought to `tip`; HEAD stays.
         not_applied: why it was not, though that was asked for.
         interrupted: the run was stopped; what is here had landed before.
         dry_run: nothing was to be changed.
@@ -165,6 +168,7 @@ class Report:
     branch: str | None = None
     tip: str | None = None
     applied: bool = False
+    staged: bool = False
     not_applied: str | None = None
     interrupted: bool = False
     dry_run: bool = False

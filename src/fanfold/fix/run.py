@@ -13,6 +13,7 @@ from pathlib import Path
 from fanfold.agents import Agent, agent_for, annotate
 from fanfold.config import FixSettings, workspaces_home
 from fanfold.fix.checkers import checkers_for, refuse_unasked
+from fanfold.fix.delivery import branch_of
 from fanfold.fix.errors import FixError
 from fanfold.fix.flow import FIX, results_of
 from fanfold.fix.landing import Landing
@@ -134,7 +135,9 @@ async def prepare(
         agent=agent_made,
         given_agent=agent is not None,
         suite=_suite(settings, repository.root, project),
-        landing=Landing(ResultBranch(repository, repository.head, f"fanfold/{name}"), agent_made.name, request.diff),
+        landing=Landing(
+            ResultBranch(repository, repository.head, branch_of(name, settings.per)), agent_made.name, request.diff
+        ),
         scratch=scratch,
         on_event=on_event or (lambda _: None),
         started_s=started_s,

@@ -115,6 +115,8 @@ def _nothing_to_do(report: Report) -> str:
 def _next_step(report: Report, branch: str) -> Line:
     if report.applied:
         return (f"Applied: your branch is at {(report.tip or '')[:10]}",)
+    if report.staged:
+        return ("Staged: git commit takes it, git diff --staged shows it",)
     return ("Take them with: git merge ", Quoted(branch))
 
 
