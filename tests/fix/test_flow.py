@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,21 @@ def test_what_a_branch_returns_comes_back_from_json() -> None:
     codec: Codec[Any] = Codec(type_of(FIX, FIX.hops[-1]))
     update = {"attempts": [ATTEMPTED]}
     assert codec.decode(codec.encode(update)) == update
+
+
+@pytest.mark.parametrize("odd", ["a\udcff.py", "\ud800", "é\0", "undecodable"])
+def test_file_names_that_are_no_text_come_back_from_json(odd: str) -> None:
+    codec: Codec[Any] = Codec(type_of(FIX, FIX.hops[-1]))
+    paths = (PathChange(odd, "M", "100644", "100644", "d" * 40, "e" * 40),)
+    finding = replace(FINDING, path=odd)
+    made = replace(
+        ATTEMPTED,
+        task=Task(odd, odd, (finding,)),
+        change=Change("b" * 40, "c" * 40, paths),
+        verdict=Judgement(ok=True, reasons=(odd,), gone=(finding,)),
+        refused=(odd,),
+    )
+    assert codec.decode(codec.encode({"attempts": [made]})) == {"attempts": [made]}
 
 
 def test_what_a_branch_is_given_comes_back_from_json() -> None:

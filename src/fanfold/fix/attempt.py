@@ -7,12 +7,14 @@ import shutil
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from fanfold.agents.protocol import AgentError, Assignment, Report
 from fanfold.engine import DeadlineExceeded
 from fanfold.fix.bench import Bench
 from fanfold.fix.prompt import build_prompt
 from fanfold.fix.split import Task
+from fanfold.fix.undecodable import schema_of
 from fanfold.fix.verify import Judge, Judgement, TestTree
 from fanfold.git import Change, Workspace, WorkspaceError
 
@@ -32,6 +34,11 @@ class Attempted:
     agent_s: float
     refused: tuple[str, ...] = ()
     parcel: str | None = None
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """Files may have names that aren't UTF-8."""
+        return schema_of(source, handler)
 
 
 async def attempt(bench: Bench, task: Task, *, told: str = "", test: TestTree | None = None) -> Attempted:
