@@ -9,8 +9,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-OWN = "heads/fanfold/"
-"""Where Fanfold's own branches are, below `refs/` and `logs/refs/`."""
+OWN = ("heads/fanfold/", "fanfold/")
+"""Where Fanfold's own branches are, and what runs that may be resumed have pinned; below `refs/` and `logs/refs/`."""
 
 
 def fingerprint(root: Path) -> dict[str, str]:
@@ -18,7 +18,7 @@ def fingerprint(root: Path) -> dict[str, str]:
 
     Covered are the files with their kind, executable bit and content, empty folders, and all that lies in the git
     directory: index bytes, HEAD, refs, stash, reflogs, configuration, hooks, locks, states of a merge or rebase.
-    Left out are objects, which may only be added, and the refs of Fanfold's own branches. Times don't count.
+    Left out are objects, which may only be added, and Fanfold's own refs. Times don't count.
 
     Args:
         root: top folder of a checkout, a linked worktree's too.
@@ -42,7 +42,7 @@ def _git(root: Path, asked: str) -> Path:
 
 
 def _is_own(name: str) -> bool:
-    return any(part in f"{name}/" for part in (f"refs/{OWN}", f"logs/refs/{OWN}"))
+    return any(part in f"{name}/" for own in OWN for part in (f"refs/{own}", f"logs/refs/{own}"))
 
 
 def _listed(folder: Path) -> Iterator[tuple[str, str]]:
@@ -69,7 +69,8 @@ def _content(path: Path) -> str:
 
 def _without_own(packed: Path) -> str:
     lines = packed.read_text(errors="surrogateescape").splitlines()
-    return "\n".join(line for line in lines if f" refs/{OWN}" not in line and not line.startswith("#"))
+    theirs = (line for line in lines if not any(f" refs/{own}" in line for own in OWN))
+    return "\n".join(line for line in theirs if not line.startswith("#"))
 
 
 def contents(root: Path) -> dict[str, str | bytes]:
