@@ -216,10 +216,18 @@ def test_relative_workspaces_of_a_file_are_relative_to_the_file(tmp_path: Path) 
     assert load_settings(root, {}).workspaces.resolve() == (tmp_path / "copies").resolve()
 
 
-def test_workspaces_inside_the_project_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["workspaces", "state"])
+def test_folders_of_fanfolds_own_inside_the_project_are_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / ".git").mkdir()
-    own(tmp_path, '[fix]\nworkspaces = "copies"\n')
+    own(tmp_path, f'[fix]\n{name} = "copies"\n')
+    assert refusal(tmp_path).message.startswith(f"{name} is ")
     assert "inside the project" in refusal(tmp_path).message
+
+
+def test_records_are_kept_where_the_user_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings(tmp_path, {}).state.is_absolute()
+    monkeypatch.setenv("FANFOLD_FIX_STATE", str(tmp_path / "state"))
+    assert load_settings(tmp_path, {}).state == tmp_path / "state"
 
 
 def test_settings_can_not_be_changed(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ Origins = Mapping[str, str]
 """Where each setting came from: "default", "environment (NAME)", "command line" or the name of a file."""
 
 NAMES = tuple(FixSettings.model_fields)
-PATHS = ("workspaces", "cluster_certificates")
+PATHS = ("workspaces", "state", "cluster_certificates")
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,8 @@ def settings_with_origins(root: Path, overrides: Mapping[str, object]) -> tuple[
         settings = FixSettings(**{name: source.values[name] for name, source in found.items()})  # type: ignore[arg-type]
     except ValidationError as error:
         raise _wrong_value(error, found) from None
-    _workspaces_stand_outside(settings.workspaces, root)
+    _stands_outside("workspaces", settings.workspaces, root, hint="checkers and tests would find the copies")
+    _stands_outside("state", settings.state, root, hint="what runs keep would be found as new files")
     return settings, {name: found[name].label(name) if name in found else "default" for name in NAMES}
 
 
@@ -116,10 +117,10 @@ def _paths_from(root: Path, table: dict[str, object]) -> dict[str, object]:
     return {**table, **{name: root / Path(value).expanduser() for name, value in paths.items()}}
 
 
-def _workspaces_stand_outside(workspaces: Path, root: Path) -> None:
-    # Outside of any repository there is no project that the copies could get in the way of.
-    if (root / ".git").exists() and workspaces.resolve().is_relative_to(root.resolve()):
+def _stands_outside(name: str, folder: Path, root: Path, *, hint: str) -> None:
+    # Outside of any repository there is no project that it could get in the way of.
+    if (root / ".git").exists() and folder.resolve().is_relative_to(root.resolve()):
         raise ConfigError(
-            f"workspaces is {shown(str(workspaces))}, which is inside the project",
-            hint="choose a directory outside of it: checkers and tests would find the copies",
+            f"{name} is {shown(str(folder))}, which is inside the project",
+            hint=f"choose a directory outside of it: {hint}",
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from platformdirs import user_cache_path
+from platformdirs import user_cache_path, user_state_path
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -82,6 +82,11 @@ def default_workspaces() -> Path:
     return user_cache_path("fanfold", appauthor=False)
 
 
+def default_state() -> Path:
+    """The user's directory for what Fanfold has to remember, outside every project."""
+    return user_state_path("fanfold", appauthor=False)
+
+
 class FixSettings(BaseSettings):
     """What `fanfold fix` can be told, complete and checked.
 
@@ -102,6 +107,7 @@ class FixSettings(BaseSettings):
         annotate: whether missing type annotations are added.
         per: one result branch for the run, or beside it one for each file.
         workspaces: the directory of the working copies, absolute.
+        state: the directory of the records of runs, absolute; on a local disk.
         runtime: who runs the branches; "auto" = LangGraph where it is installed, else "native".
         cluster: the address of a cluster's scheduler.
         cluster_certificates: folder of ca.pem, cert.pem and key.pem, absolute; for a cluster on other machines.
@@ -137,6 +143,7 @@ class FixSettings(BaseSettings):
     annotate: Flag = False
     per: PerWhat = "run"
     workspaces: Annotated[Path, Expected("a path of a directory")] = Field(default_factory=default_workspaces)
+    state: Annotated[Path, Expected("a path of a directory")] = Field(default_factory=default_state)
     runtime: RuntimeName = "auto"
     cluster: Address | None = None
     cluster_certificates: Annotated[Path, Expected("a path of a directory")] | None = None
@@ -147,7 +154,7 @@ class FixSettings(BaseSettings):
     def _full_means_each(cls, value: object) -> object:
         return "each" if value == "full" else value
 
-    @field_validator("workspaces", "cluster_certificates", mode="after")
+    @field_validator("workspaces", "state", "cluster_certificates", mode="after")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return value and value.expanduser().absolute()
