@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -70,6 +71,15 @@ async def test_the_course_of_a_job_and_its_changes_are_told(tmp_path: Path, redi
     assert told[0].endswith("(08:10:00 UTC)")
     assert course.facts["count"] == 3
     assert (history.kind, history.facts["failures"]) == ("history", 1)
+
+
+async def test_records_whose_field_names_the_job_tell_its_course(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.json"
+    said = [("A100", "submitted"), ("A100", "read 12 records"), ("A100", "has been held"), ("B200", "started")]
+    records = [{"timestamp": NOW.isoformat(), "level": "info", "job": job, "message": text} for job, text in said]
+    path.write_text("".join(f"{json.dumps(record)}\n" for record in records))
+    course = next(piece for piece in await ask({"paths": [str(path)]}, "A100") if piece.kind == "log")
+    assert [line.split(" (")[0] for line in course.text.split("\n")[1:]] == ["submitted", "has been held"]
 
 
 async def test_of_a_long_course_the_beginning_and_the_end_are_shown(tmp_path: Path) -> None:

@@ -93,6 +93,8 @@ def _is_about(text: str, job: str) -> bool:
     """Whether what happened stands next to the job's name: then it happened to the job, not within it."""
     upper, wanted = text.upper(), job.upper()
     at = upper.find(wanted)
+    if at < 0:  # a field of the record names it, and the text says what it did
+        return _AFTER.match(text) is not None
     for _ in range(MOST_PLACES):
         if at < 0:
             return False
