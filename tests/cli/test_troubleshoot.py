@@ -412,9 +412,11 @@ def test_figures_say_both_factors() -> None:
                 "measured_parallel_ms": 502.0,
                 "measured_sequential_ms": 951.0,
                 "measured_speedup": 1.894,
+                "usage": {"requests": 2, "input_tokens": 1200, "output_tokens": 300, "cost_usd": 0.00123},
             },
         }
     )
     assert "asked TWS status, metrics at once in 501 ms" in line
     assert "(speedup_factor 1.90)" in line
     assert "one after another 951 ms, at once 502 ms, 1.89 times faster" in line
+    assert line.endswith("; the model took 2 requests, 1200 tokens in and 300 out, about 0.0012 USD")

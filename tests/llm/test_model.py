@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,10 +15,13 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pydantic import BaseModel
 from pydantic_ai import models
+from pydantic_ai.messages import ModelResponse, TextPart
+from pydantic_ai.models.function import FunctionModel
 from pydantic_ai.models.test import TestModel
+from pydantic_ai.usage import RequestUsage
 
 from fanfold.config.secret import Secret
-from fanfold.llm import Asked, Model, ModelError, ModelSettings, ModelUnusable, Usage
+from fanfold.llm import Asked, Model, ModelError, ModelSettings, ModelUnusable, Usage, counted
 from fanfold.testing.model_server import ModelServer, Reply
 
 KEY = "not-a-real-key-4711"
@@ -71,9 +75,40 @@ async def test_what_an_answer_took_is_counted_and_logged(caplog: pytest.LogCaptu
     assert record.__dict__["model"] == "scripted"
 
 
-def test_costs_that_are_known_add_up() -> None:
-    assert (Usage(cost_usd=0.5) + Usage() + Usage(cost_usd=0.25)).cost_usd == 0.75
+def test_costs_add_up_where_all_of_them_are_known() -> None:
+    assert (Usage(requests=1, cost_usd=0.5) + Usage() + Usage(requests=1, cost_usd=0.25)).cost_usd == 0.75
+    assert (Usage(requests=1, cost_usd=0.5) + Usage(requests=1)).cost_usd is None
     assert (Usage() + Usage()).cost_usd is None
+
+
+async def test_each_block_counts_what_is_asked_within_it() -> None:
+    async with connected(*[LISBON] * 4) as (_, model):
+        with counted() as all_of_it:
+            await model.ask("Which city?", City)
+            with counted() as some:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(model.ask("Which city?", City))
+                    group.create_task(model.ask("Which city?", City))
+        await model.ask("Which city?", City)
+    assert (some.usage.requests, some.usage.input_tokens, some.asked) == (2, 200, 2)
+    assert (all_of_it.usage.requests, all_of_it.usage.output_tokens, all_of_it.asked) == (3, 60, 3)
+
+
+async def test_cost_is_that_of_the_public_prices_and_unknown_elsewhere() -> None:
+    figures = RequestUsage(input_tokens=10_000, output_tokens=1_000)
+    reply = ModelResponse([TextPart("Lisboa")], usage=figures, model_name="gpt-4o", provider_name="openai")
+    for model, known in ((FunctionModel(lambda *_: reply, model_name="gpt-4o"), True), (TestModel(), False)):
+        asked = await Model(model, ModelSettings(model="x")).ask("Which city?", str)
+        assert (asked.usage.cost_usd is not None) == known
+        assert asked.usage.cost_usd is None or asked.usage.cost_usd > 0
+
+
+async def test_server_that_calls_its_own_model_by_a_known_name_has_no_price() -> None:
+    async with (
+        ModelServer([Reply(text="Lisboa")]) as server,
+        Model.connect(ModelSettings(model="gpt-4o", base_url=server.url)) as model,
+    ):
+        assert (await model.ask("Which city?", str)).usage.cost_usd is None
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

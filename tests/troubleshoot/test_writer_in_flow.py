@@ -75,6 +75,8 @@ async def test_a_model_writes_the_answer_of_the_flow() -> None:
     state, requests = await state_of(GOOD)
     assert len(requests) == 1
     assert state["metadata"]["written_by"] == "scripted"
+    assert state["metadata"]["usage"] == {"requests": 1, "input_tokens": 100, "output_tokens": 20, "cost_usd": None}
+    assert "usage" not in rules["metadata"]
     assert state["answer"]["status"] == rules["answer"]["status"]
     assert "O registro 17 é inválido [E1]" in state["response"]
 
@@ -93,6 +95,13 @@ async def test_where_the_model_fails_the_answer_of_the_rules_stands(reply: Reply
     assert state["answer"] == rules["answer"]
     assert state["metadata"]["written_by"] == "rules"
     assert state["metadata"]["writer_error"]
+
+
+async def test_what_a_model_took_counts_even_where_its_answer_is_of_no_use() -> None:
+    state, requests = await state_of(*[Reply(text="weather")] * 5)
+    assert state["metadata"]["written_by"] == "rules"
+    assert state["metadata"]["usage"]["requests"] == len(requests) > 1
+    assert state["metadata"]["usage"]["input_tokens"] == 100 * len(requests)
 
 
 async def test_where_too_few_sources_answered_no_model_is_asked() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from fanfold.cli.asking import SourceProgress
 from fanfold.cli.interrupt import run_until_interrupted
 from fanfold.cli.output import decodable, emit, tell
+from fanfold.cli.render.story import plural
 from fanfold.config import project_root
 from fanfold.errors import FanfoldError
 from fanfold.runtimes.choice import runtime_for
@@ -112,7 +113,16 @@ def figures(state: ParallelState) -> str:
         at_once_ms, one_by_one_ms = metadata["measured_parallel_ms"], metadata["measured_sequential_ms"]
         line += f"; once more, measured: one after another {one_by_one_ms:.0f} ms, at once {at_once_ms:.0f} ms"
         line += f", {metadata['measured_speedup']:.2f} times faster"
-    return line
+    return line + _took(metadata.get("usage"))
+
+
+def _took(usage: Mapping[str, Any] | None) -> str:
+    """What a model took, where one was asked."""
+    if usage is None:
+        return ""
+    words = f"; the model took {plural(usage['requests'], 'request')}"
+    words += f", {usage['input_tokens']} tokens in and {usage['output_tokens']} out"
+    return words if usage["cost_usd"] is None else f"{words}, about {usage['cost_usd']:.4f} USD"
 
 
 def moment(text: str, now: datetime) -> datetime:

@@ -15,6 +15,7 @@ from fanfold.engine.wrapper import text_of
 from fanfold.llm.errors import ModelError, ModelUnusable
 from fanfold.llm.provider import provided
 from fanfold.llm.settings import ModelSettings
+from fanfold.llm.usage import Usage, count
 from fanfold.redact import MASK, redact
 
 if TYPE_CHECKING:
@@ -26,30 +27,6 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 MOST_ERROR_CHARS = 300
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
-    """What was asked, and what it took.
-
-    Attributes:
-        requests: those that were answered.
-        cost_usd: an estimate from public prices; None = there is none for this model.
-    """
-
-    requests: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cost_usd: float | None = None
-
-    def __add__(self, other: Usage) -> Usage:
-        known = [usage.cost_usd for usage in (self, other) if usage.cost_usd is not None]
-        return Usage(
-            requests=self.requests + other.requests,
-            input_tokens=self.input_tokens + other.input_tokens,
-            output_tokens=self.output_tokens + other.output_tokens,
-            cost_usd=sum(known) if known else None,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,8 +118,9 @@ class Model:
             raise self._failed(error) from None
         finally:
             elapsed_s = asyncio.get_running_loop().time() - began_s
-            spent = _spent(usage)
+            spent = _spent(usage, is_priced=self._settings.base_url is None)
             self._used += spent
+            count(spent)
             LOG.info("model_asked", extra=_figures(self.name, spent, elapsed_s))
         return Asked(output=output, model=self.name, usage=spent, elapsed_s=elapsed_s)
 
@@ -224,12 +202,15 @@ def _passes(error: Exception) -> bool:
     return isinstance(error, passing) or is_throttled(error) or is_timeout(error)
 
 
-def _spent(usage: RunUsage) -> Usage:
+def _spent(usage: RunUsage, *, is_priced: bool) -> Usage:
+    # A server of one's own takes another price than the provider whose names its models have; and where an answer came
+    # without its figures, what is known of the cost isn't all of it.
+    cost = usage.cost if is_priced and not usage.unmeasured_requests else None
     return Usage(
         requests=usage.requests,
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
-        cost_usd=None if usage.cost is None else float(usage.cost),
+        cost_usd=None if cost is None else float(cost),
     )
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from fanfold.engine import BranchNotStarted, DeadlineExceeded, Failed
 from fanfold.engine.wrapper import text_of
+from fanfold.llm import counted
 from fanfold.runtimes import Flow
 from fanfold.troubleshoot.answer import Answer, Claim
 from fanfold.troubleshoot.apart import apart
@@ -237,12 +238,15 @@ def _is_other(state: ParallelState) -> bool:
 
 
 async def _written(answer: Answer, desk: Desk) -> tuple[Answer, dict[str, Any]]:
-    try:
-        async with desk.writing() as writer, asyncio.timeout(desk.config.writer_timeout_seconds):
-            return (answer if writer is None else await writer.write(answer)), {}
-    except Exception as error:
-        LOG.warning("writer_failed", exc_info=error)
-        return answer, {"writer_error": text_of(error)}
+    failed: dict[str, Any] = {}
+    with counted() as spent:
+        try:
+            async with desk.writing() as writer, asyncio.timeout(desk.config.writer_timeout_seconds):
+                answer = answer if writer is None else await writer.write(answer)
+        except Exception as error:
+            LOG.warning("writer_failed", exc_info=error)
+            failed = {"writer_error": clean_text(text_of(error))}
+    return answer, {**failed, **({"usage": asdict(spent.usage)} if spent.asked else {})}
 
 
 def since_ms(at: str) -> float:
