@@ -37,6 +37,59 @@ def test_call_beats_file_where_it_says_something(tmp_path: Path) -> None:
     assert (config.total_timeout_seconds, config.node_timeout_seconds) == (3.0, 20.0)
 
 
+def test_environment_beats_file_and_call_beats_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own(tmp_path, "[troubleshoot]\ntotal_timeout_seconds = 30\nrag_result_limit = 9\nenable_metrics = true\n")
+    monkeypatch.setenv("FANFOLD_TROUBLESHOOT_TOTAL_TIMEOUT_SECONDS", "20")
+    monkeypatch.setenv("FANFOLD_TROUBLESHOOT_ENABLE_METRICS", "false")
+    monkeypatch.setenv("FANFOLD_TROUBLESHOOT_RAG_RESULT_LIMIT", " ")
+    config = load_config(tmp_path)
+    assert (config.total_timeout_seconds, config.enable_metrics, config.rag_result_limit) == (20.0, False, 9)
+    assert load_config(tmp_path, total_timeout_seconds=3.0).total_timeout_seconds == 3.0
+
+
+def test_tables_stand_in_the_environment_as_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FANFOLD_TROUBLESHOOT_LLM", '{"model": "openai:gpt-5", "api_key": {"env": "OPENAI_API_KEY"}}')
+    monkeypatch.setenv("FANFOLD_TROUBLESHOOT_SOURCES", '{"log_cache": {"paths": ["logs"]}}')
+    config = load_config(tmp_path)
+    assert config.llm is not None
+    assert (config.llm.model, str(config.llm.api_key)) == ("openai:gpt-5", "the variable OPENAI_API_KEY")
+    assert list(sources_of(config, tmp_path)) == ["rag_search", "log_cache"]
+
+
+def test_paths_in_the_environment_start_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("FANFOLD_TROUBLESHOOT_AUDIT_FILE", "actions.jsonl")
+    monkeypatch.setenv("FANFOLD_TROUBLESHOOT_PROMPTS", "prompts")
+    config = load_config(tmp_path)
+    assert (config.audit_file, config.prompts) == (tmp_path / "here" / "actions.jsonl", tmp_path / "here" / "prompts")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message", "hint"),
+    [
+        (
+            "MIN_SOURCE_REQUIRED",
+            "2",
+            "Unknown key 'FANFOLD_TROUBLESHOOT_MIN_SOURCE_REQUIRED' in the env",
+            "did you mean",
+        ),
+        ("RAG_RESULT_LIMIT", "many", "rag_result_limit: ", "the variable FANFOLD_TROUBLESHOOT_RAG_RESULT_LIMIT"),
+        ("LLM", "openai:gpt-5", "FANFOLD_TROUBLESHOOT_LLM is no JSON", '{"model": '),
+        ("LLM", '{"model": "m", "api_key": "sk-secret"}', "llm.api_key: a secret is not", "the variable FANFOLD_"),
+    ],
+)
+def test_wrong_variable_is_named(
+    name: str, value: str, message: str, hint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"FANFOLD_TROUBLESHOOT_{name}", value)
+    with pytest.raises(ConfigError) as caught:
+        load_config(tmp_path)
+    assert message in caught.value.message
+    assert "sk-secret" not in f"{caught.value.message}{caught.value.hint}"
+    assert hint in (caught.value.hint or "")
+
+
 def test_every_documented_field_is_there() -> None:
     documented: dict[str, object] = {
         "node_timeout_seconds": 5.0,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +19,9 @@ TABLE = "troubleshoot"
 SOURCES = ("tws_status", "rag_search", "log_cache", "metrics")
 """The built-in sources that are asked unless they are switched off."""
 KNOWLEDGE = "rag_search"
+PREFIX = "FANFOLD_TROUBLESHOOT_"
+PATHS = ("prompts", "audit_file")
+IN_JSON = ("sources", "llm", "prompts")
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -69,22 +74,49 @@ class ParallelConfig(BaseModel):
 
 
 def load_config(root: Path | None = None, **overrides: object) -> ParallelConfig:
-    """The configuration of the project at `root`.
+    """The configuration of the project at `root`: the file's, then that of the environment, then what is given here.
 
     Args:
         root: the directory of `fanfold.toml` or `pyproject.toml`; None = that of the project around the current one.
-        overrides: settings by name that count instead of the file's; None = not given.
+        overrides: settings by name that count instead of any other; None = not given.
     Raises:
         ConfigError: a key is unknown, a value is wrong, or a file can't be read.
     """
     root = root or project_root(Path.cwd())
     found = find_table(root, TABLE) or Found("the call", (TABLE,), {})
     refuse_unknown(found.values, tuple(ParallelConfig.model_fields), found.file, within=found.header)
+    variables = _environment()
     given = {name: value for name, value in overrides.items() if value is not None}
+    places = dict.fromkeys(variables, "the environment") | dict.fromkeys(given, "the call")
     try:
-        return ParallelConfig.model_validate({**found.values, **given}, context={"root": root})
+        return ParallelConfig.model_validate({**found.values, **variables, **given}, context={"root": root})
     except ValidationError as error:
-        raise _complaint(error, found, given) from None
+        raise _complaint(error, found, places) from None
+
+
+def _environment() -> dict[str, Any]:
+    """Settings by name from variables such as FANFOLD_TROUBLESHOOT_MIN_SOURCES_REQUIRED; empty ones are none.
+
+    Raises:
+        ConfigError: a variable of that kind names no setting, or a table in one is no JSON.
+    """
+    held = {name.upper(): value for name, value in os.environ.items() if name.upper().startswith(PREFIX)}
+    named = {name.removeprefix(PREFIX).lower(): value for name, value in held.items()}
+    refuse_unknown(named, tuple(ParallelConfig.model_fields), "the environment", prefix=PREFIX)
+    return {name: _from_variable(name, value.strip()) for name, value in named.items() if value.strip()}
+
+
+def _from_variable(name: str, value: str) -> object:
+    if name in PATHS and not value.startswith("{"):
+        return Path(value).expanduser().absolute()  # of the user who is here, and not of the file
+    if name not in IN_JSON:
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        raise ConfigError(
+            f"{PREFIX}{name.upper()} is no JSON", hint='write a table as {"model": "openai:gpt-5"}'
+        ) from None
 
 
 def sources_of(config: ParallelConfig, root: Path | None = None) -> dict[str, Source]:
@@ -126,13 +158,14 @@ def _with_limit(table: Mapping[str, Any], limit: int) -> dict[str, Any]:
     return dict(table) if own else {**table, "limit": limit}
 
 
-def _complaint(error: ValidationError, found: Found, given: Mapping[str, object]) -> ConfigError:
+def _complaint(error: ValidationError, found: Found, places: Mapping[str, str]) -> ConfigError:
     """The first of pydantic's complaints; what may be secret isn't repeated."""
     first = error.errors(include_url=False, include_input=False)[0]
     path = [str(part) for part in first["loc"]]
-    key, place = ".".join(path) or TABLE, found.file
-    if path and path[0] in given:
-        place = "the call"
+    key = ".".join(path) or TABLE
+    place = places.get(path[0], found.file) if path else found.file
+    if place == "the environment":
+        place = f"the variable {PREFIX}{path[0].upper()}"
     if first["type"] == "extra_forbidden":
         return ConfigError(f"Unknown key {shown(path[-1])} in {place} under [{'.'.join((*found.header, *path[:-1]))}]")
     return ConfigError(f"{key}: {_lowered(first['msg'])}", hint=f"correct it in {place}")
