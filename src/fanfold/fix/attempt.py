@@ -14,6 +14,7 @@ from fanfold.engine import DeadlineExceeded
 from fanfold.fix.bench import Bench
 from fanfold.fix.prompt import build_prompt
 from fanfold.fix.split import Task
+from fanfold.fix.trail import Trail, new_id
 from fanfold.fix.undecodable import schema_of
 from fanfold.fix.verify import Judge, Judgement, TestTree
 from fanfold.git import Change, Workspace, WorkspaceError
@@ -24,7 +25,8 @@ class Attempted:
     """What became of one task in its workspace; plain data, which may come from another machine.
 
     `change` is set only if it was verified. `agent_s` is the time that the agent itself took, all attempts together.
-    `parcel` holds what the change needs of its own objects where it comes from another machine.
+    `parcel` holds what the change needs of its own objects where it comes from another machine, `trail` what was
+    said and done there; nothing else has them.
     """
 
     task: Task
@@ -34,6 +36,7 @@ class Attempted:
     agent_s: float
     refused: tuple[str, ...] = ()
     parcel: str | None = None
+    trail: tuple[Trail, ...] = ()
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
@@ -64,21 +67,27 @@ async def _try_until_verified(bench: Bench, judge: Judge, feedback: str) -> Atte
     for number in range(1, tries + 1):
         if number > 1:
             await judge.workspace.reset()
+        trail = await _begun(bench, judge, number, feedback)
         started_s = time.monotonic()
         try:
-            report = await _work(bench, judge, number, feedback)
+            report = await _work(bench, judge, number, feedback, trail.prompt)
         except (AgentError, DeadlineExceeded) as error:
             failure, feedback, report = error, str(error), Report(refused=(str(error),))
+            trail = replace(trail, error=str(error))
             if not await judge.restore_best():
+                await _keep(bench, judge, replace(trail, agent_s=time.monotonic() - started_s))
                 continue
         finally:
-            agent_s += time.monotonic() - started_s
+            took_s = time.monotonic() - started_s
+            agent_s += took_s
         try:
             change, verdict = await judge.examine()
         except WorkspaceError:
             if best is None:
                 raise
             break
+        told = replace(trail, agent_s=took_s, transcript=report.transcript, summary=report.summary)
+        await _keep(bench, judge, replace(told, refused=report.refused), change, verdict)
         latest = Attempted(judge.task, change if verdict.ok else None, verdict, number, agent_s, report.refused)
         best = latest if best is None else _better(best, latest)
         if verdict.ok and not verdict.left:
@@ -89,13 +98,38 @@ async def _try_until_verified(bench: Bench, judge: Judge, feedback: str) -> Atte
     return replace(best, attempts=number, agent_s=agent_s)
 
 
-async def _work(bench: Bench, judge: Judge, number: int, feedback: str) -> Report:
+async def _begun(bench: Bench, judge: Judge, number: int, feedback: str) -> Trail:
+    return Trail(
+        id=new_id(),
+        path=judge.task.path,
+        number=number,
+        agent=bench.agent.name,
+        started_s=time.time(),
+        prompt=await _prompt(bench, judge.task, judge.workspace, feedback),
+    )
+
+
+async def _keep(
+    bench: Bench, judge: Judge, trail: Trail, change: Change | None = None, verdict: Judgement | None = None
+) -> None:
+    """Write down what was said and done, and what came of it."""
+    if bench.trails is None:
+        return
+    if change is not None and not change.empty:
+        diff = await bench.repository.patch(change.base, change.tree)
+        trail = replace(trail, diff=diff.decode("utf-8", "surrogateescape"))
+    if verdict is not None:
+        trail = replace(trail, ok=verdict.ok, fixed=verdict.fixed, left=verdict.left, reasons=verdict.reasons)
+    await bench.trails.keep(judge.task.key, trail)
+
+
+async def _work(bench: Bench, judge: Judge, number: int, feedback: str, prompt: str) -> Report:
     workspace, task = judge.workspace, judge.task
     assignment = Assignment(
         root=workspace.root,
         path=task.path,
         findings=task.findings,
-        prompt=await _prompt(bench, task, workspace, feedback),
+        prompt=prompt,
         scratch=_scratch(workspace),
         verify=judge.verify,
         attempt=number,

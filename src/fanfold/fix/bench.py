@@ -14,8 +14,9 @@ from fanfold.fix.checkers.protocol import Checker, Scope
 from fanfold.fix.finding import Finding
 from fanfold.fix.project import Project
 from fanfold.fix.tested import Tester
+from fanfold.fix.trail import Trails
 from fanfold.fix.verify import Baseline, TestTree
-from fanfold.git import Repository, Workspace, WorkspacePool
+from fanfold.git import Pins, Repository, Workspace, WorkspacePool
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Bench:
         commands: how each checker is called, by its name.
         formats: whether the project keeps a file formatted; None = it keeps none so.
         tester: the project's suite, None = there is none.
+        trails: takes what was said and done in each attempt, None = nobody wants it.
     """
 
     brief: Brief
@@ -63,6 +65,7 @@ class Bench:
     commands: Mapping[str, tuple[str, ...]]
     formats: Callable[[Workspace, str], Awaitable[bool]] | None = None
     tester: Tester | None = None
+    trails: Trails | None = None
 
     @property
     def settings(self) -> FixSettings:
@@ -86,10 +89,12 @@ class Workplace:
     Args:
         bench: what attempts need, None = not known yet.
         elsewhere: branches run on other machines; here, for one of these, or there.
+        pins: keeps what a change consists of from being pruned before it lands, None = nobody resumes this.
     """
 
     bench: Bench | None = None
     elsewhere: bool = False
+    pins: Pins | None = None
 
 
 def bench_of(
@@ -102,6 +107,7 @@ def bench_of(
     checkers: Sequence[Checker],
     cache: Path,
     tester: Tester | None = None,
+    trails: Trails | None = None,
 ) -> Bench:
     """A bench for what the brief says.
 
@@ -112,6 +118,7 @@ def bench_of(
         checkers: those that the brief names among them.
         cache: a directory that the checkers may have written to, and that may be empty.
         tester: of the project's suite, and running.
+        trails: takes what was said and done in each attempt.
     """
     settings = brief.settings
     able = tuple(checker for checker in checkers if checker.name in brief.checkers)
@@ -129,4 +136,5 @@ def bench_of(
         commands=commands,
         formats=partial(formatting.is_formatted, ruff) if ruff and formatting.formats(repository.root) else None,
         tester=tester,
+        trails=trails,
     )

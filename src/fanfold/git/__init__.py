@@ -7,10 +7,11 @@ from fanfold.git.bundle import Bundle, BundleError, write_bundle
 from fanfold.git.change import Change, PathChange
 from fanfold.git.command import GitError
 from fanfold.git.diff import FileDiff, Hunk
-from fanfold.git.land import BranchMoved, LandConflict, Landed, LandError, ResultBranch
+from fanfold.git.land import BranchMoved, LandConflict, Landed, LandError, LandRefused, ResultBranch
 from fanfold.git.leftovers import Cleaned, clean
 from fanfold.git.parcel import Inbox, ParcelError, pack_change
-from fanfold.git.pool import WorkspacePool
+from fanfold.git.pin import Pins, drop_pin, pins
+from fanfold.git.pool import WorkspacePool, slot_home
 from fanfold.git.repository import Entry, Identity, Repository, RepositoryError, WorkingState
 from fanfold.git.workspace import Workspace, WorkspaceError
 
@@ -28,9 +29,11 @@ __all__ = [
     "Inbox",
     "LandConflict",
     "LandError",
+    "LandRefused",
     "Landed",
     "ParcelError",
     "PathChange",
+    "Pins",
     "Repository",
     "RepositoryError",
     "ResultBranch",
@@ -41,9 +44,12 @@ __all__ = [
     "branch_names",
     "brought_before",
     "clean",
+    "drop_pin",
     "fast_forward",
     "make_branches",
     "pack_change",
+    "pins",
+    "slot_home",
     "stage",
     "unpacked",
     "unstage",

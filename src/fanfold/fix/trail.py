@@ -1,0 +1,158 @@
+"""What was said and done in each attempt: written down when it is made, read when somebody asks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from fanfold.fix.undecodable import schema_of
+from fanfold.redact import redact
+
+FORMAT = 1
+MAX_CHARS = 200_000
+MAX_CARRIED_CHARS = 50_000
+CUT = "\n(… {} characters left out …)\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trail:
+    """One attempt at one file.
+
+    Args:
+        id: tells it from all others, so that it is kept once however often it comes.
+        path: the file.
+        number: 1 for the first attempt of a branch.
+        agent: who worked.
+        started_s: seconds since 1970.
+        agent_s: seconds that the agent took.
+        prompt, transcript, summary: what was asked and what was answered; empty where there is none.
+        refused: fixes that the agent took back, each with its reason.
+        error: why there is nothing to judge, None = there is.
+        ok, fixed, left, reasons: what verification said, tests included.
+        diff: the change as a patch; empty where nothing was changed.
+    """
+
+    id: str
+    path: str
+    number: int
+    agent: str
+    started_s: float
+    agent_s: float = 0.0
+    prompt: str = ""
+    transcript: str = ""
+    summary: str = ""
+    refused: tuple[str, ...] = ()
+    error: str | None = None
+    ok: bool = False
+    fixed: int = 0
+    left: int = 0
+    reasons: tuple[str, ...] = ()
+    diff: str = ""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """Files may have names that aren't UTF-8."""
+        return schema_of(source, handler)
+
+    def bounded(self, max_chars: int = MAX_CHARS) -> Trail:
+        """Without secrets, and without the middle of what is too long."""
+        texts = {name: _bounded(getattr(self, name), max_chars) for name in ("prompt", "transcript", "summary", "diff")}
+        return replace(
+            self,
+            **texts,
+            error=self.error and _bounded(self.error, max_chars),
+            refused=tuple(_bounded(each, max_chars) for each in self.refused),
+            reasons=tuple(_bounded(each, max_chars) for each in self.reasons),
+        )
+
+
+def new_id() -> str:
+    """An id for an attempt."""
+    return secrets.token_hex(8)
+
+
+class Trails(Protocol):
+    """Takes what was said and done in attempts."""
+
+    async def keep(self, key: str, trail: Trail) -> None:
+        """Keep what there is of one attempt at the task `key`."""
+        ...
+
+
+class Carried:
+    """Keeps trails until they leave with the outcome, for branches that run on other machines."""
+
+    def __init__(self) -> None:
+        self._kept: defaultdict[str, list[Trail]] = defaultdict(list)
+
+    async def keep(self, key: str, trail: Trail) -> None:
+        """Keep it in memory, cut to what may travel."""
+        self._kept[key].append(trail.bounded(MAX_CARRIED_CHARS))
+
+    def take(self, key: str) -> tuple[Trail, ...]:
+        """What was kept of a task; it isn't any more."""
+        return tuple(self._kept.pop(key, ()))
+
+
+class Written:
+    """Writes each trail to a file of its own, at once: `<n>/attempt-<k>.json`, n being the task's number.
+
+    Args:
+        folder: of the tasks; made when needed.
+        numbers: of the tasks, by key.
+    """
+
+    def __init__(self, folder: Path, numbers: Mapping[str, int]) -> None:
+        self._folder = folder
+        self._numbers = numbers
+
+    async def keep(self, key: str, trail: Trail) -> None:
+        """Write it; what is there already isn't written again. Nothing where the disk refuses."""
+        number = self._numbers.get(key)
+        if number is not None:
+            await asyncio.to_thread(_write, self._folder / str(number), trail)
+
+
+def trails_of(folder: Path) -> list[Trail]:
+    """What was written of one task, in order; what can't be read is left out."""
+    return [trail for _, trail in sorted(_read(folder), key=lambda pair: pair[0])]
+
+
+def _write(folder: Path, trail: Trail) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        there = dict(_read(folder))
+        if any(each.id == trail.id for each in there.values()):
+            return
+        file = folder / f"attempt-{max(there, default=0) + 1}.json"
+        begun = file.with_suffix(".begun")
+        begun.write_text(json.dumps({"format": FORMAT, **asdict(trail.bounded())}, indent=1))
+        begun.chmod(0o600)
+        begun.rename(file)
+    except OSError:
+        return  # they are for people to read; a run doesn't fail for want of them
+
+
+def _read(folder: Path) -> Iterable[tuple[int, Trail]]:
+    for file in folder.glob("attempt-*.json") if folder.is_dir() else ():
+        try:
+            told: dict[str, Any] = json.loads(file.read_text())
+            told.pop("format")
+            told |= {name: tuple(told[name]) for name in ("refused", "reasons")}
+            yield int(file.stem.removeprefix("attempt-")), Trail(**told)
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+
+
+def _bounded(text: str, max_chars: int) -> str:
+    text = redact(text)
+    if len(text) <= max_chars:
+        return text
+    half = max_chars // 2
+    return text[:half] + CUT.format(len(text) - 2 * half) + text[-half:]
