@@ -15,6 +15,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from fanfold.errors import FanfoldError
 
 ENVIRONMENT_PREFIX = "FANFOLD_FIX_"
+LOCKFILES = (
+    *("package.json", "package-lock.json", "yarn.lock", "pnpm-lock.yaml", "bun.lock"),
+    *("pyproject.toml", "uv.lock", "poetry.lock", "requirements.txt"),
+    *("Cargo.lock", "go.sum", "Gemfile.lock", "composer.lock"),
+)
 
 
 class ConfigError(FanfoldError):
@@ -55,6 +60,20 @@ def _argv(value: object) -> object:
     return json.loads(value) if value.lstrip().startswith("[") else shlex.split(value)
 
 
+def _network(value: object) -> object:
+    items = _items(value)
+    if isinstance(items, list | tuple) and len(items) != 1 and ("host" in items or "none" in items or not items):
+        raise ValueError("host and none stand alone")
+    return items
+
+
+def _paths(value: object) -> object:
+    items = _items(value)
+    if not isinstance(items, list | tuple):
+        return items
+    return [Path(item).expanduser().absolute() if isinstance(item, str) and item else item for item in items]
+
+
 NonEmpty = Annotated[str, StringConstraints(min_length=1)]
 Text = Annotated[NonEmpty, Expected("a string that isn't empty")]
 Count = Annotated[int, Field(ge=1), BeforeValidator(_no_bool), Expected("a whole number of at least 1")]
@@ -67,6 +86,12 @@ Checks = Annotated[
     tuple[NonEmpty, ...], BeforeValidator(_checks), Expected('a list of checkers, each a name or "name=command"')
 ]
 Argv = Annotated[tuple[str, ...], BeforeValidator(_argv), Expected("a command line, or a list of its arguments")]
+Paths = Annotated[tuple[Path, ...], BeforeValidator(_paths), Expected("a list of paths")]
+Hosts = Annotated[
+    tuple[NonEmpty, ...], BeforeValidator(_network), Expected('"host", "none", or a list of hosts with their ports')
+]
+SandboxKind = Annotated[Literal["auto", "bwrap", "none"], Expected('"auto", "bwrap" or "none"')]
+Escapes = Annotated[Literal["refuse", "report"], Expected('"refuse" or "report"')]
 RuntimeName = Annotated[
     Literal["auto", "native", "langgraph", "cluster"], Expected('"auto", "native", "langgraph" or "cluster"')
 ]
@@ -105,6 +130,14 @@ class FixSettings(BaseSettings):
         test_command: how the suite is called, None = it is found.
         test_deadline_s: seconds for one run of the suite.
         annotate: whether missing type annotations are added.
+        sandbox: what keeps an agent's programs in their workspace; "auto" = bubblewrap where it works, else "none".
+        sandbox_read, sandbox_write: paths that they may read, or write, beside what they need, absolute.
+        agent_network: "host" = all of it, "none", or the hosts that they may reach, as host:port.
+        escapes: what becomes of an attempt while which something outside of its workspace was changed.
+        workspace_max_bytes: how much one attempt may write.
+        setup: a command that makes a workspace ready, once for each.
+        setup_files: files of the repository that a change of makes it run again.
+        copy_files: files of the checkout that git doesn't track, for each workspace.
         per: one result branch for the run, or beside it one for each file.
         workspaces: the directory of the working copies, absolute.
         state: the directory of the records of runs, absolute; on a local disk.
@@ -141,6 +174,15 @@ class FixSettings(BaseSettings):
     test_command: Text | None = None
     test_deadline_s: Seconds = 1800.0
     annotate: Flag = False
+    sandbox: SandboxKind = "auto"
+    sandbox_read: Paths = ()
+    sandbox_write: Paths = ()
+    agent_network: Hosts = ("host",)
+    escapes: Escapes = "refuse"
+    workspace_max_bytes: Count = 2 * 1024**3
+    setup: Text | None = None
+    setup_files: Items = LOCKFILES
+    copy_files: Items = ()
     per: PerWhat = "run"
     workspaces: Annotated[Path, Expected("a path of a directory")] = Field(default_factory=default_workspaces)
     state: Annotated[Path, Expected("a path of a directory")] = Field(default_factory=default_state)
