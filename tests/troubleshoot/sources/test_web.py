@@ -22,7 +22,8 @@ from fanfold.troubleshoot.incident import Incident
 from fanfold.troubleshoot.sources import SourceError
 from fanfold.troubleshoot.sources.mcp import Mcp
 from fanfold.troubleshoot.sources.metrics import Metrics
-from fanfold.troubleshoot.sources.web import Credentials, client_of, credentials, exchanged, trust_of
+from fanfold.troubleshoot.sources.settings import Tls
+from fanfold.troubleshoot.sources.web import Credentials, client_of, credentials, exchanged
 from fanfold.troubleshoot.sources.workload import Workload
 
 NOW = datetime(2024, 12, 11, 9, 0, tzinfo=UTC)
@@ -58,7 +59,7 @@ class Answers:
 
 @asynccontextmanager
 async def client(shown: Credentials | None = None, **more: Any) -> AsyncIterator[httpx.AsyncClient]:
-    made = client_of(httpx, shown or Credentials({}), trust=trust_of(None), timeout_s=20.0, limit=4, **more)
+    made = client_of(httpx, shown or Credentials({}), trust=Tls().trust(), timeout_s=20.0, limit=4, **more)
     async with made as opened:
         yield opened
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, ValidationError, ValidationInfo
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
 from fanfold.config.secret import Secret
@@ -47,6 +48,57 @@ FileFromRoot = Annotated[Path, AfterValidator(_from_root)]
 """A path; a relative one starts from `root` of the validation context."""
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+
+
+class Tls(BaseModel):
+    """Whom a source trusts, and what it shows of itself, where it speaks TLS.
+
+    Args:
+        ca_file: certificates that vouch for the server; None = those of the system.
+        certificate: the source's own, with those that vouch for it, for servers that want one.
+        key: the key of that; None = it stands in the same file.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    ca_file: FileFromRoot | None = None
+    certificate: FileFromRoot | None = None
+    key: FileFromRoot | None = None
+
+    @model_validator(mode="after")
+    def _has_both(self) -> Self:
+        if self.key and not self.certificate:
+            raise wrong("key belongs to a certificate, which isn't there")
+        return self
+
+    @property
+    def has_files(self) -> bool:
+        """Whether anything is said."""
+        return bool(self.ca_file or self.certificate)
+
+    def trust(self) -> ssl.SSLContext:
+        """What connections are made with: certificates are verified.
+
+        Raises:
+            SourceError: a file can't be used.
+        """
+        try:
+            context = ssl.create_default_context(cafile=self.ca_file)
+        except (OSError, ssl.SSLError) as error:
+            why = error.strerror if type(error) is not ssl.SSLError and error.strerror else "it holds no certificate"
+            raise SourceError(
+                f"ca_file {self.ca_file} can't be used: {why}", hint="name a file of certificates in PEM"
+            ) from None
+        if self.certificate:
+            try:
+                # Without a password OpenSSL would ask for one at the terminal.
+                context.load_cert_chain(self.certificate, self.key, password="")
+            except (OSError, ssl.SSLError, ValueError):
+                raise SourceError(
+                    f"certificate {self.certificate} can't be used with its key {self.key or 'in the same file'}",
+                    hint="name files in PEM that belong together and can be read; the key without a password",
+                ) from None
+        return context
 
 
 def is_safe_for_secrets(url: str) -> bool:

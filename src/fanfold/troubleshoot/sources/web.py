@@ -12,7 +12,6 @@ import ssl
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fanfold.config.secret import Secret
@@ -99,21 +98,6 @@ def _in_header(secret: Secret) -> str:
             hint="put nothing but the token there",
         )
     return value
-
-
-def trust_of(ca_file: Path | None) -> ssl.SSLContext:
-    """Whose certificates are good: those that a file vouches for, else those that the system knows.
-
-    Raises:
-        SourceError: the file can't be used.
-    """
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except (OSError, ssl.SSLError) as error:
-        why = error.strerror or "it holds no certificate"
-        raise SourceError(
-            f"ca_file {ca_file} can't be used: {why}", hint="name a file of certificates in PEM"
-        ) from None
 
 
 def client_of(

@@ -222,7 +222,7 @@ async def connected(settings: RedisSettings) -> AsyncIterator[Cache]:
     Raises:
         SourceError: a secret or a file of certificates can't be read, or redis isn't installed.
     """
-    client = _client(settings)
+    client = await asyncio.to_thread(_client, settings)
     try:
         yield Cache(client, settings)
     finally:
@@ -242,11 +242,12 @@ def _client(settings: RedisSettings) -> Redis:
         password = settings.password.reveal() if settings.password else None
     except ConfigError as error:
         raise SourceError(error.message, hint=error.hint) from None
-    more: dict[str, Any] = {}
-    if url.startswith("rediss:"):
-        more = {"ssl_cert_reqs": "required", "ssl_check_hostname": True}
-        if settings.ca_file:
-            more["ssl_ca_certs"] = str(settings.ca_file)
+    if "?" in url:
+        raise SourceError(
+            f"the address in {settings.url} has options, which could turn off that certificates are verified",
+            hint="let it end with the number of the database",
+        )
+    more: dict[str, Any] = _tls(settings) if url.startswith("rediss:") else {}
     if password is not None:
         more["password"] = password
     if settings.user is not None:
@@ -264,6 +265,18 @@ def _client(settings: RedisSettings) -> Redis:
         raise SourceError(
             f"{settings.place}: its address can't be used", hint="write it as redis://host:6379/0"
         ) from None
+
+
+def _tls(settings: RedisSettings) -> dict[str, Any]:
+    settings.trust()  # what is wrong with the files is said when the source opens, and not as a broken connection
+    files = {
+        "ssl_ca_certs": settings.ca_file,
+        "ssl_certfile": settings.certificate,
+        "ssl_keyfile": settings.key or settings.certificate,
+    }
+    return {"ssl_cert_reqs": "required", "ssl_check_hostname": True} | {
+        name: str(path) for name, path in files.items() if path
+    }
 
 
 class _Clearly:
@@ -293,6 +306,15 @@ class _Clearly:
             raise SourceError(
                 f"{self._place} refuses: {clean(redact(str(error)))[:200]}",
                 hint="look whether the keys under the prefix are the cache's, and whether the server has memory left",
+            ) from None
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            raise SourceError(
+                f"{self._place} shows a certificate that can't be trusted: {clean(redact(str(error)))[-200:]}",
+                hint="set ca_file to the certificates of who signed it, and url to a name that it is made out to",
+            ) from None
+        if "alert" in str(error) and "certificate" in str(error):
+            raise SourceError(
+                f"{self._place} wants a certificate of who asks", hint="set certificate and key to one that it trusts"
             ) from None
         if isinstance(error, (exceptions.RedisError, OSError)):
             raise SourceError(

@@ -21,7 +21,7 @@ from pydantic import (
 
 from fanfold.config.secret import Secret
 from fanfold.troubleshoot.sources.protocol import SourceError
-from fanfold.troubleshoot.sources.settings import Count, FileFromRoot, Seconds, wrong
+from fanfold.troubleshoot.sources.settings import Count, Seconds, Tls, wrong
 
 NAME = "log_cache"
 SCHEMES = ("redis", "rediss", "unix")
@@ -37,6 +37,8 @@ def _check_url(value: str) -> None:
         raise wrong("must be an address such as redis://localhost:6379/0") from None
     if parts.password or (parts.username and parts.scheme != "unix"):
         raise wrong('must not hold a user or a password: name them with user and password = { env = "NAME" }')
+    if parts.query or parts.fragment:  # such an option could turn off that certificates are verified
+        raise wrong("must end with the number of the database: nothing may follow ? or #")
     if parts.scheme not in SCHEMES or (not parts.hostname and parts.scheme != "unix") or port == 0:
         raise wrong(f"must be an address such as redis://localhost:6379/0, with one of {', '.join(SCHEMES)}")
 
@@ -61,23 +63,20 @@ def _several(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-class RedisSettings(BaseModel):
+class RedisSettings(Tls):
     """Where the cache is.
 
     Args:
         url: `redis://host:6379/0`, `rediss://` with TLS, `unix:///path`; with a password in it, a secret.
         user, password: where the server wants them.
-        ca_file: certificates that vouch for the server; None = those of the system.
+        ca_file, certificate, key: see `Tls`.
         prefix: what all keys begin with.
         request_timeout_s: seconds for one request, and for connecting.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
     url: str | Secret
     user: str | None = None
     password: Secret | None = None
-    ca_file: FileFromRoot | None = None
     prefix: Annotated[str, Field(pattern=r"^[\w:.{}-]{1,64}$")] = PREFIX
     request_timeout_s: Seconds = 3.0
 
@@ -87,6 +86,12 @@ class RedisSettings(BaseModel):
         if isinstance(data, Mapping) and isinstance(data.get("url"), str):
             _check_url(data["url"])
         return data
+
+    @model_validator(mode="after")
+    def _uses_its_files(self) -> RedisSettings:
+        if self.has_files and isinstance(self.url, str) and not self.url.startswith("rediss:"):
+            raise wrong("ca_file and certificate belong to rediss://, which is TLS")
+        return self
 
     @property
     def place(self) -> str:

@@ -16,7 +16,7 @@ from fanfold.troubleshoot.sources.mcp.settings import McpSettings
 from fanfold.troubleshoot.sources.mcp.stdio import Words, started
 from fanfold.troubleshoot.sources.protocol import SourceError
 from fanfold.troubleshoot.sources.settings import revealed
-from fanfold.troubleshoot.sources.web import credentials, trust_of
+from fanfold.troubleshoot.sources.web import credentials
 
 if TYPE_CHECKING:
     from mcp import Client
@@ -125,7 +125,7 @@ class Link:
 
             shown = await asyncio.to_thread(credentials, token=told.token, headers=told.headers)
             self._secrets = tuple(sorted(shown.secrets, key=len, reverse=True))
-            transport = connected_to(told, shown, await asyncio.to_thread(trust_of, told.ca_file))
+            transport = connected_to(told, shown, await asyncio.to_thread(told.trust))
         async with Client(transport, read_timeout_seconds=told.timeout_s, cache=None) as client:
             yield client
 

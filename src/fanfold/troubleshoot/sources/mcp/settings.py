@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from fanfold.config.secret import Secret
 from fanfold.troubleshoot.sources.placeholders import NAMES, unknown_in
-from fanfold.troubleshoot.sources.settings import Address, FileFromRoot, complaint, is_safe_for_secrets, wrong
+from fanfold.troubleshoot.sources.settings import Address, Tls, complaint, is_safe_for_secrets, wrong
 
 NAME = "mcp"
 
 
-class McpSettings(BaseModel):
+class McpSettings(Tls):
     """Which tool of which server is called.
 
     Args:
@@ -28,15 +28,13 @@ class McpSettings(BaseModel):
         secrets: variables that are set for the program, by name.
         token: for Bearer authentication.
         headers: more headers, by name.
-        ca_file: certificates that vouch for the server; None = those of the system.
+        ca_file, certificate, key: see `Tls`.
         proxy: an HTTP proxy that leads there; None = none does, whatever the environment says.
         name: what reports call the source.
         timeout_s: seconds for all calls, and before that for the server's start.
         max_bytes: of one message of the server.
         limit: calls at the same time, at most.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     command: tuple[str, ...] = ()
     url: Address | None = None
@@ -46,7 +44,6 @@ class McpSettings(BaseModel):
     secrets: dict[str, Secret] = Field(default_factory=dict)
     token: Secret | None = None
     headers: dict[str, Secret] = Field(default_factory=dict)
-    ca_file: FileFromRoot | None = None
     proxy: Address | None = None
     name: Annotated[str, Field(min_length=1)] = NAME
     timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5.0
@@ -61,8 +58,8 @@ class McpSettings(BaseModel):
             raise wrong("command must begin with a program")
         if self.url is not None and (self.env or self.secrets):
             raise wrong("env and secrets belong to a command; a url has token and headers")
-        if self.url is None and (self.token or self.headers or self.ca_file or self.proxy):
-            raise wrong("token, headers, ca_file and proxy belong to a url; a command has env and secrets")
+        if self.url is None and (self.token or self.headers or self.has_files or self.proxy):
+            raise wrong("token, headers, certificates and proxy belong to a url; a command has env and secrets")
         if self.url and (self.token or self.headers) and not is_safe_for_secrets(self.url):
             raise wrong("url must be https: the token would go over the network as clear text")
         if unknown := unknown_in(self.arguments):

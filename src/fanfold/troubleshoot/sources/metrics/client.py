@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fanfold.engine import retry
 from fanfold.troubleshoot.sources.metrics.settings import MetricsSettings
 from fanfold.troubleshoot.sources.protocol import SourceError
-from fanfold.troubleshoot.sources.web import Credentials, Reply, client_of, credentials, exchanged, trust_of
+from fanfold.troubleshoot.sources.web import Credentials, Reply, client_of, credentials, exchanged
 
 if TYPE_CHECKING:
     import httpx
@@ -159,7 +159,7 @@ async def connected(settings: MetricsSettings) -> AsyncIterator[Prometheus]:
     import httpx  # noqa: PLC0415 whoever asks no Prometheus needs no HTTP client
 
     shown = await asyncio.to_thread(credentials, settings.user, settings.password, settings.token)
-    trust = await asyncio.to_thread(trust_of, settings.ca_file)
+    trust = await asyncio.to_thread(settings.trust)
     timeout_s, limit = settings.request_timeout_s, settings.limit
     async with client_of(httpx, shown, trust=trust, timeout_s=timeout_s, limit=limit, proxy=settings.proxy) as client:
         yield Prometheus(settings, client, shown)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from fanfold.config.secret import Secret
 from fanfold.troubleshoot.sources.metrics.defaults import DEFAULTS, GROUPS, Group
@@ -15,8 +15,8 @@ from fanfold.troubleshoot.sources.metrics.query import Query, query_of
 from fanfold.troubleshoot.sources.settings import (
     Address,
     Count,
-    FileFromRoot,
     Seconds,
+    Tls,
     complaint,
     is_safe_for_secrets,
     wrong,
@@ -29,14 +29,14 @@ def _groups(value: object) -> object:
     return {True: list(GROUPS), False: []}[value] if isinstance(value, bool) else value
 
 
-class MetricsSettings(BaseModel):
+class MetricsSettings(Tls):
     """What is asked of which Prometheus.
 
     Args:
         url: where it is, `https://prometheus.example.com:9090`, with a path where it has one.
         user, password: for Basic authentication.
         token: for Bearer authentication, instead of user and password.
-        ca_file: certificates that vouch for the server; None = those of the system.
+        ca_file, certificate, key: see `Tls`.
         proxy: an HTTP proxy that leads there; None = none does, whatever the environment says.
         name: what reports call the source.
         timeout_s: seconds for all that is asked about an incident.
@@ -53,13 +53,10 @@ class MetricsSettings(BaseModel):
         queries: your own, by name: PromQL, or a table with promql, unit, wrong_below and wrong_above.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
     url: Address
     user: str | None = None
     password: Secret | None = None
     token: Secret | None = None
-    ca_file: FileFromRoot | None = None
     proxy: Address | None = None
     name: Annotated[str, Field(min_length=1)] = NAME
     timeout_s: Seconds = 5.0

@@ -19,7 +19,7 @@ from pydantic import (
 
 from fanfold.config.secret import Secret
 from fanfold.troubleshoot.sources.protocol import SourceError
-from fanfold.troubleshoot.sources.settings import Address, Count, FileFromRoot, Seconds, is_safe_for_secrets, wrong
+from fanfold.troubleshoot.sources.settings import Address, Count, Seconds, Tls, is_safe_for_secrets, wrong
 
 NAME = "tws_status"
 
@@ -41,7 +41,7 @@ def _base(url: str) -> str:
 Url = Annotated[Address, AfterValidator(_base)]
 
 
-class SchedulerSettings(BaseModel):
+class SchedulerSettings(Tls):
     """One scheduler: where it is and who asks.
 
     Args:
@@ -49,19 +49,16 @@ class SchedulerSettings(BaseModel):
         user, password: for Basic authentication.
         token: for Bearer authentication, instead of user and password.
         api: 2, or 1 for old installations; 1 says nothing of successors.
-        ca_file: certificates that vouch for the server; None = those of the system.
+        ca_file, certificate, key: see `Tls`.
         tls_name: the name that the certificate is made out to, where that isn't the host's.
         proxy: an HTTP proxy that leads there; None = none does, whatever the environment says.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     urls: Annotated[tuple[Url, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
     user: str | None = None
     password: Secret | None = None
     token: Secret | None = None
     api: Literal[1, 2] = 2
-    ca_file: FileFromRoot | None = None
     tls_name: str | None = None
     proxy: Address | None = None
 

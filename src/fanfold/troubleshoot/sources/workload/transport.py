@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fanfold.engine import retry
-from fanfold.troubleshoot.sources.web import Credentials, client_of, credentials, exchanged, trust_of
+from fanfold.troubleshoot.sources.web import Credentials, client_of, credentials, exchanged
 from fanfold.troubleshoot.sources.workload.refusal import (
     WorkloadError,
     refusal,
@@ -201,7 +201,7 @@ async def connected(
     import httpx  # noqa: PLC0415 whoever asks no scheduler needs no HTTP client
 
     shown = await asyncio.to_thread(credentials, settings.user, settings.password, settings.token)
-    trust = await asyncio.to_thread(trust_of, settings.ca_file)
+    trust = await asyncio.to_thread(settings.trust)
     client = client_of(httpx, shown, trust=trust, timeout_s=request_timeout_s, limit=limit, proxy=settings.proxy)
     async with client:
         yield Transport(settings, client, shown, attempts, request_timeout_s, budget_s)
