@@ -8,14 +8,17 @@ from fanfold.troubleshoot.answer import Answer, Claim, Hypothesis, Status
 from fanfold.troubleshoot.ask import title
 from fanfold.troubleshoot.evidence import Answered
 from fanfold.troubleshoot.incident import Incident
-from fanfold.troubleshoot.rules import jobs, services, waiting
+from fanfold.troubleshoot.rules import jobs, producers, services, surroundings, waiting
 from fanfold.troubleshoot.rules.facts import number, word, words
+from fanfold.troubleshoot.rules.producers import Producer
 from fanfold.troubleshoot.rules.scene import Case, Scene, overrun, short, state_of
 from fanfold.troubleshoot.rules.weigh import LEAST, Candidate, merged
 from fanfold.troubleshoot.rules.wording import cause_list, cause_text, causes, say
 
 MOST_HYPOTHESES = 6
 MOST_CLAIMS = 12
+HEADLINE_IDS = 4
+CLAIM_IDS = 3
 
 
 def conclude(incident: Incident, sources: Sequence[Answered], *, min_sources: int = 1) -> Answer:
@@ -59,21 +62,10 @@ def _causes(scene: Scene, cases: Sequence[Case]) -> list[Candidate]:
 
 
 def _with_causes(scene: Scene, cases: Sequence[Case], found: list[Candidate]) -> Answer:
-    language = scene.incident.language
     shown = found[:MOST_HYPOTHESES]
     hypotheses = tuple(_hypothesis(scene, one) for one in shown)
     firsts = _firsts(shown, cases)
-    summary = " ".join(
-        say(
-            language,
-            "cause",
-            jobs=", ".join(one.jobs) or one.object or say(language, "job"),
-            text=cause_text(language, one.cause, about=one.object, job=_job(one)),
-            score=one.score,
-            ids=", ".join(one.evidence[:4]),
-        )
-        for one in firsts
-    )
+    summary = " ".join(sentence for one in firsts for sentence in (_headline(scene, one), *_producers(scene, one)))
     well = [case for case in cases if jobs.is_well(scene, case)]
     return _answer(
         scene,
@@ -85,6 +77,33 @@ def _with_causes(scene: Scene, cases: Sequence[Case], found: list[Candidate]) ->
         prevention=tuple(_claims(scene, firsts, "prevention")),
         missing=tuple(_failed(scene)),
     )
+
+
+def _headline(scene: Scene, one: Candidate) -> str:
+    """A cause in one sentence that says whose it is, and says so once."""
+    language = scene.incident.language
+    whose = _job(one) or one.object or say(language, "job")
+    text = cause_text(language, one.cause, about=one.object, job=_job(one))
+    if whose in text:
+        name, text = "cause", text if text.startswith((whose, one.object or whose)) else text[0].upper() + text[1:]
+    else:
+        name = "cause_of"
+    return say(language, name, jobs=whose, text=text, score=one.score, ids=", ".join(one.evidence[:HEADLINE_IDS]))
+
+
+def _producers(scene: Scene, one: Candidate) -> Iterator[str]:
+    """What writes the input of a job that can't read it, and was changed before."""
+    for job, producer, hours in _changed_before(scene, one):
+        ids = producer.piece.id
+        yield say(scene.incident.language, "changed", other=producer.name, job=job, hours=hours, ids=ids)
+
+
+def _changed_before(scene: Scene, one: Candidate) -> Iterator[tuple[str, Producer, str]]:
+    if one.cause in producers.OF_THE_INPUT:
+        for case in map(scene.case, one.jobs):
+            since = surroundings.first_failure(scene, case)
+            for producer in producers.changed(scene, case, since)[:1]:
+                yield case.name, producer, f"{(since - producer.at).total_seconds() / 3600:.1f}"
 
 
 def _firsts(found: Sequence[Candidate], cases: Sequence[Case]) -> list[Candidate]:
@@ -116,6 +135,11 @@ def _job(one: Candidate) -> str:
 def _steps(scene: Scene, firsts: Iterable[Candidate]) -> Iterator[Claim]:
     """What to do: that of the causes, then that of runbooks about them."""
     firsts = tuple(firsts)
+    language = scene.incident.language
+    for one in firsts:
+        for job, producer, hours in _changed_before(scene, one):
+            text = say(language, "compare", other=producer.name, job=job, hours=hours)
+            yield Claim(text=text, evidence=(producer.piece.id, *one.evidence[:1]))
     yield from _claims(scene, firsts, "steps")
     wanted = {one.cause for one in firsts}
     for piece in scene.of_kind("runbook"):
@@ -123,13 +147,13 @@ def _steps(scene: Scene, firsts: Iterable[Candidate]) -> Iterator[Claim]:
         if cause in wanted or (not cause and piece.facts.get("exact") is True):
             heading = word(piece.facts, "title") or piece.subject
             for step in words(piece.facts, "steps")[:3]:
-                yield Claim(text=say(scene.incident.language, "step", title=heading, step=step), evidence=(piece.id,))
+                yield Claim(text=say(language, "step", title=heading, step=step), evidence=(piece.id,))
 
 
 def _claims(scene: Scene, firsts: Iterable[Candidate], what: str) -> Iterator[Claim]:
     for one in firsts:
         for text in cause_list(scene.incident.language, one.cause, what, about=one.object, job=_job(one)):
-            yield Claim(text=text, evidence=one.evidence)
+            yield Claim(text=text, evidence=one.evidence[:CLAIM_IDS])
 
 
 def _blast(scene: Scene, cases: Sequence[Case], roots: Sequence[str] = ()) -> Iterator[Claim]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from fanfold.troubleshoot.evidence import Evidence
-from fanfold.troubleshoot.rules import surroundings, waiting
+from fanfold.troubleshoot.rules import producers, surroundings, waiting
 from fanfold.troubleshoot.rules.facts import first_time, last_time, word
 from fanfold.troubleshoot.rules.reading import SPECIFIC, Speaker, Text, channel_of, names_in, read, text_of
 from fanfold.troubleshoot.rules.scene import Case, Scene, overrun, short
@@ -158,6 +158,7 @@ def _changes(scene: Scene, case: Case, near: str, found: list[Sign], errors: str
         # A job's own name stands in its log whatever happens.
         errors = re.sub(rf"(?<![\w-]){re.escape(case.name.casefold())}(?![\w-])", "", errors)
         yield from surroundings.changes(scene, since, near, causes, errors=errors)
+        yield from producers.signs(scene, case, since, causes)
 
 
 def _codes(case: Case, own: list[Evidence]) -> frozenset[str]:

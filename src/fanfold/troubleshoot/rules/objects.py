@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterable
 from itertools import islice
 
-from fanfold.troubleshoot.rules.signatures import FOLDER, MOST_PLACES, SHOWN_CHARS
+from fanfold.troubleshoot.rules.signatures import FOLDER, MOST_PLACES, SHOWN_CHARS, trimmed
 
 
 @functools.cache
@@ -36,7 +36,7 @@ def find(kinds: Iterable[str], texts: Iterable[str], *, but: str = "") -> str:
 def _in(kind: str, text: str, but: str) -> str:
     for pattern in _patterns().get(kind, ()):
         for match in islice(pattern.finditer(text), MOST_PLACES):
-            found = match["object"][:SHOWN_CHARS].rstrip(".,;:)'\"")
+            found = trimmed(match["object"][:SHOWN_CHARS])
             if not but or found.casefold().partition(".")[0] != but:
                 return found
     return ""

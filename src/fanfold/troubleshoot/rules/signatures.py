@@ -116,7 +116,14 @@ def _says(match: Match) -> tuple[float, bool, bool]:
 
 def _group(found: re.Match[str], prefix: str) -> str:
     values = (value for name, value in found.groupdict().items() if name.startswith(prefix) and value)
-    return " ".join(next(values, "").replace('"', "").split())[:SHOWN_CHARS].strip("'`.,;: ")
+    return trimmed(" ".join(next(values, "").replace('"', "").split())[:SHOWN_CHARS].lstrip("'`.,;: "))
+
+
+def trimmed(name: str) -> str:
+    """A name without the punctuation that follows it in a text; brackets of its own stay: BIL.EXTR(0)."""
+    while name and (name[-1] in ".,;:'\"` " or (name[-1] == ")" and name.count(")") > name.count("("))):
+        name = name[:-1]
+    return name
 
 
 def _signature(entry: dict[str, object]) -> Signature:

@@ -11,7 +11,7 @@ from fanfold.troubleshoot.rules.sign import Sign
 
 MOST = 0.97
 LEAST = 0.35
-MOST_IDS = 8
+MOST_IDS = 6
 MUCH_WEAKER = 0.22
 _OF_FOLDERS = frozenset({"disk_full", "permission_denied"})
 _OF_SYSTEMS = frozenset(
@@ -79,7 +79,7 @@ def _candidate(cause: str, signs: Sequence[Sign], job: str) -> Candidate:
     # The nearest thing gives way to one that is named, unless what names it is much weaker.
     if named is not None and named.weight >= MUCH_WEAKER * first.weight:
         first = named
-    ids = tuple(dict.fromkeys(id_ for one in ranked for id_ in one.evidence if id_))[:MOST_IDS]
+    ids = _most_telling(ranked)
     return Candidate(
         cause=cause,
         object=first.object,
@@ -90,6 +90,14 @@ def _candidate(cause: str, signs: Sequence[Sign], job: str) -> Candidate:
         jobs=(job,) if job else (),
         certain=first.certain,
     )
+
+
+def _most_telling(ranked: Sequence[Sign]) -> tuple[str, ...]:
+    """Ids for what signs rest on: the best of each channel first, for a second voice says more than the first again."""
+    first_of = {one.channel: one for one in reversed(ranked)}
+    firsts = [one.evidence[0] for one in ranked if first_of[one.channel] is one and one.evidence]
+    others = [id_ for one in ranked for id_ in one.evidence]
+    return tuple(dict.fromkeys(id_ for id_ in (*firsts, *others) if id_))[:MOST_IDS]
 
 
 def merged(groups: Sequence[Sequence[Candidate]]) -> list[Candidate]:
@@ -127,7 +135,7 @@ def _joined(one: Candidate, other: Candidate) -> Candidate:
         one,
         object=shared or one.object or other.object,
         score=min(MOST, max(one.score, other.score) + 0.02),
-        evidence=tuple(dict.fromkeys((*one.evidence[:4], *other.evidence[:4], *one.evidence, *other.evidence)))[:12],
+        evidence=tuple(dict.fromkeys((*one.evidence[:3], *other.evidence[:3], *one.evidence, *other.evidence)))[:8],
         jobs=tuple(dict.fromkeys((*one.jobs, *other.jobs))),
         against=tuple(dict.fromkeys((*one.against, *other.against))),
     )

@@ -12,9 +12,12 @@ from fanfold.troubleshoot.rules.signatures import FOLDER
 
 _SENTENCES: Final[Mapping[Language, Mapping[str, str]]] = {
     "en": {
-        "job": "the job",
+        "job": "what failed",
         "object": "something that is not named",
-        "cause": "{jobs}: {text} ({score:.0%}) [{ids}].",
+        "cause": "{text} ({score:.0%}) [{ids}].",
+        "cause_of": "{jobs}: {text} ({score:.0%}) [{ids}].",
+        "changed": "{other}, which comes before {job}, was changed {hours} h before that [{ids}].",
+        "compare": "Compare what {other} writes with what {job} expects: it was changed {hours} h before the failure",
         "well": "{job} is well: {why} [{ids}].",
         "ended": "it ended well",
         "running": "it runs within its usual time",
@@ -37,9 +40,12 @@ _SENTENCES: Final[Mapping[Language, Mapping[str, str]]] = {
         "step": "{title}: {step}",
     },
     "pt": {
-        "job": "o job",
+        "job": "o que falhou",
         "object": "algo que não é nomeado",
-        "cause": "{jobs}: {text} ({score:.0%}) [{ids}].",
+        "cause": "{text} ({score:.0%}) [{ids}].",
+        "cause_of": "{jobs}: {text} ({score:.0%}) [{ids}].",
+        "changed": "{other}, que vem antes de {job}, foi alterado {hours} h antes disso [{ids}].",
+        "compare": "Compare o que {other} grava com o que {job} espera: foi alterado {hours} h antes da falha",
         "well": "{job} está bem: {why} [{ids}].",
         "ended": "terminou bem",
         "running": "está rodando dentro do tempo usual",
@@ -76,13 +82,18 @@ def say(language: Language, name: str, **parts: object) -> str:
 
 
 def cause_text(language: Language, cause: str, *, about: str, job: str) -> str:
-    """What a cause is, in words."""
-    return _filled(causes()[cause][language], language, about, job)
+    """What a cause is, in words; of a job and of what that met, of only one of them where only that is known."""
+    texts = causes()[cause]
+    form = f"{language}_no_job" if not job else f"{language}_no_object" if about.upper() in ("", job.upper()) else ""
+    return _filled(texts.get(form, texts[language]), language, about, job)
 
 
 def cause_list(language: Language, cause: str, what: str, *, about: str, job: str) -> tuple[str, ...]:
-    """The steps or the prevention of a cause."""
-    return tuple(_filled(text, language, about, job) for text in causes()[cause].get(f"{what}_{language}", ()))
+    """The steps or the prevention of a cause, but those that make sense only of a job and of what that met."""
+    texts = causes()[cause].get(f"{what}_{language}", ())
+    if about.upper() in ("", job.upper()):
+        texts = [text for text in texts if "{object}" not in text or "{job}" not in text]
+    return tuple(_filled(text, language, about, job) for text in texts)
 
 
 def _filled(text: str, language: Language, about: str, job: str) -> str:
