@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import stat
 from collections.abc import Callable, Coroutine, Iterator
@@ -94,15 +95,32 @@ async def _bring(repository: Repository, tip: str, how: _Bring, command: str, *,
     by_hand = f"the result is {tip[:12]}: once that is settled, {command}"
     if reason := await _obstacle(repository, tip, on_branch=on_branch):
         raise LandError(reason, hint=by_hand)
+    undone = _content(repository.git_dir / "ORIG_HEAD")
     try:
         await uninterrupted(how(repository, tip))
     except GitError as error:
+        _put_back(repository.git_dir / "ORIG_HEAD", undone)  # written before a merge that then fails
         reason = f"can't write the checkout: {error.message}"
         try:
             await uninterrupted(take_back(repository, tip))
         except (GitError, OSError) as worse:
             reason += f"; part of it is in the checkout ({worse}), git reset --hard HEAD takes it back"
         raise LandError(reason, hint=by_hand) from error
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _put_back(path: Path, content: bytes | None) -> None:
+    with contextlib.suppress(OSError):
+        if content is None:
+            path.unlink(missing_ok=True)
+        elif content != path.read_bytes():
+            path.write_bytes(content)
 
 
 async def _merge(repository: Repository, tip: str) -> None:
