@@ -26,10 +26,11 @@ def fingerprint(root: Path) -> dict[str, str]:
         Text to compare and to read, by name; two are equal if nothing but objects and own branches was touched.
     """
     git_dir, common_dir = (_git(root, asked) for asked in ("--absolute-git-dir", "--git-common-dir"))
-    found = {f"file {name}": what for name, what in _listed(root) if name.split("/")[0] != ".git"}
+    listed = _listed(root, without=".git")
+    found = {f"file {name}": what for name, what in listed if name.split("/")[0] != ".git"}
     for folder, kind in {git_dir: "worktree", common_dir: "git"}.items():
-        for name, what in _listed(folder):
-            if not (name.startswith("objects/") or _is_own(name)):
+        for name, what in _listed(folder, without="objects"):
+            if not _is_own(name):
                 found[f"{kind} {name}"] = what if name != "packed-refs" else _without_own(folder / name)
     return {name: what for name, what in sorted(found.items()) if what}
 
@@ -45,10 +46,11 @@ def _is_own(name: str) -> bool:
     return any(part in f"{name}/" for own in OWN for part in (f"refs/{own}", f"logs/refs/{own}"))
 
 
-def _listed(folder: Path) -> Iterator[tuple[str, str]]:
+def _listed(folder: Path, *, without: str) -> Iterator[tuple[str, str]]:
+    """What lies below a folder but for one folder at its top, which isn't read: it may change meanwhile."""
     for above, folders, names in os.walk(folder):
-        if above == str(folder) and ".git" in folders:
-            folders.remove(".git")
+        if above == str(folder) and without in folders:
+            folders.remove(without)
         where = Path(above)
         for name in [*names, *(each for each in folders if (where / each).is_symlink())]:
             path = where / name
