@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from fanfold.git import Repository, Workspace, WorkspacePool
+from fanfold.git.overlay import namespace
+from fanfold.git.pool import WorkspaceKind
 from fanfold.testing.fingerprint import fingerprint
 from fanfold.testing.repositories import FIXED, TemporaryRepository, make_repository
 
@@ -55,10 +57,38 @@ def untouched(user: TemporaryRepository) -> Iterator[None]:
     assert fingerprint(user.root) == before
 
 
+@pytest.fixture(scope="session")
+def _entered() -> tuple[str, str]:
+    """What this process has entered so that it may mount, and why it could not; once, for all tests."""
+    reason = namespace.enter(other_threads=True)
+    entered = namespace.entered()
+    namespace._entered = ""  # what isn't about overlays is not to depend on which tests ran before
+    return entered, reason
+
+
 @pytest.fixture
-async def pool(user: TemporaryRepository, tmp_path: Path) -> AsyncIterator[WorkspacePool]:
+def may_mount(_entered: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Overlays can be mounted in this test; it is skipped where the kernel says no."""
+    entered, reason = _entered
+    if not entered:
+        pytest.skip(f"no overlays here: {reason}")
+    monkeypatch.setattr(namespace, "_entered", entered)
+
+
+@pytest.fixture(params=["plain", "overlay"])
+def kind(request: pytest.FixtureRequest) -> WorkspaceKind:
+    """Each kind of workspace, one after the other."""
+    wanted: WorkspaceKind = request.param
+    if wanted == "overlay":
+        request.getfixturevalue("may_mount")
+    return wanted
+
+
+@pytest.fixture
+async def pool(user: TemporaryRepository, tmp_path: Path, kind: WorkspaceKind) -> AsyncIterator[WorkspacePool]:
     """A pool over the user's repository as it is when the test begins."""
-    async with WorkspacePool(await Repository.open(user.root), home=tmp_path / "home") as pool:
+    async with WorkspacePool(await Repository.open(user.root), home=tmp_path / "home", kind=kind) as pool:
+        assert pool.kind == kind
         yield pool
 
 
@@ -70,13 +100,16 @@ async def workspace(pool: WorkspacePool) -> AsyncIterator[Workspace]:
 
 
 @pytest.fixture
-def lease(tmp_path: Path) -> Lease:
+def lease(tmp_path: Path, kind: WorkspaceKind) -> Lease:
     """A workspace at the HEAD of any repository."""
 
     @asynccontextmanager
     async def at_head(user: TemporaryRepository) -> AsyncIterator[Workspace]:
         repository = await Repository.open(user.root)
-        async with WorkspacePool(repository, home=tmp_path / "home") as pool, pool.lease(repository.head) as workspace:
+        async with (
+            WorkspacePool(repository, home=tmp_path / "home", kind=kind) as pool,
+            pool.lease(repository.head) as workspace,
+        ):
             yield workspace
 
     return at_head

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from fanfold.git import Repository, ResultBranch, Workspace, WorkspacePool, clean
+from fanfold.git.pool import WorkspaceKind
 from fanfold.testing.fingerprint import contents, fingerprint
 from fanfold.testing.repositories import TemporaryRepository
 
@@ -61,12 +62,13 @@ WORKER = """
 import asyncio, sys
 from pathlib import Path
 from fanfold.git import Repository, ResultBranch, WorkspacePool
+from fanfold.git.overlay.namespace import enter
 from fanfold.testing.fingerprint import contents
 
 async def main():
-    me, home = sys.argv[1], Path(sys.argv[2])
+    me, home, kind = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
     repository = await Repository.open(Path.cwd())
-    async with (WorkspacePool(repository, home=home) as pool,
+    async with (WorkspacePool(repository, home=home, kind=kind) as pool,
                 ResultBranch(repository, repository.head, f"fanfold/{me}") as branch):
         async def work(n):
             async with pool.lease(repository.head) as workspace:
@@ -79,14 +81,18 @@ async def main():
         for start in range(0, 12, 3):
             await asyncio.gather(*(work(n) for n in range(start, start + 3)))
 
+if sys.argv[3] == "overlay":
+    enter()
 asyncio.run(main())
 """
 
 
-def test_two_processes_share_a_home_and_a_repository(user: TemporaryRepository, tmp_path: Path) -> None:
+def test_two_processes_share_a_home_and_a_repository(
+    user: TemporaryRepository, tmp_path: Path, kind: WorkspaceKind
+) -> None:
     workers = [
         subprocess.Popen(
-            [sys.executable, "-c", WORKER, me, str(tmp_path / "home")], cwd=user.root, stderr=subprocess.PIPE
+            [sys.executable, "-c", WORKER, me, str(tmp_path / "home"), kind], cwd=user.root, stderr=subprocess.PIPE
         )
         for me in ("left", "right")
     ]
@@ -103,10 +109,11 @@ VICTIM = """
 import asyncio, itertools, sys
 from pathlib import Path
 from fanfold.git import Repository, ResultBranch, WorkspacePool
+from fanfold.git.overlay.namespace import enter
 
 async def main():
     repository = await Repository.open(Path.cwd())
-    async with (WorkspacePool(repository, home=Path(sys.argv[1])) as pool,
+    async with (WorkspacePool(repository, home=Path(sys.argv[1]), kind=sys.argv[3]) as pool,
                 ResultBranch(repository, repository.head, f"fanfold/{sys.argv[2]}") as branch):
         print("go", flush=True)
         for n in itertools.count():
@@ -116,19 +123,21 @@ async def main():
                 (workspace.root / "b.py").unlink(missing_ok=True)
                 await branch.land(await workspace.capture(), "fix")
 
+if sys.argv[3] == "overlay":
+    enter()
 asyncio.run(main())
 """
 
 
 async def test_a_process_killed_at_any_moment_spoils_nothing(
-    user: TemporaryRepository, tmp_path: Path, base: Base
+    user: TemporaryRepository, tmp_path: Path, base: Base, kind: WorkspaceKind
 ) -> None:
     before = fingerprint(user.root)
     chance = random.Random(7)
     home = tmp_path / "home"
     for attempt in range(8):
         victim = subprocess.Popen(
-            [sys.executable, "-c", VICTIM, str(home), str(attempt)], cwd=user.root, stdout=subprocess.PIPE
+            [sys.executable, "-c", VICTIM, str(home), str(attempt), kind], cwd=user.root, stdout=subprocess.PIPE
         )
         assert victim.stdout is not None
         victim.stdout.readline()
@@ -137,14 +146,17 @@ async def test_a_process_killed_at_any_moment_spoils_nothing(
         victim.communicate()
         assert fingerprint(user.root) == before
         repository = await Repository.open(user.root)
-        async with WorkspacePool(repository, home=home) as pool, pool.lease(repository.head) as workspace:
-            assert workspace.root.parent.name == "slot-0"
+        assert str(home) not in Path("/proc/mounts").read_text()
+        async with WorkspacePool(repository, home=home, kind=kind) as pool, pool.lease(repository.head) as workspace:
+            assert workspace.root.parent.name == ("slot-0" if kind == "plain" else "overlay-0")
             assert contents(workspace.root) == base
             assert (await workspace.capture()).empty
         assert user.git("fsck", "--strict", "--no-dangling") == ""
 
 
-async def test_clean_waits_for_no_one_and_breaks_no_one(user: TemporaryRepository, tmp_path: Path) -> None:
+async def test_clean_waits_for_no_one_and_breaks_no_one(
+    user: TemporaryRepository, tmp_path: Path, kind: WorkspaceKind
+) -> None:
     home = tmp_path / "home"
     repository = await Repository.open(user.root)
     over = asyncio.Event()
@@ -156,7 +168,10 @@ async def test_clean_waits_for_no_one_and_breaks_no_one(user: TemporaryRepositor
 
     async def worker() -> None:
         for _ in range(6):
-            async with WorkspacePool(repository, home=home) as pool, pool.lease(repository.head) as workspace:
+            async with (
+                WorkspacePool(repository, home=home, kind=kind) as pool,
+                pool.lease(repository.head) as workspace,
+            ):
                 await _edit(workspace)
 
     cleaning = asyncio.create_task(cleaner())
@@ -170,14 +185,16 @@ async def _edit(workspace: Workspace) -> None:
     assert [path.path for path in (await workspace.capture()).paths] == ["a.py"]
 
 
-async def test_no_process_outlives_the_pool_and_the_branch(user: TemporaryRepository, tmp_path: Path) -> None:
+async def test_no_process_outlives_the_pool_and_the_branch(
+    user: TemporaryRepository, tmp_path: Path, kind: WorkspaceKind
+) -> None:
     def children() -> set[str]:
         return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
 
     before = children()
     repository = await Repository.open(user.root)
     async with (
-        WorkspacePool(repository, home=tmp_path / "home") as pool,
+        WorkspacePool(repository, home=tmp_path / "home", kind=kind) as pool,
         ResultBranch(repository, repository.head, "fanfold/run") as branch,
         pool.lease(repository.head) as workspace,
     ):

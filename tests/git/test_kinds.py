@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fanfold.git import Repository, ResultBranch, WorkspacePool
+from fanfold.git.pool import WorkspaceKind
 from fanfold.testing.fingerprint import contents, fingerprint
 from fanfold.testing.repositories import TemporaryRepository, make_repository
 
@@ -197,7 +198,9 @@ KINDS: dict[str, Setup] = {
 
 
 @pytest.mark.parametrize("setup", KINDS.values(), ids=KINDS)
-async def test_lease_capture_and_landing_leave_the_user_alone(tmp_path: Path, setup: Setup) -> None:
+async def test_lease_capture_and_landing_leave_the_user_alone(
+    tmp_path: Path, setup: Setup, kind: WorkspaceKind
+) -> None:
     where = tmp_path / "where"
     where.mkdir()
     user = setup(where)
@@ -205,7 +208,7 @@ async def test_lease_capture_and_landing_leave_the_user_alone(tmp_path: Path, se
     repository = await Repository.open(user.root)
     assert repository.head == user.git("rev-parse", "HEAD").strip()
     assert repository.root.resolve() == user.root.resolve()
-    tip = await _way_through(repository, tmp_path / "home")
+    tip = await _way_through(repository, tmp_path / "home", kind)
     assert fingerprint(user.root) == before
     changed = user.git("diff-tree", "-r", "--name-status", repository.head, tip)
     assert changed.splitlines() == ["M\ta.py", "A\tnew/n.py", "D\tpkg/b.py"]
@@ -213,10 +216,10 @@ async def test_lease_capture_and_landing_leave_the_user_alone(tmp_path: Path, se
     user.git("fsck", "--no-dangling", "--connectivity-only")
 
 
-async def _way_through(repository: Repository, home: Path) -> str:
+async def _way_through(repository: Repository, home: Path, kind: WorkspaceKind) -> str:
     """Two leases and two landings, with an agent that uses git."""
     async with (
-        WorkspacePool(repository, home=home) as pool,
+        WorkspacePool(repository, home=home, kind=kind) as pool,
         ResultBranch(repository, repository.head, "fanfold/run") as branch,
     ):
         for step in (1, 2):
@@ -246,11 +249,14 @@ def _agent(root: Path, *args: str) -> str:
     return done.stdout
 
 
-async def test_a_submodules_folder_is_empty_and_no_change(tmp_path: Path) -> None:
+async def test_a_submodules_folder_is_empty_and_no_change(tmp_path: Path, kind: WorkspaceKind) -> None:
     user = with_submodule(tmp_path)
     repository = await Repository.open(user.root)
     assert repository.submodules == ("inner",)
-    async with WorkspacePool(repository, home=tmp_path / "home") as pool, pool.lease(repository.head) as workspace:
+    async with (
+        WorkspacePool(repository, home=tmp_path / "home", kind=kind) as pool,
+        pool.lease(repository.head) as workspace,
+    ):
         inner = workspace.root / "inner"
         assert list(inner.iterdir()) == []
         inner.rmdir()

@@ -7,31 +7,35 @@ from pathlib import Path
 import pytest
 
 from fanfold.git import Repository, WorkspacePool, clean
+from fanfold.git.pool import WorkspaceKind
 from fanfold.git.slot import hold
 from fanfold.testing.repositories import TemporaryRepository
 
 
-async def test_unused_workspaces_go_and_used_ones_stay(user: TemporaryRepository, tmp_path: Path) -> None:
+async def test_unused_workspaces_go_and_used_ones_stay(
+    user: TemporaryRepository, tmp_path: Path, kind: WorkspaceKind
+) -> None:
     home = tmp_path / "home"
     repository = await Repository.open(user.root)
     async with (
-        WorkspacePool(repository, home=home) as pool,
+        WorkspacePool(repository, home=home, kind=kind) as pool,
         pool.lease(repository.head) as first,
         pool.lease(repository.head) as second,
     ):
         slots = {first.root.parent, second.root.parent}
-    async with WorkspacePool(repository, home=home) as pool, pool.lease(repository.head) as workspace:
+    async with WorkspacePool(repository, home=home, kind=kind) as pool, pool.lease(repository.head) as workspace:
         used = workspace.root.parent
         cleaned = await clean(home)
         assert set(cleaned.removed) == slots - {used}
-        assert cleaned.in_use == (used,)
+        shared = () if kind == "plain" else (used.with_name("snapshot-0"),)
+        assert cleaned.in_use == (used, *shared)
         assert cleaned.freed_bytes > 0
         assert (workspace.root / "a.py").exists()
         assert (await workspace.capture()).empty
     cleaned = await clean(home)
-    assert cleaned.removed == (used,)
+    assert cleaned.removed == (used, *shared)
     assert list(home.iterdir()) == []
-    async with WorkspacePool(repository, home=home) as pool, pool.lease(repository.head) as workspace:
+    async with WorkspacePool(repository, home=home, kind=kind) as pool, pool.lease(repository.head) as workspace:
         assert (workspace.root / "a.py").exists()
 
 

@@ -99,6 +99,10 @@ class Objects:
             level = [node.oid for each in level for node in self._trees[each].values() if node.mode == TREE]
         self._whole.update(seen)
 
+    def count(self, oid: str) -> int:
+        """How many files are in a tree that is loaded, those in folders included."""
+        return sum(self.count(node.oid) if node.mode == TREE else 1 for node in self._trees[oid].values())
+
     async def find(self, root: str, path: str) -> Node | None:
         """What stands at a path below a tree; None = nothing."""
         *folders, name = raw(path).split(b"/")

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from fanfold.git.sweep import remove
 
-_OWN = frozenset({"tree", "index", "cache", "lock", ".git"})
-SLOT = re.compile(r"slot-\d+(\.removed)?")
+_OWN = frozenset({"tree", "index", "cache", "lock", ".git", "layers", "git", "holds"})
+SLOT = re.compile(r"(slot|overlay|snapshot)-\d+(\.removed)?")
 
 _TRIES = 100
 """How often a slot may be removed by others while it is being taken."""
@@ -26,7 +26,8 @@ _BARRIER = b"no repository is reachable from a workspace\n"
 class Slot:
     """One slot's folder, and its lock as an open file.
 
-    `tree/` is the workspace; `index` describes what git last wrote there; `cache/` outlives the leases.
+    `tree/` is the workspace; `index` describes what git last wrote there; `cache/` outlives the leases. In an
+    overlay's slot `tree/` is where `layers/` and `git/` are mounted, over another slot; `holds` names its tree.
     """
 
     folder: Path

@@ -16,7 +16,9 @@ _LONGEST = 3_000
 _NOTHING: Tree = {}
 
 
-def sweep(root: bytes, tree_id: str, trees: Mapping[str, Tree], *, keep: Collection[bytes] = ()) -> None:
+def sweep(
+    root: bytes, tree_id: str, trees: Mapping[str, Tree], *, keep: Collection[bytes] = (), layer: bytes = b""
+) -> None:
     """Delete everything below `root` that stands where the tree holds nothing of its kind.
 
     Git's own `clean` passes over git directories inside tracked folders, over pipes and sockets, and over what
@@ -26,30 +28,37 @@ def sweep(root: bytes, tree_id: str, trees: Mapping[str, Tree], *, keep: Collect
     Args:
         trees: holds the tree and all below it.
         keep: paths below `root` that stay though the tree doesn't hold them.
+        layer: the layer of an overlay on `root` that holds all that may have to go; only that is looked through.
     """
     kept = set(keep)
     above = {path[:at] for path in kept for at in range(len(path)) if path[at] == ord("/")}
-    _sweep(root, b"", trees[tree_id], trees, kept | {b".git"}, above)
+    _sweep(root, layer or root, b"", trees[tree_id], trees, kept | {b".git"}, above)
 
 
 def _sweep(
-    folder: bytes, prefix: bytes, tree: Tree, trees: Mapping[str, Tree], kept: set[bytes], above: set[bytes]
+    folder: bytes,
+    seen: bytes,
+    prefix: bytes,
+    tree: Tree,
+    trees: Mapping[str, Tree],
+    kept: set[bytes],
+    above: set[bytes],
 ) -> None:
-    for entry in _listed(folder):
-        path = prefix + entry.name
+    for entry in _listed(folder, seen):
+        path, place = prefix + entry.name, os.path.join(folder, entry.name)  # noqa: PTH118 bytes
         node = tree.get(entry.name)
         if path in kept:
             continue
         if entry.is_dir(follow_symlinks=False):
             if node is not None and node.mode in (TREE, GITLINK):
                 inner = trees[node.oid] if node.mode == TREE else _NOTHING
-                _sweep(entry.path, path + b"/", inner, trees, kept, above)
+                _sweep(place, entry.path, path + b"/", inner, trees, kept, above)
             elif path in above:
-                _sweep(entry.path, path + b"/", _NOTHING, trees, kept, above)
+                _sweep(place, entry.path, path + b"/", _NOTHING, trees, kept, above)
             else:
-                remove(entry.path)
+                remove(place)
         elif node is None or node.mode in (TREE, GITLINK) or not (entry.is_symlink() or entry.is_file()):
-            remove(entry.path)
+            remove(place)
 
 
 def remove(path: bytes) -> None:
@@ -87,10 +96,10 @@ def _remove_folder(folder: bytes, depth: int, deep: list[bytes]) -> None:
     os.rmdir(folder)  # noqa: PTH106 bytes
 
 
-def _listed(folder: bytes) -> list[os.DirEntry[bytes]]:
-    """The entries of a folder, which its owner may read and change from now on."""
+def _listed(folder: bytes, seen: bytes = b"") -> list[os.DirEntry[bytes]]:
+    """The entries of a folder, or of `seen` in its place; its owner may read and change it from now on."""
     mode = os.stat(folder, follow_symlinks=False).st_mode  # noqa: PTH116 bytes
     if mode & _OWN != _OWN:
         os.chmod(folder, stat.S_IMODE(mode) | _OWN)  # noqa: PTH101 bytes
-    with contextlib.closing(os.scandir(folder)) as entries:
+    with contextlib.closing(os.scandir(seen or folder)) as entries:
         return list(entries)

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from fanfold.git.capture import PrivateGit, capture, mode_at, untracked
 from fanfold.git.change import ABSENT, Change
+from fanfold.git.checkout import restore
 from fanfold.git.command import GitError, uninterrupted
 from fanfold.git.diff import LINES, FileDiff, Hunk, parse_diff
 from fanfold.git.objects import Objects
@@ -43,6 +44,7 @@ class Workspace:
         self.cache = slot.cache
         self.base = repository.head
         self._slot = slot
+        self._repository = repository
         self._objects = objects
         self._throwaway = throwaway
         self._head = repository.head
@@ -120,22 +122,17 @@ class Workspace:
             return None if same else found
         if await self._objects.find(self._base_tree, path) is not None:
             return None
-        return await self._in_thread(lambda: _new_file(self.root / path, path))
+        return await self._in_thread(lambda: new_file(self.root / path, path))
 
     async def _restore(self, wanted: str, tree: str) -> None:
-        await self._in_thread(lambda: self._clear(tree))
-        await self._git.run("read-tree", "--reset", "-u", wanted)
+        await restore(self._slot, self._repository, self._objects, wanted, tree)
         head = self._head if wanted == tree else wanted
         await self._in_thread(lambda: self._throwaway.make(self.root / ".git", head=head, index=self._slot.index))
         self.base, self._base_tree, self._head = wanted, tree, head
 
-    def _clear(self, tree: str) -> None:
-        self._slot.prepare()
-        sweep(self._bytes, tree, self._objects.trees)
-
     async def _from_scratch(self, wanted: str, tree: str) -> None:
         try:
-            await self._in_thread(self._slot.wipe)
+            await self._in_thread(self._wipe)
             await self._restore(wanted, tree)
         except (GitError, OSError) as error:
             reason = error.message if isinstance(error, GitError) else str(error)
@@ -143,6 +140,9 @@ class Workspace:
                 f"can't make a workspace in {self._slot.folder}: {reason}",
                 hint="free some space there, or set another folder for workspaces",
             ) from error
+
+    def _wipe(self) -> None:
+        self._slot.wipe()
 
     @property
     def _bytes(self) -> bytes:
@@ -153,7 +153,8 @@ class Workspace:
         return await uninterrupted(asyncio.to_thread(work))
 
 
-def _new_file(path: Path, name: str) -> FileDiff | None:
+def new_file(path: Path, name: str) -> FileDiff | None:
+    """The lines of a file that base doesn't have; None where there is none."""
     mode = mode_at(os.fsencode(path))
     if stat.S_ISLNK(mode):
         return FileDiff(name, "A", ABSENT, LINK, hunks=(Hunk(0, 0, 1, 1),))
