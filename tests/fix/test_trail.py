@@ -10,7 +10,7 @@ from fanfold.engine import Codec
 from fanfold.fix.trail import MAX_CARRIED_CHARS, MAX_CHARS, Carried, Trail, Written, trails_of
 
 TRAIL = Trail(id="1", path="a\udcff.py", number=1, agent="command", started_s=1.5, agent_s=0.5, prompt="fix it",
-              transcript="done", summary="done", refused=("F401",), ok=True, fixed=1, reasons=("so",), 
+              transcript="done", summary="done", refused=("F401",), ok=True, fixed=1, reasons=("so",),
               diff="+\udcff\n")  # fmt: skip
 SECRET = "ghp_" + "a1" * 18
 

@@ -9,12 +9,17 @@ from fanfold.errors import FanfoldError
 from fanfold.fix.attempt import Attempted
 from fanfold.fix.bench import Workplace
 from fanfold.fix.record import Run
+from fanfold.fix.trail import Carried
 from fanfold.git import GitError, Inbox, pack_change
 
 
 async def sent(workplace: Workplace, attempted: Attempted) -> Attempted:
     """What leaves the machine that it was made on; as it is where that is the coordinator's."""
-    if not workplace.elsewhere or workplace.bench is None or attempted.change is None:
+    if not workplace.elsewhere or workplace.bench is None:
+        return attempted
+    if isinstance(workplace.bench.trails, Carried):
+        attempted = replace(attempted, trail=workplace.bench.trails.take(attempted.task.key))
+    if attempted.change is None:
         return attempted
     return replace(attempted, parcel=await pack_change(workplace.bench.repository, attempted.change))
 
@@ -27,7 +32,7 @@ async def received(run: Run, outcome: Outcome[Attempted]) -> Outcome[Attempted]:
     """
     if not isinstance(outcome, Done):
         return replace(outcome, error=_as_raised(outcome.error))
-    attempted = _its_own(run, outcome)
+    attempted = await _without_trail(run, _its_own(run, outcome))
     if attempted.change is None or (attempted.parcel is None and not run.elsewhere):
         return replace(outcome, value=attempted)
     try:
@@ -35,6 +40,14 @@ async def received(run: Run, outcome: Outcome[Attempted]) -> Outcome[Attempted]:
     except GitError as error:
         return Failed(outcome.key, error, outcome.started_s, outcome.elapsed_s, outcome.attempts, outcome.index)
     return replace(outcome, value=replace(attempted, change=change, parcel=None))
+
+
+async def _without_trail(run: Run, attempted: Attempted) -> Attempted:
+    """What was attempted; what was said there is written down here."""
+    if run.bench is not None and run.bench.trails is not None:
+        for trail in attempted.trail:
+            await run.bench.trails.keep(attempted.task.key, trail)
+    return replace(attempted, trail=())
 
 
 def _its_own(run: Run, outcome: Done[Attempted]) -> Attempted:

@@ -62,10 +62,12 @@ class Trail:
 
     def bounded(self, max_chars: int = MAX_CHARS) -> Trail:
         """Without secrets, and without the middle of what is too long."""
-        texts = {name: _bounded(getattr(self, name), max_chars) for name in ("prompt", "transcript", "summary", "diff")}
         return replace(
             self,
-            **texts,
+            prompt=_bounded(self.prompt, max_chars),
+            transcript=_bounded(self.transcript, max_chars),
+            summary=_bounded(self.summary, max_chars),
+            diff=_bounded(self.diff, max_chars),
             error=self.error and _bounded(self.error, max_chars),
             refused=tuple(_bounded(each, max_chars) for each in self.refused),
             reasons=tuple(_bounded(each, max_chars) for each in self.reasons),

@@ -31,6 +31,7 @@ from fanfold.fix.project import Project, find_project
 from fanfold.fix.record import Run
 from fanfold.fix.suite import find_suite
 from fanfold.fix.tested import Part, Tester, comparable
+from fanfold.fix.trail import Carried
 from fanfold.git import Bundle, Repository, WorkspacePool, unpacked, write_bundle
 from fanfold.process import ProcessError, run
 from fanfold.runtimes import get_context
@@ -138,6 +139,7 @@ async def prepare_worker(data: bytes) -> AsyncIterator[Workplace]:
                     checkers=checkers,
                     cache=cache,
                     tester=tester,
+                    trails=Carried(),
                 )
                 yield Workplace(bench=bench, elsewhere=True)
 
