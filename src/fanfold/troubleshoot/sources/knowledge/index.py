@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import time
 from collections.abc import Iterable, Sequence
@@ -16,11 +17,13 @@ from fanfold.troubleshoot.sources.knowledge.entry import Entry, Hit, Skipped, Up
 from fanfold.troubleshoot.sources.knowledge.search import Search
 from fanfold.troubleshoot.sources.knowledge.split import entries_of
 from fanfold.troubleshoot.sources.knowledge.store import STARTER, Store
-from fanfold.troubleshoot.sources.knowledge.terms import GLOSSARY, VERSION, translated
-from fanfold.troubleshoot.sources.knowledge.vectors import MODEL, VectorsUnavailable, load_vectors
+from fanfold.troubleshoot.sources.knowledge.terms import GLOSSARY, VERSION
+from fanfold.troubleshoot.sources.knowledge.vectors import Embedder, VectorsUnavailable, load_vectors, vectors_of
 
 STARTER_SET = Path(__file__).with_name("starter")
 VECTOR_CHARS = 1_500
+MOST_ASKED = 50
+BATCH = 256
 
 
 def default_index_path() -> Path:
@@ -28,13 +31,21 @@ def default_index_path() -> Path:
     return user_data_path("fanfold", appauthor=False) / "knowledge.sqlite"
 
 
-def index_command(paths: Iterable[Path], index_path: Path | None = None) -> Updated:
+def index_command(
+    paths: Iterable[Path],
+    index_path: Path | None = None,
+    *,
+    with_vectors: bool = True,
+    embedder: Embedder | None = None,
+) -> Updated:
     """Index the runbooks under `paths` (what `fanfold knowledge index` does).
 
+    Args:
+        with_vectors, embedder: as an `Index` takes them.
     Raises:
         SourceError: the index can't be used.
     """
-    with Index.open(index_path or default_index_path()) as index:
+    with Index.open(index_path or default_index_path(), with_vectors=with_vectors, embedder=embedder) as index:
         index.update_starter()
         return index.update(paths)
 
@@ -47,23 +58,27 @@ class Index:
     Args:
         store: where entries are kept.
         with_vectors: False = words and codes alone.
+        embedder: what makes vectors; None = the word vectors of wordllama's package.
     """
 
-    def __init__(self, store: Store, *, with_vectors: bool = True) -> None:
+    def __init__(self, store: Store, *, with_vectors: bool = True, embedder: Embedder | None = None) -> None:
         self._store = store
         self._with_vectors = with_vectors
+        self._embedder = embedder
+        self._failed = ""
         self._search = Search(store)
 
     @classmethod
-    def open(cls, path: Path | None, *, with_vectors: bool = True) -> Index:
+    def open(cls, path: Path | None, *, with_vectors: bool = True, embedder: Embedder | None = None) -> Index:
         """The index in a file, which is made if it isn't there.
 
         Args:
             path: None = in memory.
+            with_vectors, embedder: as `Index` takes them.
         Raises:
             SourceError: the file can't be used.
         """
-        return cls(Store(path), with_vectors=with_vectors)
+        return cls(Store(path), with_vectors=with_vectors, embedder=embedder)
 
     def __enter__(self) -> Index:
         return self
@@ -82,11 +97,12 @@ class Index:
         """Why entries are searched by words and codes alone; "" = they aren't."""
         if not self._with_vectors:
             return "it was told to use none"
-        try:
-            load_vectors()
-        except VectorsUnavailable as error:
-            return str(error)
-        return ""
+        if self._embedder is None:
+            try:
+                self._embedder = load_vectors()
+            except VectorsUnavailable as error:
+                return str(error)
+        return self._failed
 
     def update(self, paths: Iterable[Path], *, budget_s: float | None = None) -> Updated:
         """Make the index hold what is in folders and files now: new and changed ones are read, gone ones taken out.
@@ -121,10 +137,13 @@ class Index:
         Raises:
             SourceError: the index can't be used.
         """
-        vectors = None
-        if by != "words" and not self.without_vectors:
-            vectors = load_vectors()
-        return self._search.hits(query, codes, limit, starter=starter, vectors=vectors, with_words=by != "vectors")
+        embedder = None if by == "words" or self.without_vectors else self._embedder
+        with_words = by != "vectors"
+        try:
+            return self._search.hits(query, codes, limit, starter=starter, embedder=embedder, with_words=with_words)
+        except VectorsUnavailable as error:
+            self._failed = str(error)
+        return self._search.hits(query, codes, limit, starter=starter, embedder=None, with_words=with_words)
 
     def entries(self) -> list[tuple[Entry, str]]:
         """All entries with the paths of their documents."""
@@ -175,24 +194,41 @@ class Index:
         if found == known:
             return False
         entries = entries_of(blocks_of(content, path.suffix), path.stem)
-        self._store.replace(name, found, entries, self._vectors(entries))
+        vectors = self._vectors(entries)
+        # Without vectors its fingerprint is another: once there are some, it is read anew.
+        self._store.replace(name, self._fingerprint(content), entries, vectors, self._model)
         return True
 
+    @property
+    def _model(self) -> str:
+        """What makes vectors now; "" = nothing."""
+        return "" if self.without_vectors or self._embedder is None else self._embedder.model
+
     def _fingerprint(self, content: bytes) -> str:
-        how = f"{VERSION} {_glossary_hash()} {'' if self.without_vectors else MODEL}"
+        how = f"{VERSION} {_glossary_hash()} {self._model}"
         return hashlib.sha256(how.encode() + b"\0" + content).hexdigest()
 
     def _vectors(self, entries: Sequence[Entry]) -> list[bytes | None]:
-        if self.without_vectors:
+        """Those of each entry's lines, one after another."""
+        if not self._model or self._embedder is None:
             return [None] * len(entries)
-        rows = load_vectors().of([_told(entry) for entry in entries])
-        return [row.astype("<f2").tobytes() for row in rows]
+        said = [_said(entry) for entry in entries]
+        texts = [text for those in said for text in those]
+        found: list[bytes] = []
+        try:
+            for at in range(0, len(texts), BATCH):
+                found += [row.astype("<f2").tobytes() for row in vectors_of(self._embedder, texts[at : at + BATCH])]
+        except VectorsUnavailable as error:
+            self._failed = str(error)
+            return [None] * len(entries)
+        rows = iter(found)
+        return [b"".join(itertools.islice(rows, len(those))) for those in said]
 
 
-def _told(entry: Entry) -> str:
-    """What an entry's vector is made of: its title twice, for that says most."""
-    parts = (entry.title, entry.title, entry.keywords, *entry.asked, *entry.trail, entry.text)
-    return translated(" ".join(parts)[:VECTOR_CHARS])
+def _said(entry: Entry) -> list[str]:
+    """What an entry's vectors are made of: its title, each way to ask for it, and what it says."""
+    text = " ".join((entry.title, entry.keywords, *entry.trail, entry.text))[:VECTOR_CHARS]
+    return [entry.title, *entry.asked[:MOST_ASKED], text]
 
 
 def _is_under(name: str, roots: Iterable[str]) -> bool:

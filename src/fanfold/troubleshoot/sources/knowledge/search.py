@@ -1,26 +1,27 @@
-"""Search: codes first, then words and vectors, fused by their ranks."""
+"""Search: codes first, then words and vectors: fused by their ranks, and the likeliest weighed one by one."""
 
 from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence, Set
+from typing import Any
 
 from fanfold.troubleshoot.codes import codes_in
 from fanfold.troubleshoot.sources.knowledge.entry import Hit
+from fanfold.troubleshoot.sources.knowledge.rank import Ranking
 from fanfold.troubleshoot.sources.knowledge.store import CodeMatch, Store
-from fanfold.troubleshoot.sources.knowledge.terms import asked, translated
-
-if TYPE_CHECKING:
-    from fanfold.troubleshoot.sources.knowledge.vectors import Vectors
+from fanfold.troubleshoot.sources.knowledge.terms import asked, wanted
+from fanfold.troubleshoot.sources.knowledge.told import Told, told_by
+from fanfold.troubleshoot.sources.knowledge.vectors import Embedder, vectors_of
 
 MAX_QUERY_CHARS = 4_000
 CANDIDATES = 100
+WEIGHED = 60
+MOST_HELD = 10_000
 FUSION = 10
 WORDS_WEIGHT = 1.0
 VECTORS_WEIGHT = 0.3
-NUMBER_WEIGHT = 1.0
 LEAST_SIMILARITY = 0.25
 
 # Numbers that may be codes: of two letters at least, or of one after a word for "ended with".
@@ -33,12 +34,12 @@ _NUMBER = re.compile(
 
 
 class Search:
-    """Searches a store; keeps its vectors in memory for as long as nobody changes it."""
+    """Searches a store; keeps what it needs again and again in memory for as long as nobody changes the store."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._lock = threading.Lock()
-        self._known: tuple[int, list[int], Any] | None = None
+        self._held: _Held | None = None
 
     def hits(
         self,
@@ -47,55 +48,76 @@ class Search:
         limit: int,
         *,
         starter: bool,
-        vectors: Vectors | None,
+        embedder: Embedder | None,
         with_words: bool,
     ) -> list[Hit]:
-        """The best entries, ranked from 1."""
+        """The best entries, ranked from 1.
+
+        Raises:
+            VectorsUnavailable: the embedder has none now.
+        """
         query = query[:MAX_QUERY_CHARS]
         left_out = frozenset() if starter else self._store.starter_entries()
-        wanted = tuple(dict.fromkeys([*(code.upper() for code in codes), *codes_in(query)]))
-        matches = [match for match in self._store.explaining(wanted) if match.entry not in left_out]
-        by_word: list[int] = []
+        codes_wanted = tuple(dict.fromkeys([*(code.upper() for code in codes), *codes_in(query)]))
+        matches = [match for match in self._store.explaining(codes_wanted) if match.entry not in left_out]
+        held = self._now()
+        similar = {entry: near for entry, near in _near(held, query, embedder).items() if entry not in left_out}
         if with_words:
-            by_word = [entry for entry, _ in self._store.worded(asked(query), CANDIDATES) if entry not in left_out]
-        similar = {entry: near for entry, near in self._near(query, vectors).items() if entry not in left_out}
-        by_vector = sorted(similar, key=lambda entry: (-similar[entry], entry))
-        fused = _fused([(by_word, WORDS_WEIGHT), (by_vector[:CANDIDATES], VECTORS_WEIGHT)])
-        for entry in self._store.numbered(_numbers(query)) - left_out:
-            fused[entry] = fused.get(entry, 0.0) + NUMBER_WEIGHT / (FUSION + 1)
-        order = _ordered(matches, wanted, fused)
-        return list(self._made(order, matches, fused, similar, limit))
+            numbered = self._store.numbered(_numbers(query)) - left_out
+            scores = self._scores(
+                held, query, similar, numbered | {match.entry for match in matches}, numbered, left_out
+            )
+        else:
+            scores = similar
+        order = _ordered(matches, codes_wanted, scores)
+        return list(self._made(order, matches, scores, similar, limit))
 
-    def _near(self, query: str, vectors: Vectors | None) -> dict[int, float]:
-        if vectors is None or not query.strip():
-            return {}
-        numbers, matrix = self._matrix()
-        if not numbers:
-            return {}
-        near = matrix @ vectors.of([translated(query)])[0]
-        return {number: float(value) for number, value in zip(numbers, near, strict=True) if value >= LEAST_SIMILARITY}
+    def _scores(
+        self,
+        held: _Held,
+        query: str,
+        similar: Mapping[int, float],
+        explaining: Iterable[int],
+        numbered: Set[int],
+        left_out: Set[int],
+    ) -> dict[int, float]:
+        """The likeliest entries by words and by vectors, fused by their ranks, then weighed one by one."""
+        by_word = [entry for entry, _ in self._store.worded(asked(query), CANDIDATES) if entry not in left_out]
+        by_vector = sorted(similar, key=lambda entry: (-similar[entry], entry))[:CANDIDATES]
+        fused = _fused([(by_word, WORDS_WEIGHT), (by_vector, VECTORS_WEIGHT)])
+        likely = sorted(fused, key=lambda entry: (-fused[entry], entry))[:WEIGHED]
+        ranking = Ranking(wanted(query), held.rarity)
+        return {
+            entry: ranking.score(told, similarity=similar.get(entry, 0.0), is_numbered=entry in numbered)
+            for entry in dict.fromkeys([*likely, *sorted(numbered), *explaining])
+            if (told := self._told(held, entry)) is not None
+        }
 
-    def _matrix(self) -> tuple[list[int], Any]:
-        import numpy as np  # noqa: PLC0415 heavy, and optional
+    def _told(self, held: _Held, number: int) -> Told | None:
+        known = held.told.get(number)
+        if known is None and (found := self._store.entry(number)) is not None:
+            if len(held.told) >= MOST_HELD:
+                held.told.clear()
+            known = held.told[number] = told_by(found[0], held.rarity)
+        return known
 
+    def _now(self) -> _Held:
+        """What is in memory, made anew where the store was changed."""
         with self._lock:
             generation = self._store.generation()
-            if self._known is None or self._known[0] != generation:
-                rows = self._store.vectors()
-                numbers = [number for number, _ in rows]
-                matrix = np.frombuffer(b"".join(row for _, row in rows), dtype="<f2").astype(np.float32)
-                self._known = generation, numbers, matrix.reshape(len(numbers), -1) if numbers else matrix
-            return self._known[1], self._known[2]
+            if self._held is None or self._held.generation != generation:
+                self._held = _Held(generation, self._store)
+            return self._held
 
     def _made(
         self,
         order: Sequence[int],
         matches: Sequence[CodeMatch],
-        fused: dict[int, float],
-        similar: dict[int, float],
+        scores: Mapping[int, float],
+        similar: Mapping[int, float],
         limit: int,
     ) -> Iterable[Hit]:
-        best = max(fused.values(), default=1.0)
+        best = max(scores.values(), default=1.0) or 1.0
         tiers: dict[int, int] = {}
         for match in matches:
             tiers[match.entry] = min(match.tier, tiers.get(match.entry, match.tier))
@@ -106,7 +128,7 @@ class Search:
                 continue
             rank += 1
             exact = tuple(match.code for match in matches if match.entry == number and match.tier < 2)
-            score = 0.8 * fused.get(number, 0.0) / best
+            score = 0.8 * scores.get(number, 0.0) / best
             if number in tiers:
                 score = (1.0, 0.95, 0.85)[tiers[number]]
             yield Hit(
@@ -121,6 +143,44 @@ class Search:
                 return
 
 
+class _Held:
+    """What a store has, as it is needed for each search."""
+
+    def __init__(self, generation: int, store: Store) -> None:
+        self.generation = generation
+        self.rarity = store.rarity()
+        self.told: dict[int, Told] = {}
+        self._store = store
+        self._vectors: dict[tuple[str, int], tuple[list[int], Any, Any]] = {}
+
+    def vectors(self, model: str, dimensions: int) -> tuple[list[int], Any, Any]:
+        """Entries that have vectors of a model, where in the matrix those of each begin, and the matrix."""
+        import numpy as np  # noqa: PLC0415 heavy, and optional
+
+        if (model, dimensions) not in self._vectors:
+            size = 2 * dimensions
+            rows = [(entry, row) for entry, row in self._store.vectors(model) if row and len(row) % size == 0]
+            starts = np.cumsum([0, *(len(row) // size for _, row in rows)])[:-1]
+            matrix = np.frombuffer(b"".join(row for _, row in rows), dtype="<f2").astype(np.float32)
+            self._vectors[model, dimensions] = [entry for entry, _ in rows], starts, matrix.reshape(-1, dimensions)
+        return self._vectors[model, dimensions]
+
+
+def _near(held: _Held, query: str, embedder: Embedder | None) -> dict[int, float]:
+    """How similar each entry is to a question: its nearest line counts."""
+    if embedder is None or not query.strip():
+        return {}
+    import numpy as np  # noqa: PLC0415 heavy, and optional
+
+    asked_for = vectors_of(embedder, [query])[0]
+    entries, starts, matrix = held.vectors(embedder.model, len(asked_for))
+    if not entries:
+        return {}
+    # Not matrix @ asked_for: its threads wait for one another for milliseconds where the machine is busy.
+    near = np.maximum.reduceat(np.einsum("ij,j->i", matrix, asked_for), starts)
+    return {entries[at]: float(near[at]) for at in np.flatnonzero(near >= LEAST_SIMILARITY)}
+
+
 def _fused(rankings: Sequence[tuple[Sequence[int], float]]) -> dict[int, float]:
     """Entries by the sum of their weighted reciprocal ranks."""
     fused: dict[int, float] = {}
@@ -130,11 +190,11 @@ def _fused(rankings: Sequence[tuple[Sequence[int], float]]) -> dict[int, float]:
     return fused
 
 
-def _ordered(matches: Sequence[CodeMatch], codes: Sequence[str], fused: dict[int, float]) -> list[int]:
+def _ordered(matches: Sequence[CodeMatch], codes: Sequence[str], scores: Mapping[int, float]) -> list[int]:
     """All candidates: those that explain a code, one for each code in turn, then the others."""
 
     def weight(entry: int) -> float:
-        return -fused.get(entry, 0.0)
+        return -scores.get(entry, 0.0)
 
     turns: dict[int, tuple[int, int, int]] = {}
     for position, code in enumerate(codes):
@@ -146,7 +206,7 @@ def _ordered(matches: Sequence[CodeMatch], codes: Sequence[str], fused: dict[int
             place = (int(match.tier == 2 and explained), turn, position)
             turns[match.entry] = min(place, turns.get(match.entry, place))
     exact = sorted(turns, key=lambda entry: turns[entry])
-    return [*exact, *sorted(fused.keys() - turns.keys(), key=lambda entry: (weight(entry), entry))]
+    return [*exact, *sorted(scores.keys() - turns.keys(), key=lambda entry: (weight(entry), entry))]
 
 
 def _numbers(query: str) -> list[str]:

@@ -14,9 +14,10 @@ from typing import Any
 
 from fanfold.troubleshoot.sources.knowledge.entry import Entry
 from fanfold.troubleshoot.sources.knowledge.terms import indexed
+from fanfold.troubleshoot.sources.knowledge.told import Rarity
 from fanfold.troubleshoot.sources.protocol import SourceError
 
-FORMAT = 1
+FORMAT = 2
 BUSY_S = 5.0
 STARTER = "starter:"
 """What the paths of the starter set's documents begin with; where they are on a disk changes with the installation."""
@@ -41,6 +42,12 @@ CREATE VIRTUAL TABLE words USING fts5 (title, trail, keywords, asked, text, toke
 CREATE TABLE generation (number INTEGER NOT NULL);
 INSERT INTO generation VALUES (0);
 """
+# What format 1 lacks. Its vectors, of a model that isn't named, are not used until their documents are read anew.
+_SECOND = """
+ALTER TABLE entries ADD COLUMN model TEXT NOT NULL DEFAULT '';
+CREATE VIRTUAL TABLE vocabulary USING fts5vocab (words, 'row')
+"""
+_STEPS = (_TABLES, _SECOND)
 # Titles say most, what stands above them little.
 _BM25 = "bm25(words, 3.0, 0.5, 2.0, 2.0, 2.0)"
 _SYSTEM = re.compile(r"S[0-9A-F]{3}")
@@ -90,13 +97,25 @@ class Store:
         """All documents with the hashes of their contents."""
         return dict(self._rows("SELECT path, hash FROM documents"))
 
-    def replace(self, path: str, content_hash: str, entries: Sequence[Entry], vectors: Sequence[bytes | None]) -> None:
-        """Put a document's entries in the place of those that it had."""
+    def replace(
+        self,
+        path: str,
+        content_hash: str,
+        entries: Sequence[Entry],
+        vectors: Sequence[bytes | None],
+        model: str = "",
+    ) -> None:
+        """Put a document's entries in the place of those that it had.
+
+        Args:
+            vectors: those of each entry, one after another.
+            model: what made them.
+        """
         with self._writing() as database:
             _delete(database, path)
             document = database.execute("INSERT INTO documents (path, hash) VALUES (?, ?)", (path, content_hash))
             for entry, vector in zip(entries, vectors, strict=True):
-                _insert(database, document.lastrowid or 0, entry, vector)
+                _insert(database, document.lastrowid or 0, entry, {"vector": vector, "model": model})
 
     def remove(self, paths: Iterable[str]) -> None:
         """Take documents out."""
@@ -145,9 +164,15 @@ class Store:
             )
         ]
 
-    def vectors(self) -> list[tuple[int, bytes]]:
-        """All entries that have one with their vectors."""
-        return self._rows("SELECT id, vector FROM entries WHERE vector IS NOT NULL ORDER BY id")
+    def vectors(self, model: str) -> list[tuple[int, bytes]]:
+        """All entries that have vectors of a model, with these."""
+        return self._rows("SELECT id, vector FROM entries WHERE vector IS NOT NULL AND model = ? ORDER BY id", model)
+
+    def rarity(self) -> Rarity:
+        """How rare each word is among the entries."""
+        rows = self._rows("SELECT term, doc, cnt FROM vocabulary")
+        entries = self.count()
+        return Rarity(entries, {term: held for term, held, _ in rows}, sum(row[2] for row in rows) / max(entries, 1))
 
     def starter_entries(self) -> frozenset[int]:
         """The entries of the starter set."""
@@ -215,20 +240,24 @@ class Store:
         database.execute("PRAGMA foreign_keys = ON")
         database.execute("PRAGMA synchronous = NORMAL")
         database.execute("PRAGMA journal_mode = WAL")
-        if self._format() == 0:
-            database.execute("BEGIN IMMEDIATE")
-            if self._format() == 0:
-                if database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                    database.execute("ROLLBACK")
-                    raise SourceError(f"{self._where} is no index of knowledge", hint="name another file for the index")
-                for statement in filter(str.strip, _TABLES.split(";")):
-                    database.execute(statement)
-                database.execute(f"PRAGMA user_version = {FORMAT}")
-            database.execute("COMMIT")
+        if self._format() < FORMAT:
+            self._bring_up_to_date()
         if self._format() != FORMAT:
             raise SourceError(
                 f"the index {self._where} was made by another version", hint="delete it and index the runbooks again"
             )
+
+    def _bring_up_to_date(self) -> None:
+        database = self._database
+        database.execute("BEGIN IMMEDIATE")
+        if self._format() == 0 and database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            database.execute("ROLLBACK")
+            raise SourceError(f"{self._where} is no index of knowledge", hint="name another file for the index")
+        while (known := self._format()) < FORMAT:
+            for statement in filter(str.strip, _STEPS[known].split(";")):
+                database.execute(statement)
+            database.execute(f"PRAGMA user_version = {known + 1}")
+        database.execute("COMMIT")
 
     def _format(self) -> int:
         return int(self._database.execute("PRAGMA user_version").fetchone()[0])
@@ -253,7 +282,7 @@ def number_of(code: str) -> str:
     return str(int(found[0])) if found else ""
 
 
-def _insert(database: sqlite3.Connection, document: int, entry: Entry, vector: bytes | None) -> None:
+def _insert(database: sqlite3.Connection, document: int, entry: Entry, vectors: Mapping[str, object]) -> None:
     plain = {
         "document": document,
         "name": entry.name,
@@ -262,7 +291,7 @@ def _insert(database: sqlite3.Connection, document: int, entry: Entry, vector: b
         "place": entry.place,
         "keywords": entry.keywords,
         "cause": entry.cause,
-        "vector": vector,
+        **vectors,
     }
     lists = {
         name: json.dumps(getattr(entry, name), ensure_ascii=False)

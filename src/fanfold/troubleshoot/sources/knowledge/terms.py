@@ -11,10 +11,12 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import TypeAlias
 
-VERSION = 1
+VERSION = 2
 """Goes up when the same text gives other terms: what is indexed is then read anew."""
 
 MOST_TERMS = 96
+SYNONYM = 0.6
+INSIDE_PHRASE = 0.6
 GLOSSARY = Path(__file__).with_name("glossary.toml")
 
 Phrases: TypeAlias = dict[tuple[str, ...], tuple[str, ...]]
@@ -42,13 +44,32 @@ _PLURALS = {"oes": "ao", "aes": "ao", "res": "r", "zes": "z", "ais": "al", "eis"
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """One thing that a question asks for.
+
+    Attributes:
+        weight: how much it counts.
+        ways: how a text may say it, any of which will do: how good that is, and the stems that it takes.
+    """
+
+    weight: float
+    ways: tuple[tuple[float, tuple[str, ...]], ...]
+
+    @property
+    def stems(self) -> frozenset[str]:
+        """All stems of all ways."""
+        return frozenset(stem for _, stems in self.ways for stem in stems)
+
+
+@dataclass(frozen=True, slots=True)
 class _Glossary:
-    """Portuguese phrases in English, other words for English ones, how long phrases get by
-    their first word, and words that say nothing.
+    """Portuguese phrases in English, other words for English ones, the verbs of irregular forms,
+    how long phrases get by their first word, and words that say nothing.
     """
 
     phrases: Phrases
     synonyms: Phrases
+    forms: Mapping[str, str]
     longest: Mapping[str, int]
     empty: frozenset[str]
 
@@ -69,14 +90,17 @@ def words(text: str) -> list[str]:
 @lru_cache(maxsize=65_536)
 def stem(word: str) -> str:
     """What a word's forms have in common, roughly; what holds a digit stays as it is."""
+    word = _glossary().forms.get(word, word)
     if len(word) < 4 or not word.isalpha() or not word.isascii():
         return word
+    if len(word) > 4 and word.endswith(("ies", "ied")):
+        return f"{word[:-3]}y"
     for suffix in _SUFFIXES:
         rest = word[: -len(suffix)]
         if word.endswith(suffix) and len(rest) >= 3 and any(letter in "aeiouy" for letter in rest):
             word = rest
             break
-    return word[:-1] if len(word) > 4 and word[-1] == word[-2] else word
+    return word[:-1] if len(word) > 3 and word[-1] == word[-2] else word
 
 
 def indexed(text: str) -> str:
@@ -91,6 +115,47 @@ def asked(question: str) -> list[str]:
     empty = _glossary().empty
     terms = dict.fromkeys(stem(word) for word in [*said, *_meant(said)] if word not in empty)
     return list(terms)[:MOST_TERMS]
+
+
+def wanted(question: str) -> tuple[Wanted, ...]:
+    """What a question asks for: each word and each phrase of the glossary once, in any of the ways to say it.
+
+    A word that can be said in five ways counts no more than one that can be said in one: that is what sets this apart
+    from the terms of `asked`.
+    """
+    said = words(question)[:MOST_TERMS]
+    empty = _glossary().empty
+    other: dict[int, list[tuple[float, tuple[str, ...]]]] = {}
+    phrases: list[Wanted] = []
+    inside: set[int] = set()
+    for at, length, key in _phrases_in(said):
+        if length == 1:
+            other.setdefault(at, []).extend(_other_ways(key))
+            continue
+        inside.update(range(at, at + length))
+        own = tuple(stem(word) for word in said[at : at + length] if word not in empty)
+        phrases.append(Wanted(1.0, (*(((1.0, own),) if own else ()), *_other_ways(key))))
+    found: dict[str, Wanted] = {}
+    for at, word in enumerate(said):
+        if word not in empty:
+            way = stem(word)
+            weight = INSIDE_PHRASE if at in inside else 1.0
+            found.setdefault(way, Wanted(weight, ((1.0, (way,)), *other.get(at, ()))))
+    return (*phrases, *found.values())
+
+
+def line_terms(text: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The stems of the words in a line that say something, and those with what it means in English."""
+    said = words(text)
+    own = frozenset(stem(word) for word in said if word not in _glossary().empty)
+    return own, own | frozenset(map(stem, _meant(said)))
+
+
+def _other_ways(key: tuple[str, ...]) -> Iterator[tuple[float, tuple[str, ...]]]:
+    glossary = _glossary()
+    for good, told in ((1.0, glossary.phrases.get(key, ())), (SYNONYM, glossary.synonyms.get(key, ()))):
+        for meant in told:
+            yield good, tuple(stem(word) for word in words(meant) if word not in glossary.empty) or (stem(meant),)
 
 
 def translated(text: str) -> str:
@@ -145,10 +210,20 @@ def _glossary() -> _Glossary:
     told = tomllib.loads(GLOSSARY.read_text(encoding="utf-8"))
     empty = frozenset(words(" ".join(told["empty"].values())))
     phrases, synonyms = _phrases(told["phrases"]), _phrases(told["synonyms"])
+    for infinitive, present in [(key, _present(key)) for key in told["phrases"]]:
+        if present:
+            phrases.setdefault((present,), phrases[tuple(map(_form, words(infinitive)))])
+    forms = {form: verb for verb, told_forms in told["forms"].items() for form in told_forms.split()}
     longest: dict[str, int] = {}
     for key in (*phrases, *synonyms):
         longest[key[0]] = max(len(key), longest.get(key[0], 0))
-    return _Glossary(phrases, synonyms, longest, empty)
+    return _Glossary(phrases, synonyms, forms, longest, empty)
+
+
+def _present(infinitive: str) -> str:
+    """The third person of a Portuguese verb in -er or -ir, which has no ending that only verbs have; "" = another."""
+    verb = folded(infinitive)
+    return f"{verb[:-2]}e" if verb.isalpha() and len(verb) > 5 and verb.endswith(("er", "ir")) else ""
 
 
 def _phrases(told: Mapping[str, str]) -> Phrases:

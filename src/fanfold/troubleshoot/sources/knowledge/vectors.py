@@ -1,4 +1,4 @@
-"""Static vectors of texts, from the table of word vectors that wordllama's package ships."""
+"""Vectors of texts: what makes them, and what does unless told otherwise: the word vectors of wordllama's package."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from fanfold.troubleshoot.sources.knowledge.terms import translated
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,12 +27,52 @@ class VectorsUnavailable(Exception):
     """There are no vectors here; says why."""
 
 
+class Embedder(Protocol):
+    """Makes vectors of texts, so that texts that mean the same have similar ones.
+
+    It is called in threads, several at once, with a question or with some hundred lines of runbooks.
+    """
+
+    @property
+    def model(self) -> str:
+        """Its name: vectors of another name are never compared with these, so another version needs another name."""
+
+    def of(self, texts: Sequence[str]) -> Sequence[Sequence[float]] | Matrix:
+        """One vector for each text, all of the same number of dimensions.
+
+        Raises:
+            VectorsUnavailable: there are none now; entries are then searched by words and codes alone.
+        """
+
+
+def vectors_of(embedder: Embedder, texts: Sequence[str]) -> Matrix:
+    """The vectors of texts, each of length 1, or of zeros.
+
+    Raises:
+        VectorsUnavailable: the embedder has none, or what it gave are no vectors of these texts.
+    """
+    import numpy as np  # noqa: PLC0415 heavy, and optional
+
+    try:
+        rows = np.array(embedder.of(texts), dtype=np.float32)
+    except VectorsUnavailable:
+        raise
+    except Exception as error:  # an embedder is anybody's code
+        raise VectorsUnavailable(f"{embedder.model} failed: {type(error).__name__}: {error}") from error
+    if rows.ndim != 2 or len(rows) != len(texts) or not rows.shape[1] or not np.isfinite(rows).all():
+        raise VectorsUnavailable(f"{embedder.model} gave no vectors of {len(texts)} texts")
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.where(lengths > 0, lengths, 1), dtype=np.float32)
+
+
 class Vectors:
-    """Makes vectors of texts: the mean of their tokens' vectors, of length 1.
+    """Makes vectors of texts: the mean of their tokens' vectors, once they are put into English.
 
     Reads the package's two files itself. Importing wordllama would set up the logging of the whole program and load an
     HTTP client, for twice the time; and nothing here may fetch anything.
     """
+
+    model = MODEL
 
     def __init__(self, folder: Path) -> None:
         import numpy as np  # noqa: PLC0415 heavy, and optional
@@ -46,11 +88,10 @@ class Vectors:
         import numpy as np  # noqa: PLC0415 heavy, and optional
 
         rows = np.zeros((len(texts), self._table.shape[1]), dtype=np.float32)
-        for row, encoded in zip(rows, self._tokenizer.encode_batch(list(texts), add_special_tokens=False), strict=True):
+        english = list(map(translated, texts))
+        for row, encoded in zip(rows, self._tokenizer.encode_batch(english, add_special_tokens=False), strict=True):
             if encoded.ids:
                 row[:] = self._table[encoded.ids].astype(np.float32).mean(axis=0)
-        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-        rows /= np.where(lengths > 0, lengths, 1).astype(np.float32)
         return rows
 
 
