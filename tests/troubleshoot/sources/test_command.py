@@ -125,6 +125,20 @@ async def test_a_name_is_never_an_option() -> None:
     assert (await asked(["echo", "--job={job}"], "--help"))[0].text == "--job=--help"
 
 
+async def test_a_name_leads_to_no_other_folder(tmp_path: Path) -> None:
+    (tmp_path / "secret.log").write_text("not for you")
+    (tmp_path / "logs").mkdir()
+    with pytest.raises(SourceError, match="another folder"):
+        await asked(["cat", f"{tmp_path}/logs/{{job}}.log"], "../secret")
+    assert (await asked(["echo", "{job}/{message}"], "A..B", about=incident("A..B", message="and then ..")))[0].text
+
+
+async def test_a_name_that_is_refused_costs_the_others_nothing() -> None:
+    evidence = await asked(["echo", "{job}"], "A100", "-rf")
+    assert evidence[0].text == "A100"
+    assert "for an option" in evidence[1].text
+
+
 async def test_the_incident_goes_to_standard_input_as_json() -> None:
     about = incident("J1", at=NOW, message="não é")
     [piece] = await asked(["cat"], about=about)
@@ -192,6 +206,28 @@ time.sleep(600)
     with pytest.raises(SourceError, match=r"did not end within .*: still at it"):
         await asked(python(code), timeout_s=5.0)
     await _end(pids)
+
+
+@pytest.mark.parametrize("printed", ["job A100 lost\\nand ha", '{"text": "job A100 lost"}\\n{"text": "and ha'])
+async def test_what_it_had_printed_when_its_time_was_up_is_kept_and_said_to_be_partial(printed: str) -> None:
+    code = f"import time; print('{printed}', end='', flush=True); time.sleep(600)"
+    kept, note = await asked(python(code), timeout_s=3.0)
+    assert kept.text == "job A100 lost"
+    assert "did not end in time: this is what it had printed by then" in note.text
+
+
+async def test_half_a_document_says_nothing() -> None:
+    code = 'import time; print(\'[\\n{"text": "one"},\', flush=True); time.sleep(600)'
+    with pytest.raises(SourceError, match="did not end within"):
+        await asked(python(code), timeout_s=3.0)
+
+
+async def test_runs_that_finish_count_though_others_have_no_time_left() -> None:
+    code = "import sys, time; print(sys.argv[1], flush=True); time.sleep(0 if sys.argv[1] == 'A' else 600)"
+    evidence = await asked(python(code, "{job}"), "B", "A", "C", timeout_s=3.0, limit=2)
+    told = [piece.text for piece in evidence]
+    assert [text for text in told if len(text) == 1] == ["B", "A", "C"]
+    assert sum("by then" in text for text in told) == 2
 
 
 async def test_whoever_gives_up_leaves_nothing_running(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -19,7 +20,9 @@ from hypothesis import strategies as st
 from fanfold.troubleshoot.evidence import Evidence
 from fanfold.troubleshoot.incident import Incident
 from fanfold.troubleshoot.sources import SourceError
-from fanfold.troubleshoot.sources.logs import Logs
+from fanfold.troubleshoot.sources.logs import Logs, files
+from fanfold.troubleshoot.sources.logs import harvest as harvesting
+from fanfold.troubleshoot.sources.logs.files import LogFile, Part
 from fanfold.troubleshoot.sources.logs.reader import Reader
 
 NOW = datetime(2024, 12, 11, 9, 0, tzinfo=UTC)
@@ -361,6 +364,35 @@ async def test_a_time_far_in_the_future_is_not_believed(tmp_path: Path) -> None:
     log(tmp_path, line(0.5, "ERROR job A100: real"), "2099-01-01 00:00:00 ERROR job A100: wrong clock")
     found = logs(await ask(tmp_path, incident("A100")))
     assert {str(piece.facts["last"])[:4] for piece in found} == {"2024"}
+
+
+async def test_a_file_that_hangs_loses_nothing_of_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a server of files does that is gone: the thread that reads can't be stopped."""
+    log(tmp_path, line(0.5, "ERROR job A100 lost"), name="b.log")
+    log(tmp_path, line(0.5, "ERROR job A100 late"), name="a.log", at=NOW - timedelta(minutes=5))
+    hangs, read_back = Event(), files.read_back
+
+    def reading(file: LogFile, **more: Any) -> Part:
+        if file.path.name == "a.log":
+            hangs.wait(30)
+        return read_back(file, **more)
+
+    monkeypatch.setattr(harvesting, "read_back", reading)
+    try:
+        found = await ask(tmp_path, incident("A100"), timeout_s=0.5)
+    finally:
+        hangs.set()
+    assert ["lost" in piece.text for piece in logs(found)] == [True]
+    assert any("in time: this is what was found by then" in piece.text for piece in found)
+
+
+async def test_a_folder_without_end_is_searched_for_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "MOST_ENTRIES", 5)
+    for number in range(9):
+        log(tmp_path, line(0.5, "ERROR job A100 lost"), name=f"{number}.log")
+    found = await ask(tmp_path, incident("A100"))
+    assert logs(found)[0].facts["count"] == 5
+    assert any("was not searched to its end" in piece.text for piece in found)
 
 
 async def test_paths_that_arent_there_are_an_error_only_where_nothing_else_is(tmp_path: Path) -> None:

@@ -294,6 +294,39 @@ async def test_a_server_that_says_nothing_costs_its_timeout_alone() -> None:
                 await source.ask(Incident(message="?", now=NOW, jobs=("A100",)))
 
 
+async def test_a_server_that_falls_silent_loses_nothing_that_it_has_said(
+    cache: RedisSettings, server: ValkeyServer
+) -> None:
+    await ingest_lines([line(0.5, "ERROR job A100 lost"), line(0.5, "ERROR job B200 lost")], cache, timezone="UTC")
+    pipes: list[asyncio.Task[None]] = []
+
+    async def few(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        back, forth = await asyncio.open_connection("127.0.0.1", server.port)
+
+        async def answers() -> None:
+            while data := await back.read(65_536):
+                writer.write(data)
+
+        pipes.append(asyncio.create_task(answers()))
+        asked = 0
+        while data := await reader.read(65_536):
+            asked += data.count(b"A100")
+            if b"B200" not in data:
+                forth.write(data)
+        assert asked
+        for one in (forth, writer):
+            one.close()
+            await one.wait_closed()
+
+    async with await asyncio.start_server(few, "127.0.0.1", 0) as before:
+        url = f"redis://127.0.0.1:{before.sockets[0].getsockname()[1]}/0"
+        settings = RedisSettings(url=url, prefix=cache.prefix, request_timeout_s=30.0)
+        found = await ask(settings, "A100", "B200", timeout_s=1.5)
+        await asyncio.gather(*pipes)
+    assert [piece.subject for piece in logs(found)] == ["A100"]
+    assert any("the cache does not answer in time: this is what was found by then" in piece.text for piece in found)
+
+
 async def test_a_password_comes_from_its_place_and_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     server = ValkeyServer(host="127.0.0.1")
     server.start()

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import json
 import os
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -26,8 +27,10 @@ from fanfold.troubleshoot.sources.settings import complaint, revealed, wrong
 
 NAME = "command"
 ENDING_S = 0.7
+SHARE_OF_TIME = 0.97
 LAST_LINES = 5
 LAST_CHARS = 500
+_UP = re.compile(r"(?<![^/\\])\.\.(?![^/\\])")
 
 
 class CommandSettings(BaseModel):
@@ -127,29 +130,34 @@ class Command:
         Raises:
             SourceError: it can't be started, fails or takes too long; with its last words.
         """
+        # What a run that is cut off printed has to be read yet, and the run itself to be ended.
+        until_s = asyncio.get_running_loop().time() + max(self.timeout_s / 2, self.timeout_s - ENDING_S)
         arguments = list(self._settings.command[1:])
         runs = [(filled(arguments, values), values.get("job", "")) for values in values_for(incident, arguments)]
         if not runs:
             return [self._not_asked()]
-        for given, _ in runs:
-            self._refuse_options(given)
 
         async def said(key: str) -> list[Evidence]:
             given, job = runs[int(key)]
-            return await self._said(given, job, incident)
+            return await self._said(given, job, incident, until_s)
 
         keys = [str(index) for index in range(len(runs))]
-        outcomes = await fan_out(said, keys, limit=self._settings.limit, total_deadline_s=self.timeout_s)
+        outcomes = await fan_out(
+            said, keys, limit=self._settings.limit, total_deadline_s=SHARE_OF_TIME * self.timeout_s
+        )
         evidence = [piece for outcome in outcomes if isinstance(outcome, Done) for piece in outcome.value]
         failed = [outcome.error for outcome in outcomes if not isinstance(outcome, Done)]
         if failed and len(failed) == len(outcomes):
             raise self._why(failed[0])
         return [*evidence, *(self._note(self._why(error).message) for error in failed)]
 
-    async def _said(self, arguments: Sequence[str], job: str, incident: Incident) -> list[Evidence]:
+    async def _said(self, arguments: Sequence[str], job: str, incident: Incident, until_s: float) -> list[Evidence]:
+        self._refuse_what_means_more(arguments)
         has_placeholders = bool(names_in(list(self._settings.command)))
         with_stdin = self._settings.stdin if self._settings.stdin is not None else not has_placeholders
-        deadline_s = max(self.timeout_s / 2, self.timeout_s - ENDING_S)
+        deadline_s = until_s - asyncio.get_running_loop().time()
+        if deadline_s <= 0:
+            raise SourceError(f"{self._shown} was not run: there was no time left", hint="raise timeout_s or limit")
         try:
             done = await run(
                 [await asyncio.to_thread(self._program), *arguments],
@@ -161,8 +169,21 @@ class Command:
             )
         except ProcessError as error:
             raise SourceError(error.message, hint=error.hint) from None
+        subject = job or next(iter(incident.jobs), "") or self.name
+        if done.timed_out and (evidence := await asyncio.to_thread(self._read_by_then, done, subject)):
+            return [*evidence, self._note(f"{self._shown} did not end in time: this is what it had printed by then")]
         self._check(done, deadline_s)
-        return await asyncio.to_thread(self._read, done, job or next(iter(incident.jobs), "") or self.name)
+        return await asyncio.to_thread(self._read, done, subject)
+
+    def _read_by_then(self, done: Completed, subject: str) -> list[Evidence]:
+        """What whole lines say of a run that was cut off; a document that isn't complete says nothing."""
+        whole = done.stdout[: done.stdout.rfind(b"\n") + 1]
+        if whole.lstrip()[:1] in (b"[", b"{") and parsed(whole.decode(errors="replace")) is None:
+            return []
+        try:
+            return self._read(dataclasses.replace(done, stdout=whole), subject)
+        except SourceError:
+            return []
 
     def _read(self, done: Completed, subject: str) -> list[Evidence]:
         giver, text = Giver(self.name, subject), self._masked(done.stdout)
@@ -182,7 +203,7 @@ class Command:
         lines = [line.strip() for line in self._masked(done.stderr or done.stdout).splitlines() if line.strip()]
         words = "\n".join(lines[-LAST_LINES:])[-LAST_CHARS:] or "it said nothing"
         if done.timed_out:
-            raise SourceError(f"{self._shown} did not end within {deadline_s:g} s: {words}", hint="raise timeout_s")
+            raise SourceError(f"{self._shown} did not end within {deadline_s:.3g} s: {words}", hint="raise timeout_s")
         if done.returncode:
             raise SourceError(f"{self._shown} ended with exit code {done.returncode}: {words}", hint="run it by hand")
 
@@ -202,11 +223,16 @@ class Command:
     def _shown(self) -> str:
         return Path(self._settings.command[0]).name
 
-    def _refuse_options(self, arguments: Sequence[str]) -> None:
+    def _refuse_what_means_more(self, arguments: Sequence[str]) -> None:
+        """A name is an option to a program where it begins with a dash, and leads out of a folder by two dots."""
         for template, argument in zip(self._settings.command[1:], arguments, strict=True):
             if argument.startswith("-") and template.startswith("{"):
                 raise SourceError(
                     f"{self._shown} would take {argument[:40]!r} for an option", hint="ask about it in other words"
+                )
+            if _UP.search(argument) and not _UP.search(template):
+                raise SourceError(
+                    f"{argument[:40]!r} would lead {self._shown} to another folder", hint="ask about it in other words"
                 )
 
     def _why(self, error: Exception) -> SourceError:

@@ -10,6 +10,7 @@ import importlib
 import io
 import itertools
 import lzma
+import math
 import os
 import stat
 import time
@@ -65,12 +66,15 @@ class Part:
     trouble: str = ""
 
 
-def find(paths: Sequence[str], root: Path, *, since: float, most: int) -> tuple[list[LogFile], list[str]]:
+def find(
+    paths: Sequence[str], root: Path, *, since: float, most: int, stop_at: float = math.inf
+) -> tuple[list[LogFile], list[str]]:
     """The files that are meant, the newest first; and, in words, what can't be looked into.
 
     Args:
         paths: files, folders with all that is below them, or patterns; links out of a folder are not followed.
         since: files that were last written to before that are left out.
+        stop_at: on the monotonic clock; folders are no longer searched then.
     """
     found: dict[Path, LogFile] = {}
     trouble: list[str] = []
@@ -81,7 +85,10 @@ def find(paths: Sequence[str], root: Path, *, since: float, most: int) -> tuple[
                 trouble.append(f"there is no {place}")
             elif not os.access(place, os.R_OK):
                 trouble.append(f"{place} may not be read")
-            for path in _below(place):
+            for seen, path in enumerate(_below(place)):
+                if seen >= MOST_ENTRIES or time.monotonic() > stop_at:
+                    trouble.append(f"{place} was not searched to its end: it holds too much")
+                    break
                 file = _log_file(path)
                 if file and file.written >= since:
                     found.setdefault(file.path, file)
@@ -205,12 +212,8 @@ def _below(place: Path) -> Iterator[Path]:
     if not top.is_dir():
         yield top
         return
-    seen = 0
     for folder, _, names in os.walk(top):
         for name in sorted(names):
-            seen += 1
-            if seen > MOST_ENTRIES:
-                return
             path = Path(folder, name)
             target = path.resolve() if path.is_symlink() else path
             if target.is_relative_to(top):

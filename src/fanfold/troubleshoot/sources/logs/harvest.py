@@ -33,14 +33,16 @@ class Harvest:
         read: so many lines were looked at.
         trouble: what couldn't be had, in words.
         places: where it was looked.
+        is_over: whether nobody waits for more: what is found from then on is left out.
     """
 
-    lines: Iterable[Line] = ()
+    lines: deque[Line] = field(default_factory=lambda: deque(maxlen=MOST_LINES))
     ends: list[End] = field(default_factory=list)
     known_from: float | None = None
     read: int = 0
     trouble: list[str] = field(default_factory=list)
     places: int = 0
+    is_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,27 +59,25 @@ class Asked:
     stop_at: float
 
 
-def harvest(settings: LogSettings, root: Path, asked: Asked) -> Harvest:
-    """What the files that are configured hold."""
-    files, trouble = find(settings.paths, root, since=asked.window.before, most=settings.max_files)
-    lines: deque[Line] = deque(maxlen=MOST_LINES)
-    found = Harvest(lines, trouble=trouble)
+def harvest(settings: LogSettings, root: Path, asked: Asked, found: Harvest) -> None:
+    """Add what the files that are configured hold; it is there as it is found."""
+    files, trouble = find(
+        settings.paths, root, since=asked.window.before, most=settings.max_files, stop_at=asked.stop_at
+    )
+    found.trouble += trouble
     left = settings.max_bytes
     for index, file in enumerate(files):
         if time.monotonic() > asked.stop_at:
             found.trouble.append(f"there was no time for {len(files) - index} of {len(files)} log files")
             break
         share = max(LEAST_BYTES, left // (len(files) - index))
-        left -= _read(file, share, settings, asked, found, lines)
+        left -= _read(file, share, settings, asked, found)
         if left <= 0 and index + 1 < len(files):
             found.trouble.append(f"{len(files) - index - 1} older log files were not read: max_bytes was reached")
             break
-    return found
 
 
-def _read(
-    file: LogFile, max_bytes: int, settings: LogSettings, asked: Asked, found: Harvest, lines: deque[Line]
-) -> int:
+def _read(file: LogFile, max_bytes: int, settings: LogSettings, asked: Asked, found: Harvest) -> int:
     """Take what one file has; so many bytes were read."""
     try:
         part = read_back(
@@ -101,16 +101,19 @@ def _read(
         names=asked.names,
     )
     found.places += 1
-    _take(reader, part, asked, found, lines)
+    _take(reader, part, asked, found)
     found.ends += [end for end in reader.ends if end.at <= asked.window.until]
+    lines = found.lines
     if len(lines) == MOST_LINES:  # what was earlier has been dropped
         found.known_from = max(found.known_from or 0.0, min(line.at or 0.0 for line in lines))
     return sum(map(len, part.lines)) + len(part.lines)
 
 
-def _take(reader: Reader, part: Part, asked: Asked, found: Harvest, lines: deque[Line]) -> None:
+def _take(reader: Reader, part: Part, asked: Asked, found: Harvest) -> None:
     offset = part.first
     for number, raw in enumerate(part.lines):
+        if found.is_over:
+            return
         if number % LOOK_EVERY == 0 and time.monotonic() > asked.stop_at:
             found.trouble.append(f"there was no time to read the end of {reader.file}")
             return
@@ -124,7 +127,7 @@ def _take(reader: Reader, part: Part, asked: Asked, found: Harvest, lines: deque
             if line.at is None:  # a log without times: it was written when the file was
                 line = Line(reader.near, line.level, line.text, line.host, line.job, line.codes, line.file, line.offset)
             if asked.window.before <= (line.at or 0.0) <= asked.window.until:
-                lines.append(line)
+                found.lines.append(line)
 
 
 class _TimeOf:

@@ -161,16 +161,17 @@ def settings_of(table: Mapping[str, object], root: Path) -> LogSettings:
     return settings
 
 
-def redis_settings(url: str | RedisSettings) -> RedisSettings:
-    """The settings of a server whose address alone is known.
+def redis_settings(server: str | RedisSettings, *, prefix: str | None = None) -> RedisSettings:
+    """The settings of a server, of which the address alone may be known.
 
+    Args:
+        prefix: of its keys; None = as it is.
     Raises:
-        SourceError: it is no address, or holds a password.
+        SourceError: it is no address, or holds a password; or the prefix can't be one.
     """
-    if isinstance(url, RedisSettings):
-        return url
+    told: dict[str, Any] = {"url": server} if isinstance(server, str) else server.model_dump(exclude_none=True)
     try:
-        return RedisSettings(url=url)
+        return RedisSettings.model_validate(told if prefix is None else told | {"prefix": prefix})
     except ValidationError as error:
         raise _complaint(error) from None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +23,8 @@ from fanfold.troubleshoot.sources.logs.settings import LogSettings, settings_of
 from fanfold.troubleshoot.sources.protocol import SourceError
 
 SHARE_OF_TIME = 0.75
+GRACE_S = 0.1
+"""A search of files that sees by itself that its time is up keeps more than one that is given up."""
 AFTER_S = 60.0
 MOST_ENDS = 1_000
 MOST_NOTES = 3
@@ -94,11 +96,15 @@ class Logs:
         return Window(since, until, since - self._settings.baseline_s)
 
     async def _both(self, asked: Asked) -> tuple[list[Harvest], list[str]]:
+        """What files and the cache hold, as far as there was time: what one has doesn't wait for the other."""
         ways = []
         if self._settings.paths:
-            ways.append(asyncio.to_thread(harvest, self._settings, self._root, asked))
+            files = Harvest()
+            searching = asyncio.to_thread(harvest, self._settings, self._root, asked, files)
+            ways.append(self._in_time(searching, files, "the log files were not looked through in time"))
         if self._settings.redis:
-            ways.append(self._cached_in_time(asked))
+            cached = Harvest()
+            ways.append(self._in_time(self._cached(asked, cached), cached, "the cache does not answer in time"))
         came = await asyncio.gather(*ways, return_exceptions=True)
         errors = [one for one in came if isinstance(one, BaseException)]
         for error in errors:
@@ -111,49 +117,50 @@ class Logs:
             raise SourceError(f"no log could be read: {trouble[0]}", hint="correct paths, or the rights of the files")
         return found, trouble
 
-    async def _cached_in_time(self, asked: Asked) -> Harvest:
-        """What the cache has, or why it can't be waited for: files may have answered by then."""
+    async def _in_time(self, searching: Awaitable[None], found: Harvest, late: str) -> Harvest:
+        """What a search finds; where its time is up, what it has found by then."""
         try:
-            async with asyncio.timeout(SHARE_OF_TIME * self.timeout_s):
-                return await self._cached(asked)
+            async with asyncio.timeout(SHARE_OF_TIME * self.timeout_s + GRACE_S):
+                await searching
         except TimeoutError:
-            raise SourceError(
-                "the cache does not answer in time", hint="raise timeout_s, or lower max_lines or the window"
-            ) from None
+            found.is_over = True
+            if not found.read:
+                raise SourceError(late, hint="raise timeout_s, or lower max_lines or the window") from None
+            found.trouble.append(f"{late}: this is what was found by then")
+            # A thread can't be stopped: what it may still add is added to what nobody looks at.
+            return replace(found, lines=found.lines.copy(), ends=found.ends.copy(), trouble=found.trouble.copy())
+        return found
 
-    async def _cached(self, asked: Asked) -> Harvest:
+    async def _cached(self, asked: Asked, found: Harvest) -> None:
         cache = self._cache
         if cache is None:
             raise SourceError("the source is not open", hint="ask it within its open()")
-        found = Harvest(places=1, known_from=await cache.known_from())
+        found.known_from = await cache.known_from()
+        found.places = 1
         known: set[tuple[bytes, float]] = set()
-        lines: list[Line] = []
         strange = 0
         for job in (*asked.names, None):
-            inside, before = await self._newest_of(cache, job, asked)
-            if inside.since is not None:
-                found.trouble.append(f"of the window only the newest {inside.most} lines {_whose(job)} were looked at")
-            if before.since is not None:
-                found.known_from = max(found.known_from or 0.0, before.since)
-            for members in (inside, before):
+            async for members in self._newest_of(cache, job, asked):
+                if members.since is not None and members.since >= asked.window.since:
+                    found.trouble.append(
+                        f"of the window only the newest {members.most} lines {_whose(job)} were looked at"
+                    )
+                elif members.since is not None:
+                    found.known_from = max(found.known_from or 0.0, members.since)
                 new, unread = await asyncio.to_thread(members.unpacked, job or "", asked.names, known)
-                lines += new
-                strange += unread
+                found.lines += new
                 found.read += len(members.found)
+                strange += unread
             if job:
                 found.ends += await cache.ends(job, asked.window.until, most=MOST_ENDS)
-        found.lines = lines
         if strange:
             found.trouble.append(f"{strange} members in {cache.place} are no log lines")
-        return found
 
-    async def _newest_of(self, cache: Cache, job: str | None, asked: Asked) -> tuple[Members, Members]:
+    async def _newest_of(self, cache: Cache, job: str | None, asked: Asked) -> AsyncIterator[Members]:
         """Those of the window apart from those before it, so that many of the one leave room for the other."""
         most = self._settings.max_lines
-        return (
-            await cache.lines(job, asked.window.since, asked.window.until, most=most),
-            await cache.lines(job, asked.window.before, math.nextafter(asked.window.since, -math.inf), most=most),
-        )
+        yield await cache.lines(job, asked.window.since, asked.window.until, most=most)
+        yield await cache.lines(job, asked.window.before, math.nextafter(asked.window.since, -math.inf), most=most)
 
     def _evidence(
         self, incident: Incident, names: Names, window: Window, found: list[Harvest], trouble: list[str]
