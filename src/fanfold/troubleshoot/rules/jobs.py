@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from fanfold.troubleshoot.evidence import Evidence
-from fanfold.troubleshoot.rules import producers, surroundings, waiting
+from fanfold.troubleshoot.rules import behind, producers, surroundings, waiting
 from fanfold.troubleshoot.rules.facts import first_time, last_time, word
 from fanfold.troubleshoot.rules.reading import SPECIFIC, Speaker, Text, channel_of, names_in, read, text_of
 from fanfold.troubleshoot.rules.scene import Case, Scene, overrun, short
@@ -53,7 +53,12 @@ def _signs(scene: Scene, case: Case, depth: int) -> Iterator[Sign]:
     near = f"{names_in([*own, *structure])}\n{case.name}\n{case.workstation}\n{scene.incident.message}".casefold()
     speaker = Speaker(job=case.name, workstation=case.workstation)
     codes = tuple(code for piece in (case.piece, *own) if piece for code in piece.codes if code.startswith("RC="))
-    found = read([*texts, *_machine_texts(scene, case, near)], speaker, codes)
+    around = list(_machine_texts(scene, case, near))
+    found = read([*texts, *around], speaker, codes)
+    systems = [piece for piece in behind.pieces(scene, found) if piece not in [text.piece for text in around]]
+    factors = [behind.OF_THE_SYSTEM * when(piece, case.began, case.until) for piece in systems]
+    found += behind.signs(case, systems, behind.texts(systems, factors), found)
+    near = f"{near}\n{behind.hosts(systems)}"
     if case.state in ("failed", "running", "done"):
         # A job that ran was scheduled, whatever its log says of calendars.
         found = [sign for sign in found if sign.cause != "scheduling"]

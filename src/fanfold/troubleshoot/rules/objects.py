@@ -11,6 +11,9 @@ from itertools import islice
 from fanfold.troubleshoot.rules.signatures import FOLDER, MOST_PLACES, SHOWN_CHARS, trimmed
 
 
+_QUOTES = re.compile(r"""["`\]]\.["`\[]?(?=\w)|(?<=\w)\.["`\[](?=\w)""")
+
+
 @functools.cache
 def _patterns() -> dict[str, tuple[re.Pattern[str], ...]]:
     read = tomllib.loads((FOLDER / "objects.toml").read_text("utf-8"))
@@ -36,7 +39,7 @@ def find(kinds: Iterable[str], texts: Iterable[str], *, but: str = "") -> str:
 def _in(kind: str, text: str, but: str) -> str:
     for pattern in _patterns().get(kind, ()):
         for match in islice(pattern.finditer(text), MOST_PLACES):
-            found = trimmed(match["object"][:SHOWN_CHARS])
+            found = trimmed(_QUOTES.sub(".", match["object"][:SHOWN_CHARS]))
             if not but or found.casefold().partition(".")[0] != but:
                 return found
     return ""
