@@ -10,11 +10,12 @@ from pathlib import Path
 from fanfold.cli.deliver import deliver
 from fanfold.cli.interrupt import run_until_interrupted
 from fanfold.cli.progress import Progress
-from fanfold.config import load_settings, project_root
+from fanfold.config import load_settings, project_root, workspaces_home
 from fanfold.errors import FanfoldError
 from fanfold.fix.plan import Request
 from fanfold.fix.report import EXIT_FIXED, EXIT_WORK_REMAINS
 from fanfold.fix.run import run
+from fanfold.git import allow_overlays
 
 
 class UsageError(FanfoldError):
@@ -50,6 +51,8 @@ def carry_out(options: Options) -> int:
     """
     _consistent(options)
     request = _request(options, Path.cwd())
+    if request.settings.workspace_kind != "plain":
+        allow_overlays(workspaces_home(request.settings))  # before there are threads; the report says why not
     with Progress(quiet=options.quiet, verbose=options.verbose) as progress:
         report = run_until_interrupted(
             lambda: run(request, on_event=progress), on_stop=progress.stopping, on_kill=progress.close

@@ -98,6 +98,7 @@ RuntimeName = Annotated[
 Address = Annotated[
     str, StringConstraints(pattern=r"^(tcp|tls)://\S+:\d+$"), Expected('an address such as "tcp://127.0.0.1:8786"')
 ]
+WorkspaceKindName = Annotated[Literal["auto", "overlay", "plain"], Expected('"auto", "overlay" or "plain"')]
 PerWhat = Annotated[Literal["run", "file"], Expected('"run" or "file"')]
 TestMode = Annotated[Literal["each", "final", "none"], Expected('"each", "final" or "none" ("full" is "each")')]
 
@@ -140,6 +141,7 @@ class FixSettings(BaseSettings):
         copy_files: files of the checkout that git doesn't track, for each workspace.
         per: one result branch for the run, or beside it one for each file.
         workspaces: the directory of the working copies, absolute.
+        workspace_kind: layers over one checkout, a checkout each, or "auto" = layers where the kernel allows them.
         state: the directory of the records of runs, absolute; on a local disk.
         runtime: who runs the branches; "auto" = LangGraph where it is installed, else "native".
         cluster: the address of a cluster's scheduler.
@@ -185,6 +187,7 @@ class FixSettings(BaseSettings):
     copy_files: Items = ()
     per: PerWhat = "run"
     workspaces: Annotated[Path, Expected("a path of a directory")] = Field(default_factory=default_workspaces)
+    workspace_kind: WorkspaceKindName = "auto"
     state: Annotated[Path, Expected("a path of a directory")] = Field(default_factory=default_state)
     runtime: RuntimeName = "auto"
     cluster: Address | None = None

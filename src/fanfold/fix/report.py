@@ -147,6 +147,7 @@ class Report:
         not_applied: why it was not, though that was asked for.
         interrupted: the run was stopped; what is here had landed before.
         dry_run: nothing was to be changed.
+        workspaces: of which kind they were, and why if they were plain though overlays would have been used.
         checkers: the checkers that ran, in their order.
         tasks: one line per file, in item order.
         rules, files: counts of the selected findings before and after, after = measured on `tip`.
@@ -173,6 +174,7 @@ class Report:
     interrupted: bool = False
     dry_run: bool = False
     runtime: str = "native"
+    workspaces: str = "plain"
     checkers: tuple[CheckerLine, ...] = ()
     tasks: tuple[TaskLine, ...] = ()
     rules: tuple[RuleCount, ...] = ()

@@ -129,7 +129,7 @@ async def prepare(
         runtime=runtime,
         elsewhere=runtime == "cluster",
         repository=repository,
-        pool=WorkspacePool(repository, home=workspaces_home(settings)),
+        pool=WorkspacePool(repository, home=workspaces_home(settings), kind=settings.workspace_kind),
         project=project,
         checkers=checkers,
         agent=agent_made,

@@ -43,6 +43,7 @@ async def report_of(run: Run) -> Report:
         interrupted=run.interrupted,
         dry_run=run.request.dry_run or run.request.diff,
         runtime=run.runtime,
+        workspaces=run.pool.kind + (f" ({run.pool.why_plain})" if run.pool.why_plain else ""),
         checkers=_checkers(run.census, run.after),
         tasks=await _tasks(run),
         rules=_rules(selected, remaining),
