@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from fanfold.git.command import uninterrupted
 from fanfold.git.objects import Objects
-from fanfold.git.overlay.namespace import NOT_ENTERED, entered
+from fanfold.git.overlay.namespace import entered, reason_not_entered
 from fanfold.git.repository import Repository
 from fanfold.git.slot import Slot, hold
 from fanfold.git.throwaway import Throwaway
@@ -97,7 +97,7 @@ class WorkspacePool:
     async def _try_overlay(self) -> None:
         """Become a pool of overlays, if that is possible here; tried in the first slot, once."""
         asked, self.kind = self.kind, "plain"
-        self.why_plain = NOT_ENTERED
+        self.why_plain = reason_not_entered()
         if entered():
             try:
                 await self._enter_overlay()

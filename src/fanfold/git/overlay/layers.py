@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fanfold.git.overlay import kernel
-from fanfold.git.overlay.namespace import NOT_ENTERED, entered
+from fanfold.git.overlay.namespace import entered, reason_not_entered
 from fanfold.git.sweep import remove
 
 _PLAIN = {"index": "off", "metacopy": "off"}
@@ -82,7 +82,7 @@ def possible(folder: Path) -> tuple[Way | None, str]:
         OSError: the folder can't be written.
     """
     if not entered():
-        return None, NOT_ENTERED
+        return None, reason_not_entered()
     reason = ""
     for way in WAYS:
         try:

@@ -7,19 +7,44 @@ import errno
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 Entered = Literal["", "mounts", "users"]
 
 _entered: Entered = ""
-
-NOT_ENTERED = "this program did not ask for a mount namespace of its own"
+_reason = "this program did not ask for a mount namespace of its own"
 
 
 def entered() -> Entered:
     """Which namespaces this process has of its own: none, one of mounts, or one of users with one of mounts."""
     return _entered
+
+
+def reason_not_entered() -> str:
+    """Why the process has none."""
+    return _reason
+
+
+def allow_overlays(home: Path) -> str:
+    """Let this program use overlay workspaces below `home`; why it can't, or nothing where it can.
+
+    To be called early, while the program has a single thread: it moves to a mount namespace of its own, so that the
+    kernel unmounts whatever it leaves, however it ends. Files are seen there as everywhere else.
+    """
+    return enter(partial(_reason_against, home))
+
+
+def overlays_work(home: Path) -> str:
+    """As `allow_overlays`, tried in a child: this process stays as it is."""
+    return _in_child(lambda: allow_overlays(home) or _reason_against(home))
+
+
+def _reason_against(home: Path) -> str:
+    from fanfold.git.overlay.layers import reason_against  # noqa: PLC0415  loads ctypes
+
+    return reason_against(home)
 
 
 def enter(check: Callable[[], str] = lambda: "", *, other_threads: bool = False) -> str:
@@ -32,28 +57,24 @@ def enter(check: Callable[[], str] = lambda: "", *, other_threads: bool = False)
     Args:
         other_threads: whether there may be other threads: these stay outside, with all that they start.
     """
-    global _entered  # noqa: PLW0603  of the process, and there is only one
-    if _entered:
-        return ""
+    global _entered, _reason
+    if not _entered:
+        _entered, _reason = _attempted(check, other_threads=other_threads)
+    return _reason
+
+
+def _attempted(check: Callable[[], str], *, other_threads: bool) -> tuple[Entered, str]:
     if sys.platform != "linux":
-        return "only Linux has overlay mounts"
+        return "", "only Linux has overlay mounts"
     if not other_threads and len(os.listdir("/proc/self/task")) > 1:  # noqa: PTH208  as cheap as can be
-        return "other threads are running already"
+        return "", "other threads are running already"
     try:
-        _entered = _mounts()
+        return _mounts(), ""
     except OSError as error:
         if error.errno != errno.EPERM:
-            return str(error.strerror)
-        reason = _in_child(lambda: _users() and check())
-        if not reason:
-            _entered = _users()
-        return reason
-    return ""
-
-
-def tried(check: Callable[[], str]) -> str:
-    """What `check` says inside, tried in a child: this process stays where it is."""
-    return _in_child(lambda: enter(check) or check())
+            return "", str(error.strerror)
+    reason = _in_child(lambda: _users() and check())
+    return ("", reason) if reason else (_users(), "")
 
 
 def _mounts() -> Entered:
