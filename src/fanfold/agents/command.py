@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shutil
+import signal
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from fanfold.agents.protocol import AgentError, AgentUnusable, Assignment, Report
 from fanfold.agents.registry import AgentSettings
-from fanfold.process import Completed, ProcessError, allowed_environment, run
+from fanfold.process import Completed, ProcessError, allowed_environment, limited, program_reach, run
 from fanfold.redact import redact
 
 PLACEHOLDERS = ("file", "prompt_file", "root")
@@ -18,6 +20,8 @@ PLACEHOLDER = re.compile(r"\{(\w*)\}")
 MAX_OUTPUT_BYTES = 4 * 1024 * 1024
 MAX_TRANSCRIPT_CHARS = 200_000
 MAX_LAST_WORDS_CHARS = 500
+SANDBOXED = "in the sandbox it sees only what is listed: see sandbox_read, sandbox_write, agent_network"
+_TOO_LARGE = (-signal.SIGXFSZ, 128 + signal.SIGXFSZ)
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class Command:
     deadline_s: float
     name: str = "command"
     deterministic: bool = False
+    starts_programs: bool = True
 
     @classmethod
     def make(cls, settings: AgentSettings) -> Command:
@@ -65,33 +70,49 @@ class Command:
         prompt = assignment.prompt.encode(errors="surrogateescape")
         if in_file:
             prompt_file.write_bytes(prompt)
+        argv = (self.argv[0], *(_filled(part, values) for part in self.argv[1:]))
         try:
             done = await run(
-                [self.argv[0], *(_filled(part, values) for part in self.argv[1:])],
+                await self._kept_in(argv, assignment),
                 cwd=assignment.root,
-                env=allowed_environment(self.env),
+                env=allowed_environment(self.env, assignment.environment),
                 stdin=b"" if in_file else prompt,
                 deadline_s=self.deadline_s,
                 max_bytes=MAX_OUTPUT_BYTES,
             )
         except ProcessError as error:
             raise AgentError(f"agent {self._program} could not be started: {error.message}", hint=error.hint) from error
-        self._check(done)
+        self._check(done, assignment)
         return Report(summary=_last_words(done.stdout, lines=1), transcript=_transcript(done))
+
+    async def _kept_in(self, argv: tuple[str, ...], assignment: Assignment) -> tuple[str, ...]:
+        """The command line that starts the program within its bounds."""
+        if (sandbox := assignment.sandbox) is not None:
+            reach = await asyncio.to_thread(lambda: program_reach(Path(argv[0]), home=sandbox.home))
+            argv = await asyncio.to_thread(lambda: sandbox.around(argv, assignment.root, read=reach))
+        limit = assignment.max_file_bytes
+        return argv if limit is None else limited(argv, limit)
 
     @property
     def _program(self) -> str:
         return Path(self.argv[0]).name
 
-    def _check(self, done: Completed) -> None:
+    def _check(self, done: Completed, assignment: Assignment) -> None:
         words = _last_words(done.stderr) or _last_words(done.stdout) or "it said nothing"
         if done.timed_out:
             raise AgentError(
                 f"agent {self._program} did not finish within {self.deadline_s:g} s: {words}",
                 hint="give it more time with --deadline",
             )
+        limit = assignment.max_file_bytes
+        if limit is not None and done.returncode in _TOO_LARGE:
+            raise AgentError(
+                f"agent {self._program} was stopped at a file of more than {limit:,} bytes: {words}",
+                hint="if that is right, raise workspace_max_bytes",
+            )
         if done.returncode:
-            raise AgentError(f"agent {self._program} ended with exit code {done.returncode}: {words}")
+            hint = None if assignment.sandbox is None else SANDBOXED
+            raise AgentError(f"agent {self._program} ended with exit code {done.returncode}: {words}", hint=hint)
 
 
 def _check_placeholders(arguments: Iterable[str]) -> None:

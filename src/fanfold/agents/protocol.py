@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from fanfold.errors import FanfoldError
+from fanfold.process import Sandbox
 
 
 class AgentError(FanfoldError):
@@ -75,6 +76,9 @@ class Assignment:
         annotate: whether type annotations are to be added.
         scratch: a private directory outside the tree.
         verify: judges the workspace as it stands now; may be called any number of times.
+        sandbox: what programs that the agent starts are to be kept in, None = nothing.
+        environment: variables for such programs, with which the project's own Python runs the workspace's code.
+        max_file_bytes: how large a file they may make, None = any size.
     """
 
     root: Path
@@ -90,6 +94,9 @@ class Assignment:
     ignore: tuple[str, ...] = ()
     formats: bool = False
     annotate: bool = False
+    sandbox: Sandbox | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    max_file_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -107,7 +114,9 @@ class Report:
 class Agent(Protocol):
     """Works on one file in a workspace of its own.
 
-    `deterministic` agents are not tried again: a second attempt would do the same.
+    `deterministic` agents are not tried again: a second attempt would do the same. An agent that starts programs which
+    may do anything says so with an attribute `starts_programs = True`: then there is a sandbox to start them in, and
+    without one the user's checkout is watched meanwhile.
     """
 
     @property

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fanfold.agents.protocol import AgentError, Assignment, Report
 from fanfold.engine import DeadlineExceeded
 from fanfold.fix.bench import Bench
+from fanfold.fix.confine import Place
 from fanfold.fix.prompt import build_prompt
 from fanfold.fix.split import Task
 from fanfold.fix.trail import Trail, new_id
 from fanfold.fix.undecodable import schema_of
 from fanfold.fix.verify import Judge, Judgement, TestTree
 from fanfold.git import Change, Workspace, WorkspaceError
+from fanfold.git.sweep import remove
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,14 @@ async def _work(bench: Bench, judge: Judge, number: int, feedback: str, prompt: 
         ignore=bench.settings.ignore,
         formats=bench.formats is not None and await bench.formats(workspace, task.path),
         annotate=bench.settings.annotate,
+        max_file_bytes=bench.settings.workspace_max_bytes,
     )
+    work = partial(_worked, bench, assignment)
+    return await bench.confinement.carry_out(workspace, task.path, assignment.scratch, work)
+
+
+async def _worked(bench: Bench, assignment: Assignment, place: Place) -> Report:
+    assignment = replace(assignment, sandbox=place.sandbox, environment=place.environment)
     try:
         async with asyncio.timeout(bench.settings.deadline_s):
             return await bench.agent.work(assignment)
@@ -171,7 +182,7 @@ def _feedback(verdict: Judgement) -> str:
 
 def _scratch(workspace: Workspace) -> Path:
     scratch = workspace.cache / "scratch"
-    shutil.rmtree(scratch, ignore_errors=True)
+    remove(os.fsencode(scratch))
     scratch.mkdir(parents=True)
     return scratch
 

@@ -11,6 +11,7 @@ from fanfold.agents.protocol import Agent
 from fanfold.config import FixSettings
 from fanfold.fix import formatting
 from fanfold.fix.checkers.protocol import Checker, Scope
+from fanfold.fix.confine import Confinement
 from fanfold.fix.finding import Finding
 from fanfold.fix.project import Project
 from fanfold.fix.tested import Tester
@@ -53,6 +54,7 @@ class Bench:
         formats: whether the project keeps a file formatted; None = it keeps none so.
         tester: the project's suite, None = there is none.
         trails: takes what was said and done in each attempt, None = nobody wants it.
+        confinement: where the agent's programs run.
     """
 
     brief: Brief
@@ -63,6 +65,7 @@ class Bench:
     baseline: Baseline
     cache: Path
     commands: Mapping[str, tuple[str, ...]]
+    confinement: Confinement
     formats: Callable[[Workspace, str], Awaitable[bool]] | None = None
     tester: Tester | None = None
     trails: Trails | None = None
@@ -134,6 +137,7 @@ def bench_of(
         baseline=Baseline(brief.base, able, brief.findings, settings.select, settings.exclude),
         cache=cache,
         commands=commands,
+        confinement=Confinement(settings, repository, project, agent),
         formats=partial(formatting.is_formatted, ruff) if ruff and formatting.formats(repository.root) else None,
         tester=tester,
         trails=trails,
