@@ -78,6 +78,14 @@ async def test_notes_of_an_open_run_are_read_without_disturbing_it(path: Path) -
     assert (summary.is_open, summary.owner_pid) == (False, None)
 
 
+async def test_a_summary_counts_places_once(path: Path) -> None:
+    async with Journal.open(path, run="a", version="1") as journal:
+        for name in ("first", "again"):
+            await fan_out(journal.wrap(double, name=name), range(3), limit=None)
+    (summary,) = await Journal.runs(path)
+    assert (summary.done, summary.places) == (6, 3)
+
+
 @pytest.mark.parametrize("value", [(1, 2), {1: 2}, {"a": {3}}, float("nan"), b"x", [object()]])
 async def test_what_would_not_come_back_equal_is_no_note(path: Path, value: Any) -> None:
     async with Journal.open(path, run="a", version="1") as journal:

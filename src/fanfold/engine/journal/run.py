@@ -87,6 +87,7 @@ class RunSummary:
     Attributes:
         version: of the flow that opened it last.
         is_open: whether a process that is alive has it open.
+        places: at how many places, by their paths of keys, a value was come to.
         owner_pid: the process that has it open, or had it when it died; None = it was closed.
         created_s, last_used_s: seconds since 1970.
         done, failed: outcomes recorded, those of earlier versions and attempts included.
@@ -99,6 +100,7 @@ class RunSummary:
     last_used_s: float
     done: int
     failed: int
+    places: int = 0
     owner_pid: int | None = None
 
 
@@ -211,14 +213,17 @@ def summaries(path: Path) -> list[RunSummary]:
     query = (
         "SELECT name, version, uid, token, owner_pid, owner_process, created_s, max(opened_s, coalesce(closed_s, 0)),"
         " (SELECT count(value) FROM outcome WHERE outcome.run_id = run.run_id),"
-        " (SELECT count(error_type) FROM outcome WHERE outcome.run_id = run.run_id)"
+        " (SELECT count(error_type) FROM outcome WHERE outcome.run_id = run.run_id),"
+        " (SELECT count(DISTINCT path) FROM outcome WHERE outcome.run_id = run.run_id AND value IS NOT NULL)"
         " FROM run ORDER BY run_id"
     )
     found = []
     with opened(path, make=False, lock_timeout_s=LOCK_TIMEOUT_S) as connection:
-        for name, version, uid, token, pid, process, created_s, used_s, done, failed in connection.execute(query):
+        for name, version, uid, token, pid, process, created_s, used_s, done, failed, places in connection.execute(
+            query
+        ):
             is_open = pid is not None and is_held(Owner(pid, process), uid, token)
-            found.append(RunSummary(name, version, is_open, created_s, used_s, done, failed, pid))
+            found.append(RunSummary(name, version, is_open, created_s, used_s, done, failed, places, pid))
     return found
 
 

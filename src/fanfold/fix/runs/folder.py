@@ -57,6 +57,12 @@ def home_of(settings: FixSettings, repository: Repository) -> Path:
     return settings.state / _FOLDER / slot_home(repository)
 
 
+def all_homes(state: Path) -> list[Path]:
+    """The folders of the runs in all checkouts."""
+    above = state / _FOLDER
+    return sorted(path for path in above.iterdir() if path.is_dir()) if above.is_dir() else []
+
+
 def make_folder(home: Path, name: str) -> RunFolder:
     """A new run's folder, for its owner's eyes alone.
 

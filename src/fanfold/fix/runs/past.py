@@ -22,7 +22,7 @@ SETTLED = "settled"
 INTERRUPTED = "interrupted"
 UNDONE = "undo"
 
-RunState = Literal["running", "interrupted", "killed", "settled"]
+RunState = Literal["running", "interrupted", "killed", "settled", "undone"]
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,11 @@ class Past:
 
     @property
     def state(self) -> RunState:
-        """Whether it is at work, came to its end, was stopped, or died."""
+        """Whether it is at work, came to its end, was stopped, died, or was taken back."""
         if self.summary.is_open:
             return "running"
+        if self.undone:
+            return "undone"
         if self.notes.get(SETTLED):
             return "settled"
         return "interrupted" if self.summary.owner_pid is None else "killed"
@@ -55,7 +57,7 @@ class Past:
     @property
     def is_unfinished(self) -> bool:
         """Whether it can be resumed, or is at work."""
-        return self.state != "settled"
+        return self.state not in ("settled", "undone")
 
     @property
     def undone(self) -> bool:

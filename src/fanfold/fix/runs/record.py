@@ -16,7 +16,7 @@ from fanfold.fix.runlog import Journaled
 from fanfold.fix.runs import begun
 from fanfold.fix.runs.begun import Begun, begun_of
 from fanfold.fix.runs.folder import RunFolder, home_of, make_folder
-from fanfold.fix.runs.past import INTERRUPTED, SETTLED, Past
+from fanfold.fix.runs.past import INTERRUPTED, SETTLED, UNDONE, Past
 from fanfold.fix.runs.saved import plain
 from fanfold.git import Pins
 from fanfold.git.sweep import remove
@@ -84,7 +84,7 @@ def _made(run: Run) -> RunFolder:
 
 async def _begin(run: Run, folder: RunFolder, journal: Journal) -> None:
     """What the run was asked is in its journal from here on, and so is what it notes of itself."""
-    if journal.notes(SETTLED):
+    if journal.notes(SETTLED) or any(note["step"] == "done" for note in journal.notes(UNDONE)):
         raise ended(run.name)
     if not journal.notes(begun.KIND):
         await journal.note(begun.KIND, plain(Begun, begun_of(run)))

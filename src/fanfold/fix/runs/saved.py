@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fanfold.fix.errors import FixError
@@ -11,6 +10,8 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 T = TypeVar("T")
+
+_adapters: dict[Any, TypeAdapter[Any]] = {}
 
 
 def plain(kind: type[T], value: T) -> Any:
@@ -37,8 +38,9 @@ def made(kind: type[T], told: Any) -> T:
     return value
 
 
-@functools.cache
 def _adapter(kind: Any) -> TypeAdapter[Any]:
-    from pydantic import TypeAdapter  # noqa: PLC0415  imported when used
+    if kind not in _adapters:
+        from pydantic import TypeAdapter  # noqa: PLC0415  imported when used
 
-    return TypeAdapter(kind)
+        _adapters[kind] = TypeAdapter(kind)
+    return _adapters[kind]
