@@ -13,6 +13,7 @@ from pathlib import Path
 from fanfold.agents import Agent, agent_for, annotate
 from fanfold.config import FixSettings, workspaces_home
 from fanfold.fix.checkers import checkers_for, refuse_unasked
+from fanfold.fix.confine import bubblewrap_for, starts_programs
 from fanfold.fix.delivery import branch_of
 from fanfold.fix.errors import FixError
 from fanfold.fix.flow import FIX, results_of
@@ -123,6 +124,8 @@ async def prepare(
             "autotyping, which adds annotations, is not installed", hint="pip install 'fanfold[annotations]'"
         )
     agent_made = agent or agent_for(settings.agent, settings)
+    if starts_programs(agent_made):
+        await bubblewrap_for(settings)
     return Run(
         request=request,
         name=name,

@@ -11,6 +11,7 @@ from fanfold import __version__
 from fanfold.engine import BranchCancelled, Done, Failed
 from fanfold.fix.attempt import Attempted
 from fanfold.fix.checkers import Census, Checked
+from fanfold.fix.confine import told_of
 from fanfold.fix.failure import timed_out, words_of
 from fanfold.fix.finding import Finding
 from fanfold.fix.record import Run
@@ -52,8 +53,14 @@ async def report_of(run: Run) -> Report:
         remaining=selected if remaining is None else remaining,
         left_out=run.plan.left_out,
         uncommitted=run.uncommitted,
-        notes=_notes(run),
+        notes=(*_notes(run), *await _confinement(run)),
     )
+
+
+async def _confinement(run: Run) -> tuple[str, ...]:
+    tried = run.bench is not None and bool(run.plan.tasks) and not run.request.dry_run
+    told = await told_of(run.settings, run.agent) if tried else None
+    return () if told is None else (told,)
 
 
 def _remaining(run: Run) -> tuple[Finding, ...] | None:
