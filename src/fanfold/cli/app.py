@@ -31,6 +31,7 @@ PerWhats: TypeAlias = Literal["run", "file"]
 TestModes: TypeAlias = Literal["each", "final", "none", "full"]
 Runtimes: TypeAlias = Literal["auto", "native", "langgraph", "cluster"]
 LocalRuntimes: TypeAlias = Literal["auto", "native", "langgraph"]
+Sandboxes: TypeAlias = Literal["auto", "bwrap", "none"]
 Formats: TypeAlias = Literal["text", "json", "sarif", "github", "markdown"]
 
 
@@ -96,6 +97,21 @@ def fix(
         list[str] | None,
         _option(WHO, "--agent-env", help="Let the agent see these variables (default none)", metavar="NAMES"),
     ] = None,
+    agent_network: Annotated[
+        list[str] | None,
+        _option(WHO, "--agent-network", help="Let it reach host, none, or these (default host)", metavar="HOSTS"),
+    ] = None,
+    sandbox: Annotated[
+        Sandboxes | None, _option(WHO, "--sandbox", help="Keep its programs in this (default auto: bwrap if it works)")
+    ] = None,
+    sandbox_read: Annotated[
+        list[str] | None,
+        _option(WHO, "--sandbox-read", help="Let it read this, too; repeatable (default none)", metavar="PATH"),
+    ] = None,
+    sandbox_write: Annotated[
+        list[str] | None,
+        _option(WHO, "--sandbox-write", help="Let it write this, too; repeatable (default none)", metavar="PATH"),
+    ] = None,
     annotate: Annotated[
         bool | None, _option(WHO, "--annotate/--no-annotate", help="Add missing type annotations (default no)")
     ] = None,
@@ -115,6 +131,14 @@ def fix(
     test_command: Annotated[
         str | None,
         _option(HOW, "--test-command", help="Run the tests like this (default pytest, if there)", metavar="COMMAND"),
+    ] = None,
+    setup: Annotated[
+        str | None,
+        _option(HOW, "--setup", help="Run this once in each working copy (default nothing)", metavar="COMMAND"),
+    ] = None,
+    copy: Annotated[
+        list[str] | None,
+        _option(HOW, "--copy", help="Copy this untracked file into each; repeatable (default none)", metavar="FILE"),
     ] = None,
     workspaces: Annotated[
         Path | None,
@@ -161,9 +185,11 @@ def fix(
         "agent": agent,
         "agent_command": agent_command,
         "agent_env": _flat(agent_env),
+        "agent_network": _flat(agent_network),
         "annotate": annotate,
         "checks": check or None,
         "cluster": cluster,
+        "copy_files": copy or None,
         "cluster_certificates": cluster_certificates,
         "deadline_s": deadline,
         "exclude": _flat(exclude),
@@ -175,7 +201,11 @@ def fix(
         "max_findings": max_findings,
         "per": per,
         "runtime": runtime or ("cluster" if cluster or workers is not None else None),
+        "sandbox": sandbox,
+        "sandbox_read": sandbox_read or None,
+        "sandbox_write": sandbox_write or None,
         "select": _flat(select),
+        "setup": setup,
         "test_command": test_command,
         "tests": tests,
         "workers": workers,

@@ -106,7 +106,7 @@ def _expected(name: str) -> str:
 
 def _place(source: Source, name: str) -> str:
     if source.kind == "command line":
-        option = {"checks": "check"}.get(name, name.removesuffix("_s").replace("_", "-"))
+        option = {"checks": "check", "copy_files": "copy"}.get(name, name.removesuffix("_s").replace("_", "-"))
         return f"the option --{option}"
     return f"the variable {ENVIRONMENT_PREFIX}{name.upper()}" if source.kind == "environment" else source.kind
 
