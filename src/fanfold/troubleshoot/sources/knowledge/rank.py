@@ -16,7 +16,7 @@ CLOSEST_LINE = 3.5
 IN_TITLE = 1.5
 IN_SENTENCE = 1.5
 SIMILAR = 3.0
-NUMBERED = 2.5
+NUMBERED = 4.0
 
 # BM25's two.
 _SATURATION = 1.2
@@ -44,12 +44,12 @@ class Ranking:
         rare = self._rarity.__getitem__
         self._all = sum(_most(one, rare) for one in wanted) or 1.0
 
-    def score(self, told: Told, *, similarity: float, is_numbered: bool) -> float:
+    def score(self, told: Told, *, similarity: float, numbered: float) -> float:
         """How well an entry answers.
 
         Args:
             similarity: of its nearest vector.
-            is_numbered: it explains a code with a number of the question.
+            numbered: how likely a number of the question is a code that it explains, from 0 to 1.
         """
         return (
             OFTEN * self._often(told)
@@ -58,7 +58,7 @@ class Ranking:
             + IN_TITLE * self._cover(self._stems & told.title)
             + IN_SENTENCE * max((self._cover(self._stems & line.terms) for line in told.sentences), default=0.0)
             + SIMILAR * similarity
-            + NUMBERED * is_numbered
+            + NUMBERED * numbered
         )
 
     def _often(self, told: Told) -> float:

@@ -24,9 +24,10 @@ WORDS_WEIGHT = 1.0
 VECTORS_WEIGHT = 0.3
 LEAST_SIMILARITY = 0.25
 
-# Numbers that may be codes: of two letters at least, or of one after a word for "ended with".
+# Numbers that may be codes: of two digits at least, with a sign of three, of one after a word for "ended with".
 _NUMBER = re.compile(
     r"(?<![\w=:.,/-])(?P<number>[0-9A-F]{3}|[0-9]{2,5})(?![\w:/]|[.,]\d)"
+    r"|(?<!\S)-(?P<negative>[0-9]{3,5})(?![\w:/]|[.,]\d)"
     r"|\b(?:gave|gives|returned|returns|code|status|with|deu|devolveu|retornou|com)[ ](?P<digit>[1-9])"
     r"(?![\w:/]|[.,]\d)",
     re.IGNORECASE,
@@ -63,10 +64,10 @@ class Search:
         held = self._now()
         similar = {entry: near for entry, near in _near(held, query, embedder).items() if entry not in left_out}
         if with_words:
-            numbered = self._store.numbered(_numbers(query)) - left_out
-            scores = self._scores(
-                held, query, similar, numbered | {match.entry for match in matches}, numbered, left_out
-            )
+            meant = self._store.numbered(_numbers(query))
+            numbered = {entry: likely for entry, likely in meant.items() if entry not in left_out}
+            explaining = {match.entry for match in matches}
+            scores = self._scores(held, query, similar, explaining, numbered, left_out)
         else:
             scores = similar
         order = _ordered(matches, codes_wanted, scores)
@@ -78,7 +79,7 @@ class Search:
         query: str,
         similar: Mapping[int, float],
         explaining: Iterable[int],
-        numbered: Set[int],
+        numbered: Mapping[int, float],
         left_out: Set[int],
     ) -> dict[int, float]:
         """The likeliest entries by words and by vectors, fused by their ranks, then weighed one by one."""
@@ -88,7 +89,7 @@ class Search:
         likely = sorted(fused, key=lambda entry: (-fused[entry], entry))[:WEIGHED]
         ranking = Ranking(wanted(query), held.rarity)
         return {
-            entry: ranking.score(told, similarity=similar.get(entry, 0.0), is_numbered=entry in numbered)
+            entry: ranking.score(told, similarity=similar.get(entry, 0.0), numbered=numbered.get(entry, 0.0))
             for entry in dict.fromkeys([*likely, *sorted(numbered), *explaining])
             if (told := self._told(held, entry)) is not None
         }
@@ -210,5 +211,5 @@ def _ordered(matches: Sequence[CodeMatch], codes: Sequence[str], scores: Mapping
 
 
 def _numbers(query: str) -> list[str]:
-    found = [(match["number"] or match["digit"]).upper() for match in _NUMBER.finditer(query)]
+    found = [(match["number"] or match["negative"] or match["digit"]).upper() for match in _NUMBER.finditer(query)]
     return [number for number in dict.fromkeys(found) if any(map(str.isdigit, number))]

@@ -144,11 +144,18 @@ class Store:
             found += [CodeMatch(entry, code, 2) for (entry,) in kinds]
         return found
 
-    def numbered(self, numbers: Sequence[str]) -> frozenset[int]:
-        """Entries that explain a code with one of these numbers: 126 may be RC=126, 0C4 is S0C4."""
-        marks = ", ".join("?" * len(numbers))
-        rows = self._rows(f"SELECT entry FROM codes WHERE explains AND number IN ({marks})", *numbers)  # noqa: S608 marks
-        return frozenset(entry for (entry,) in rows)
+    def numbered(self, numbers: Sequence[str]) -> dict[int, float]:
+        """Entries that explain a code with one of these numbers: 126 may be RC=126, 0C4 is S0C4.
+
+        Returns:
+            How likely each is the one that is meant, from 0 to 1: less if others have the same number.
+        """
+        found: dict[int, float] = {}
+        for number in numbers:
+            rows = self._rows("SELECT DISTINCT entry FROM codes WHERE explains AND number = ?", number)
+            for (entry,) in rows:
+                found[entry] = max(1 / len(rows), found.get(entry, 0.0))
+        return found
 
     def worded(self, terms: Sequence[str], limit: int) -> list[tuple[int, float]]:
         """Entries that hold any of the terms, the best first, with how good they are."""

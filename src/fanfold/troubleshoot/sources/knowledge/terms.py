@@ -17,12 +17,15 @@ VERSION = 2
 MOST_TERMS = 96
 SYNONYM = 0.6
 INSIDE_PHRASE = 0.6
+NAME = 2.0
 GLOSSARY = Path(__file__).with_name("glossary.toml")
 
 Phrases: TypeAlias = dict[tuple[str, ...], tuple[str, ...]]
 """Phrases by their stems, with what they mean."""
 
 _WORD = re.compile(r"[^\W_]+")
+# What a system calls something, amid ordinary words: FLUSH, SUPPR.
+_NAME = re.compile(r"\b[A-Z]{3,}\b")
 # The first that fits is cut off, as long as what stays has a vowel and three letters. Portuguese and English together,
 # for a text says not which it is; a stem needs to be the same on both sides, not to be a word.
 _SUFFIXES = tuple(
@@ -136,10 +139,11 @@ def wanted(question: str) -> tuple[Wanted, ...]:
         own = tuple(stem(word) for word in said[at : at + length] if word not in empty)
         phrases.append(Wanted(1.0, (*(((1.0, own),) if own else ()), *_other_ways(key))))
     found: dict[str, Wanted] = {}
+    names = frozenset(map(folded, _NAME.findall(question))) if any(map(str.islower, question)) else frozenset()
     for at, word in enumerate(said):
         if word not in empty:
             way = stem(word)
-            weight = INSIDE_PHRASE if at in inside else 1.0
+            weight = NAME if word in names else INSIDE_PHRASE if at in inside else 1.0
             found.setdefault(way, Wanted(weight, ((1.0, (way,)), *other.get(at, ()))))
     return (*phrases, *found.values())
 
