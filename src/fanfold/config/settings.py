@@ -137,7 +137,7 @@ class FixSettings(BaseSettings):
         escapes: what becomes of an attempt while which something outside of its workspace was changed.
         workspace_max_bytes: how much one attempt may write.
         setup: a command that makes a workspace ready, once for each.
-        setup_files: files of the repository that a change of makes it run again.
+        setup_files: files of the repository that make it run again when they change, empty = the usual lockfiles.
         copy_files: files of the checkout that git doesn't track, for each workspace.
         per: one result branch for the run, or beside it one for each file.
         workspaces: the directory of the working copies, absolute.
@@ -183,7 +183,7 @@ class FixSettings(BaseSettings):
     escapes: Escapes = "refuse"
     workspace_max_bytes: Count = 2 * 1024**3
     setup: Text | None = None
-    setup_files: Items = LOCKFILES
+    setup_files: Items = ()
     copy_files: Items = ()
     per: PerWhat = "run"
     workspaces: Annotated[Path, Expected("a path of a directory")] = Field(default_factory=default_workspaces)
