@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -34,8 +35,25 @@ def test_healthy_project_is_well(root: Path, capsys: pytest.CaptureFixture[str])
     assert "git version 2." in row(text, "git")
     assert "ruff " in row(text, "ruff")
     assert "interpreter: /" in text
-    assert "checkers: mypy, ruff" in text
+    assert {"mypy", "ruff"} <= set(row(text, "checkers:").replace(",", "").split())
     assert "autofix" in text
+
+
+def test_a_sandbox_that_works_is_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "bubblewrap works: agents' programs write in their workspace only" in told(root, capsys)[1]
+
+
+def test_a_sandbox_that_is_forbidden_is_named_with_its_own_words(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "bin" / "bwrap"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho 'bwrap: setting up uid map: Permission denied' >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    code, text = told(root, capsys)
+    assert "none: bubblewrap does not work here (bwrap: setting up uid map: Permission denied)" in text
+    assert code == 0
 
 
 def test_every_setting_is_shown_with_its_origin(

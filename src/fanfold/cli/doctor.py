@@ -16,6 +16,7 @@ from fanfold.cli.output import Prose, Quoted
 from fanfold.cli.render.story import Line, Lines, Section, Table
 from fanfold.config import settings_with_origins
 from fanfold.errors import FanfoldError
+from fanfold.fix.confine import find_bubblewrap
 from fanfold.fix.project import Project, find_project
 from fanfold.git import Repository
 from fanfold.process import allowed_environment, find_program, run
@@ -50,7 +51,7 @@ TOOLS = (
     Tool("autotyping", "--annotate adds nothing: pip install 'fanfold[annotations]'", kind="package"),
     Tool("langgraph", "runs use the runtime native: pip install 'fanfold[langgraph]'", kind="package"),
     Tool("distributed", "--workers and --cluster need it: pip install 'fanfold[cluster]'", kind="package"),
-    Tool("bwrap", "not needed: agents are kept apart by their workspaces, not by a sandbox"),
+    Tool("bwrap", "agents' programs run without a sandbox: install bubblewrap"),
     Tool("uv", "not needed: environments are read, never made"),
 )
 
@@ -83,6 +84,7 @@ async def _examine(start: Path) -> tuple[tuple[Section, ...], bool]:
         repository,
         _environment(project),
         _tools(probes),
+        _sandbox(*await find_bubblewrap()),
         Lines(
             "Missing", tuple((f"{probe.tool.name}: {probe.tool.without}",) for probe in probes if probe.found is None)
         ),
@@ -148,6 +150,14 @@ def _tools(probes: list[Probe]) -> Table:
         for probe in probes
     )
     return Table("Tools", ("tool", "version", "where"), rows, 3)
+
+
+def _sandbox(bubblewrap: Path | None, why: str) -> Lines:
+    """What keeps agents' programs in their workspace here, whatever the settings ask for."""
+    if bubblewrap is None:
+        line: Line = (Prose(f"none: {why}; agents' programs can read and write whatever you can"),)
+        return Lines("Sandbox", (line, ("the checkout is watched meanwhile; autofix needs no sandbox",)))
+    return Lines("Sandbox", (("bubblewrap works: agents' programs write in their workspace only",),))
 
 
 def _plugins() -> Lines:

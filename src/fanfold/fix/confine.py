@@ -166,9 +166,10 @@ class Confinement:
 
 
 def _escaped(found: Sequence[Touched]) -> Escaped:
+    # All in one: a report shows the message alone, and the agent is told it, too.
     return Escaped(
-        f"something outside the workspace was changed meanwhile: {words_for(found)}",
-        hint="if that was you, run again; in a sandbox agents can't do it: --sandbox bwrap",
+        f"touched outside its workspace: {words_for(found)}; if that was you, run again, or keep agents from it with "
+        "--sandbox bwrap"
     )
 
 
