@@ -1,18 +1,20 @@
 """`fanfold troubleshoot` on incidents with a known cause, and how long asking all sources at once takes.
 
-    python benchmarks/troubleshoot.py [--only NAME] [--blind] [--section scenarios|times] [--explain] [--routed]
+    python benchmarks/troubleshoot.py [--only NAME] [--blind | --principles] [--section scenarios|times]
+        [--explain] [--routed]
 
 Two sections:
 
 - scenarios: each incident of benchmarks/scenarios through the real flow and the real sources: a scheduler and a
   Prometheus over HTTP on loopback, log files, the starter set of knowledge. No model. Printed by class: right cause and
   object at rank 1, required evidence cited, held up jobs named, right status; false citations must be 0. With --blind
-  those of scenarios/blind instead, which are run once and reported apart. With --routed the router decides, from the
+  those of scenarios/blind instead, which are run once and reported apart; with --principles those of
+  scenarios/principles, which tell in other words what rules are for. With --routed the router decides, from the
   message alone, what is wanted and whom to ask; else a cause is wanted, and all are asked.
 - times: sources that take as long as they are told to; the wall time of the parallel phase beside the slowest source
   and beside the same sources one after another, measured in the same run.
 
-Raw results go to benchmarks/results/troubleshoot.json and troubleshoot-blind.json.
+Raw results go to benchmarks/results/troubleshoot.json, troubleshoot-blind.json and -principles.json.
 """
 
 from __future__ import annotations
@@ -304,24 +306,25 @@ def main() -> int:
     """Run and print; 1 where a floor isn't kept."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--only")
-    parser.add_argument("--blind", action="store_true")
+    parser.add_argument("--blind", dest="part", action="store_const", const="blind", default="")
+    parser.add_argument("--principles", dest="part", action="store_const", const="principles")
     parser.add_argument("--explain", action="store_true")
     parser.add_argument("--routed", action="store_true")
     parser.add_argument("--section", choices=("scenarios", "times"))
     given = parser.parse_args()
     fine = True
     results: dict[str, Any] = {}
-    path = RESULTS / ("troubleshoot-blind.json" if given.blind else "troubleshoot.json")
+    path = RESULTS / (f"troubleshoot-{given.part}.json" if given.part else "troubleshoot.json")
     if path.exists():
         results = json.loads(path.read_text())
     if given.section != "times":
-        folder = HERE / "scenarios" / "blind" if given.blind else HERE / "scenarios"
+        folder = HERE / "scenarios" / given.part
         scenarios = [one for one in load_scenarios(folder) if given.only in (None, one.name)]
         rows = asyncio.run(evaluate(scenarios, explained=given.explain, routed=given.routed))
         print_rows(rows)
         results["scenarios"] = [asdict(row) for row in rows]
         fine &= sum(row.right for row in rows) >= LEAST_RIGHT * len(rows) and not any(r.false_citations for r in rows)
-    if given.section != "scenarios" and not given.blind:
+    if given.section != "scenarios" and not given.part:
         results["times"] = asyncio.run(measure())
         fine &= all(row["over_ms"] <= MOST_OVERHEAD_MS for row in results["times"].values())
     if given.only is None:

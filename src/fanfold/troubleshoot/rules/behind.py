@@ -11,9 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
+from fanfold.troubleshoot.codes import codes_in
 from fanfold.troubleshoot.evidence import Evidence
 from fanfold.troubleshoot.rules.facts import first_time, word
-from fanfold.troubleshoot.rules.reading import LATER, SPECIFIC, Speaker, Text, channel_of, read, text_of
+from fanfold.troubleshoot.rules.objects import find
+from fanfold.troubleshoot.rules.reading import SPECIFIC, Text, host_of
 from fanfold.troubleshoot.rules.scene import Case, Scene
 from fanfold.troubleshoot.rules.sign import Sign
 
@@ -31,51 +33,55 @@ SYMPTOMS: Final = frozenset(
 """What a job sees of a system that hangs or breaks, whatever the reason is."""
 REASONS: Final = frozenset({"certificate_expired", "disk_full", "memory_exhausted"})
 """What a system runs out of, and seldom because of one job that calls it."""
-OF_THE_SYSTEM: Final = 0.7
+TOLD: Final = 0.3
 RATHER_A_SYMPTOM: Final = 0.6
-_LEAST_NAME: Final = 4
+_NAME = re.compile(r"(?<![\w.-])[A-Za-z][\w$#]{3,}")
 
 
-def pieces(scene: Scene, named: Iterable[Sign]) -> list[Evidence]:
-    """What machines say of the systems that a job's own errors name."""
-    names = [re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])", re.IGNORECASE) for name in _systems(named)]
-    if not names:
-        return []
-    said = (piece for piece in scene.of_kind("log", "event", "alert") if not word(piece.facts, "job"))
-    return [piece for piece in said if any(name.search(piece.text) or name.search(piece.subject) for name in names)]
+def systems(scene: Scene, case: Case, own: Sequence[Text], seen: Iterable[Sign]) -> list[Evidence]:
+    """What machines say of the systems that a job's own errors name.
+
+    Args:
+        own: the job's own texts.
+        seen: the signs in them.
+    """
+    names = _names(case, own, [sign for sign in seen if sign.cause in SYMPTOMS])
+    machines = (piece for piece in scene.of_kind("log", "event", "alert") if not word(piece.facts, "job"))
+    return [piece for piece in machines if names and names & _words(f"{piece.subject} {piece.text}")]
 
 
-def _systems(signs: Iterable[Sign]) -> set[str]:
-    """Names of what a job's errors are about, where these are names of something: RETDW, db07, db.acme.example."""
-    objects = (sign.object for sign in signs if sign.cause in SYMPTOMS and sign.certain)
-    names = (name.strip("().,:;") for one in objects for name in one.split() if not one.startswith("/"))
-    return {name for name in names if len(name) >= _LEAST_NAME and (name.isupper() or re.search(r"\d|\.", name))}
+def _names(case: Case, own: Sequence[Text], symptoms: Sequence[Sign]) -> set[str]:
+    """Names that errors are about, and others beside them that only names look like: RETDW, QMPAY01, db07."""
+    ids = {id_ for sign in symptoms for id_ in sign.evidence}
+    said = "\n".join(text.text for text in own if text.piece.id in ids)
+    objects = (sign.object for sign in symptoms if sign.certain and not sign.object.startswith("/"))
+    about = " ".join((*objects, find(("database",), said.split("\n"))))
+    names = {name for name in _words(about) if name.isupper()} | {
+        name for name in _words(said) if re.search(r"\d", name) and name not in codes_in(said)
+    }
+    return names - {case.name, case.workstation}
+
+
+def _words(text: str) -> set[str]:
+    return set(_NAME.findall(text))
 
 
 def hosts(found: Iterable[Evidence]) -> str:
     """The machines that these are from, each on a line."""
-    return "\n".join(sorted({(word(piece.facts, "host") or piece.subject).casefold() for piece in found}))
+    return "\n".join(sorted({host_of(piece).casefold() for piece in found}))
 
 
-def texts(found: Sequence[Evidence], factors: Iterable[float]) -> list[Text]:
-    """What they say, as something else than the job says it."""
-    return [
-        replace(text_of(piece, channel_of(piece), factor=factor), own=False)
-        for piece, factor in zip(found, factors, strict=True)
-    ]
-
-
-def signs(case: Case, found: Sequence[Evidence], said: Sequence[Text], seen: Sequence[Sign]) -> Iterator[Sign]:
-    """What the systems behind say is wrong; where that is a reason and came first, what the job saw is its symptom.
+def signs(case: Case, said: Iterable[Text], seen: Sequence[Sign]) -> Iterator[Sign]:
+    """Where a system behind gives a reason that came first, what the job saw of it is a symptom.
 
     Args:
-        found, said: what machines say of these systems, as pieces and as texts.
-        seen: the signs of the job's own texts.
+        said: what other machines say.
+        seen: the signs of all texts.
     """
-    before = {piece.id for piece in found if (at := first_time(piece)) is None or at <= case.until}
-    told = [sign for sign in read(said, Speaker(job=case.name)) if sign.cause in REASONS]
-    reasons = [sign for sign in told if before & set(sign.evidence) and sign.weight >= SPECIFIC * OF_THE_SYSTEM * LATER]
-    yield from told
+    here = case.workstation.casefold().partition(".")[0]
+    elsewhere = [text.piece for text in said if host_of(text.piece).casefold().partition(".")[0] != here]
+    before = {piece.id for piece in elsewhere if (at := first_time(piece)) is None or at <= case.until}
+    reasons = [sign for sign in seen if sign.cause in REASONS and sign.weight >= TOLD and before & set(sign.evidence)]
     if not reasons:
         return
     first = max(reasons, key=lambda sign: sign.weight)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from fanfold.troubleshoot.evidence import Evidence
 from fanfold.troubleshoot.rules import behind, producers, surroundings, waiting
 from fanfold.troubleshoot.rules.facts import first_time, last_time, word
-from fanfold.troubleshoot.rules.reading import SPECIFIC, Speaker, Text, channel_of, names_in, read, text_of
+from fanfold.troubleshoot.rules.reading import SPECIFIC, Speaker, Text, channel_of, host_of, names_in, read, text_of
 from fanfold.troubleshoot.rules.scene import Case, Scene, overrun, short
 from fanfold.troubleshoot.rules.sign import Sign, likely
 from fanfold.troubleshoot.rules.weigh import Candidate, candidates
@@ -53,12 +53,11 @@ def _signs(scene: Scene, case: Case, depth: int) -> Iterator[Sign]:
     near = f"{names_in([*own, *structure])}\n{case.name}\n{case.workstation}\n{scene.incident.message}".casefold()
     speaker = Speaker(job=case.name, workstation=case.workstation)
     codes = tuple(code for piece in (case.piece, *own) if piece for code in piece.codes if code.startswith("RC="))
-    around = list(_machine_texts(scene, case, near))
-    found = read([*texts, *around], speaker, codes)
-    systems = [piece for piece in behind.pieces(scene, found) if piece not in [text.piece for text in around]]
-    factors = [behind.OF_THE_SYSTEM * when(piece, case.began, case.until) for piece in systems]
-    found += behind.signs(case, systems, behind.texts(systems, factors), found)
+    systems = behind.systems(scene, case, [text for text in texts if text.own], read(texts, speaker, codes))
     near = f"{near}\n{behind.hosts(systems)}"
+    machines = list(_machine_texts(scene, case, near))
+    found = read([*texts, *machines], speaker, codes)
+    found += behind.signs(case, machines, found)
     if case.state in ("failed", "running", "done"):
         # A job that ran was scheduled, whatever its log says of calendars.
         found = [sign for sign in found if sign.cause != "scheduling"]
@@ -109,7 +108,7 @@ def _machine_texts(scene: Scene, case: Case, near: str) -> Iterator[Text]:
         of_a_job = word(piece.facts, "job")
         if of_a_job:
             continue
-        host = (word(piece.facts, "host") or word(piece.facts, "object") or piece.subject).casefold()
+        host = host_of(piece).casefold()
         here = bool(host) and host in near
         if here or _speaks_of(piece, case):
             factor = MACHINE * when(piece, case.began, case.until)

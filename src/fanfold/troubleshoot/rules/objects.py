@@ -10,7 +10,6 @@ from itertools import islice
 
 from fanfold.troubleshoot.rules.signatures import FOLDER, MOST_PLACES, SHOWN_CHARS, trimmed
 
-
 _QUOTES = re.compile(r"""["`\]]\.["`\[]?(?=\w)|(?<=\w)\.["`\[](?=\w)""")
 
 

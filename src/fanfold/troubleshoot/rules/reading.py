@@ -6,7 +6,7 @@ import functools
 import re
 import tomllib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from fanfold.troubleshoot.codes import codes_in
@@ -131,6 +131,8 @@ def read(texts: Sequence[Text], speaker: Speaker, codes: Sequence[str] = ()) -> 
 
 def _sign(match: Match, text: Text, index: int, speaker: Speaker, around: tuple[str, ...]) -> Sign:
     signature = match.signature
+    if not text.own:
+        speaker = replace(speaker, workstation=host_of(text.piece))  # what a machine says is about itself
     nearby = (*near(text.text, match.start), *around) if match.start is not None else (text.text, *around)
     found, certain = match.object, True
     if not found:
@@ -162,6 +164,11 @@ def _object(kinds: Sequence[str], texts: Sequence[str], speaker: Speaker) -> tup
         if kind not in own and (found := find((kind,), texts, but=speaker.workstation)):
             return found, True
     return "", False
+
+
+def host_of(piece: Evidence) -> str:
+    """The machine, or whatever else isn't a job, that a line, an event or an alert is from."""
+    return word(piece.facts, "host") or word(piece.facts, "object") or piece.subject
 
 
 def channel_of(piece: Evidence) -> Channel:
