@@ -113,3 +113,14 @@ def test_the_json_of_a_state_is_made_where_the_journal_lacks_it() -> None:
     assert text is not None
     assert json.loads(text) == {"a": [1, {"b": "Infinity"}], "raw": "_w=="}
     assert States({content_hash(state)}).of(state).text is None
+
+
+@pytest.mark.parametrize(
+    "value", [{"names": ["b\udce9ta.py"]}, {"b\udce9ta.py": {1}}, ["b\udce9ta.py", Corpus(DOCUMENTS)]]
+)
+def test_state_with_the_name_of_a_file_that_is_no_text_can_be_stored(value: object) -> None:
+    text = States(set()).of(value).text
+    assert text is not None
+    assert text.isascii()
+    assert "b\\udce9ta.py" in text
+    json.loads(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from operator import is_
 from typing import Any, Final, NamedTuple
@@ -83,9 +84,13 @@ def _hash(value: object, snapshot: object) -> str:
 
 
 def _json(snapshot: object) -> str:
-    from pydantic_core import to_json  # noqa: PLC0415 imported when used
+    # Imported when used.
+    from pydantic_core import PydanticSerializationError, to_json  # noqa: PLC0415
 
-    return to_json(snapshot, bytes_mode="base64", inf_nan_mode="strings", serialize_unknown=True).decode()
+    try:
+        return to_json(snapshot, bytes_mode="base64", inf_nan_mode="strings", serialize_unknown=True).decode()
+    except PydanticSerializationError:  # half of a surrogate pair, as the names of files have that are no text
+        return json.dumps(snapshot, default=repr, skipkeys=True)
 
 
 def _is_same(one: Any, two: Any, levels: int = MOST_LEVELS) -> bool:
