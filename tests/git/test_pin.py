@@ -37,7 +37,7 @@ async def test_what_is_pinned_outlives_gc(user: TemporaryRepository, pool: Works
         await asyncio.gather(*(second.keep(tree) for tree in trees[3:5]))
         gc(user)
         assert [there(user, tree) for tree in trees] == [True] * 5 + [False]
-        assert list(await pins(pool.repository)) == ["refs/fanfold/run"]
+        assert list(await pins(pool.repository)) == ["refs/fanfold/pins/run"]
         await second.drop()
     assert await pins(pool.repository) == {}
     gc(user)
@@ -64,7 +64,7 @@ async def test_nothing_is_left_of_a_pin(user: TemporaryRepository) -> None:
         await pinned.drop()
         await pinned.drop()
     assert fingerprint(user.root) == before
-    assert not list((user.root / ".git").rglob("refs/fanfold/*"))
+    assert not list((user.root / ".git").rglob("refs/fanfold/pins/*"))
 
 
 async def test_pins_of_two_runs_are_apart(user: TemporaryRepository, pool: WorkspacePool) -> None:

@@ -10,7 +10,8 @@ from fanfold.git.commits import Commits
 from fanfold.git.coprocess import Coprocess, lines
 from fanfold.git.repository import Repository
 
-PINS = "refs/fanfold/"
+PINS = "refs/fanfold/pins/"
+"""A level further down than the names of branches: of `fanfold/run`, git would take `refs/fanfold/run` first."""
 
 
 class Pins:
