@@ -32,7 +32,7 @@ def refusal(root: Path, **overrides: object) -> ConfigError:
 
 def test_defaults_hold_without_any_file(tmp_path: Path) -> None:
     settings = load_settings(tmp_path, {})
-    assert (settings.jobs, settings.agent, settings.tests, settings.max_files) == (4, "autofix", "final", None)
+    assert (settings.jobs, settings.agent, settings.tests, settings.max_files) == (4, "autofix", "batch", None)
     assert settings.workspaces.is_absolute()
     assert settings.workspaces.name == "fanfold"
 
@@ -142,7 +142,7 @@ def test_unreadable_file_is_named(tmp_path: Path) -> None:
         ("max_files = -1", "max_files is -1, but must be a whole number of at least 1"),
         ("deadline_s = inf", "deadline_s is inf, but must be a number of seconds above 0"),
         ("deadline_s = nan", "but must be a number of seconds above 0"),
-        ('tests = "some"', 'tests is \'some\', but must be "each", "final" or "none"'),
+        ('tests = "some"', 'tests is \'some\', but must be "batch", "each", "final" or "none"'),
         ("select = 3", "select is 3, but must be a list of strings"),
         ("select = [3]", "select is [3], but must be a list of strings"),
         ('select = ["F", ""]', "but must be a list of strings that aren't empty"),

@@ -194,7 +194,7 @@ async def test_watchers_are_told_of_attempts_and_not_of_updates(tmp_path: Path) 
     assert isinstance(came_to["c.py"], Failed)
 
 
-async def test_outcome_that_comes_once_more_lands_once(tmp_path: Path) -> None:
+async def test_outcome_that_comes_once_more_is_offered_once(tmp_path: Path) -> None:
     made = make_repository(tmp_path / "r", {"a.py": UNUSED})
     repository = await Repository.open(made.root)
     async with (
@@ -207,9 +207,12 @@ async def test_outcome_that_comes_once_more_lands_once(tmp_path: Path) -> None:
         landing = Landing(branch, "scripted")
         attempted = Attempted(Task("a.py", "a.py", (FINDING,)), change, Judgement(ok=True, fixed=1), 1, 1.0)
         outcome = Done("a.py", attempted, 0.0, 2.0)
-        await landing.take(outcome)
-        await landing.take(outcome)
-        assert (len(branch.commits), landing.conflicts) == (1, {})
+        offer = landing.receive(outcome)
+        assert offer is not None
+        assert (offer.key, offer.change) == ("a.py", change)
+        assert landing.receive(outcome) is None
+        landing.took([offer], await branch.publish([(offer.change, offer.message)]))
+        assert landing.receive(outcome) is None
         assert landing.outcomes["a.py"].elapsed_s == 2.0
 
 

@@ -64,7 +64,7 @@ def test_checker_with_empty_words_of_error_is_never_clean() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "code"), [("passed", 0), ("not run", 0), ("no suite found", 0), ("failed", 1), ("could not run", 1)]
+    ("status", "code"), [("passed", 0), ("not run", 0), ("no suite found", 0), ("could not run", 1)]
 )
 def test_only_a_suite_that_spoke_for_the_result_exits_0(status: TestsStatus, code: int) -> None:
     assert replace(LANDED, tests=TestsLine(mode="final", status=status)).exit_code == code
@@ -87,6 +87,10 @@ def test_result_that_was_not_counted_exits_1() -> None:
 def test_what_a_dry_run_would_fix_is_not_fixed() -> None:
     assert replace(LANDED, branch=None, tip=None, dry_run=True).exit_code == 1
     assert replace(CLEAN, dry_run=True).exit_code == 0
+
+
+def test_run_that_could_not_go_on_exits_1() -> None:
+    assert replace(CLEAN, stopped="somebody moved the branch").exit_code == 1
 
 
 def test_interrupted_exits_130_whatever_else_is_so() -> None:

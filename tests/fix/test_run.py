@@ -258,13 +258,13 @@ async def test_verified_change_is_kept_when_a_later_attempt_wrecks_its_workspace
     assert statuses(report) == {"a.py": "partial"}
 
 
-async def test_commit_that_can_not_be_signed_is_told_of_its_file_and_loses_no_report(tmp_path: Path) -> None:
+async def test_commit_that_can_not_be_signed_ends_the_run_and_loses_no_report(tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "r", {"a.py": UNUSED, "b.py": UNUSED})
     repository.git("config", "commit.gpgsign", "true")
     repository.git("config", "gpg.program", "false")
     report = await fix(repository, tmp_path)
-    assert set(statuses(report).values()) == {"conflict"}
-    assert "gpg failed" in report.tasks[0].reasons[0]
+    assert set(statuses(report).values()) == {"cancelled"}
+    assert "gpg failed" in str(report.stopped)
     assert (report.branch, report.exit_code) == (None, 1)
 
 
@@ -589,6 +589,6 @@ async def test_run_interrupted_while_bisecting_claims_nothing_of_its_result(tmp_
     running = asyncio.create_task(run(Request(repository.root, settings), agent=agent, on_event=stop))
     report = await running
     assert report.interrupted
-    assert report.findings_after is None
+    assert (report.branch, report.findings_after) == (None, report.findings_before)
     assert report.tests.status != "passed"
     assert report.exit_code == 130

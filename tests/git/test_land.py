@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
@@ -224,8 +224,6 @@ async def test_a_branch_that_somebody_moved_is_left_to_them(
     with pytest.raises(BranchMoved) as moved:
         await branch.land(await changed(pool, {"b.py": "x\n"}), "fix")
     assert tip in (moved.value.hint or "")
-    with pytest.raises(BranchMoved):
-        await branch.drop()
     assert user.git("rev-parse", NAME).strip() == other
     assert branch.tip == tip
 
@@ -253,71 +251,115 @@ async def test_a_name_that_cannot_be_is_told_at_once(user: TemporaryRepository, 
             folder.rmdir()
 
 
-async def test_rebuild_keeps_commits_up_to_the_first_one_left_out(
+async def test_changes_published_together_are_commits_of_their_own_and_one_move_of_the_branch(
     user: TemporaryRepository, pool: WorkspacePool, branch: ResultBranch
 ) -> None:
-    for name in ("a.py", "b.py", "pkg/__init__.py"):
-        await branch.land(await changed(pool, {name: f"{name}\n"}, base=branch.tip), f"fix {name}")
-    first, second, third = branch.commits
-    tip = await branch.rebuild([first, third])
-    assert [landed.commit for landed in branch.commits] == [first.commit, tip]
-    assert user.git("rev-parse", NAME).strip() == tip == branch.tip
-    assert at_tip(user, "b.py") == "b = 1\n"
-    assert at_tip(user, "pkg/__init__.py") == "pkg/__init__.py\n"
-    assert user.git("log", "--format=%s", f"{branch.base}..{NAME}").split("\n")[:2] == [
-        "fix pkg/__init__.py",
-        "fix a.py",
+    first = await branch.land(await changed(pool, {"b.py": "0\n"}), "zero\n")
+    changes = [await changed(pool, {name: f"{name}\n"}) for name in ("a.py", "pkg/__init__.py", "new/x.py")]
+    landed = await branch.publish([(change, f"{number}\n") for number, change in enumerate(changes)])
+    assert [each.change for each in landed] == changes
+    assert branch.commits[1:] == landed
+    assert user.git("log", "--reverse", "--format=%H %s", f"{first}..{NAME}").split("\n")[:-1] == [
+        f"{each.commit} {number}" for number, each in enumerate(landed)
     ]
-    assert await branch.rebuild(branch.commits) == tip
-    assert second.change == (await changed(pool, {"b.py": "b.py\n"}, base=first.commit))
+    moves = user.git("reflog", "show", "--format=%H", NAME).split()
+    assert moves == [branch.tip, first]
+    assert user.git("fsck", "--strict", "--no-dangling") == ""
 
 
-async def test_rebuild_takes_only_the_changes_asked_for(
+async def test_one_change_in_conflict_keeps_all_that_it_was_to_be_published_with(
     user: TemporaryRepository, pool: WorkspacePool, branch: ResultBranch
 ) -> None:
-    """A change made on a tip with others does not bring those along."""
-    await branch.land(await changed(pool, {"pkg/mod.py": lines(at2="two")}), "two")
-    both = await changed(pool, {"pkg/mod.py": lines(at2="two", at20="twenty")}, base=branch.tip)
-    await branch.land(both, "twenty")
-    await branch.rebuild([branch.commits[1]])
-    assert at_tip(user, "pkg/mod.py") == lines(at20="twenty")
-
-
-async def test_rebuild_that_conflicts_leaves_the_branch(
-    user: TemporaryRepository, pool: WorkspacePool, branch: ResultBranch
-) -> None:
-    await branch.land(await changed(pool, {"a.py": "one\n"}), "one")
-    await branch.land(await changed(pool, {"a.py": "two\n"}, base=branch.tip), "two")
-    before = branch.commits
+    changes = [await changed(pool, {"a.py": text}) for text in ("one\n", "two\n")]
     with pytest.raises(LandConflict):
-        await branch.rebuild([before[1]])
-    assert branch.commits == before
-    assert user.git("rev-parse", NAME).strip() == before[1].commit
+        await branch.publish([(change, "fix") for change in changes])
+    assert (branch.tip, branch.commits) == (branch.base, ())
+    assert user.git("for-each-ref", "refs/heads/fanfold") == ""
 
 
-async def test_compose_makes_a_commit_and_moves_nothing(
+async def test_another_tree_than_was_verified_is_not_published(
     user: TemporaryRepository, pool: WorkspacePool, branch: ResultBranch
 ) -> None:
-    for name in ("a.py", "b.py"):
-        await branch.land(await changed(pool, {name: f"{name}\n"}), f"fix {name}")
-    commit = await branch.compose([branch.commits[1]])
-    assert user.git("diff", "--name-only", branch.base, commit).split() == ["b.py"]
-    assert await branch.compose(branch.commits) == branch.tip == user.git("rev-parse", NAME).strip()
-    assert await branch.compose([]) == branch.base
+    one, other = await changed(pool, {"a.py": "x\n"}), await changed(pool, {"b.py": "x\n"})
+    with pytest.raises(LandError, match="verified"):
+        await branch.publish([(one, "fix")], tree=other.tree)
+    assert user.git("for-each-ref", "refs/heads/fanfold") == ""
+    [landed] = await branch.publish([(one, "fix")], tree=one.tree)
+    assert branch.tip == landed.commit
 
 
-async def test_drop_removes_the_branch_and_it_can_be_made_again(
+async def test_what_is_intended_is_told_before_the_branch_moves(
     user: TemporaryRepository, pool: WorkspacePool, branch: ResultBranch
 ) -> None:
-    await branch.drop()
+    told: list[tuple[str, str]] = []
+
+    async def intend(landed: Sequence[Landed]) -> None:
+        told.append((user.git("for-each-ref", "refs/heads/fanfold"), landed[-1].commit))
+        user.git("cat-file", "-e", landed[-1].commit)
+
+    async def refuse(_: Sequence[Landed]) -> None:
+        raise OSError("the disk is full")
+
     change = await changed(pool, {"a.py": "x\n"})
-    await branch.land(change, "fix")
-    await branch.drop()
-    assert user.git("for-each-ref", "refs/heads/fanfold") == ""
+    with pytest.raises(OSError, match="full"):
+        await branch.publish([(change, "fix")], intend=refuse)
     assert branch.tip == branch.base
-    await branch.land(change, "again")
-    await branch.rebuild([])
+    await branch.publish([(change, "fix")], intend=intend)
+    assert told == [("", branch.tip)]
+
+
+async def test_compose_comes_to_a_tree_and_moves_nothing(
+    user: TemporaryRepository, pool: WorkspacePool, branch: ResultBranch
+) -> None:
+    await branch.land(await changed(pool, {"a.py": "a\n"}), "fix")
+    change = await changed(pool, {"b.py": "b\n"})
+    tree = await branch.compose([change])
+    assert user.git("diff", "--name-only", branch.tip, tree).split() == ["b.py"]
+    assert await branch.compose([]) == user.git("rev-parse", f"{NAME}^{{tree}}").strip()
+    assert await branch.compose([change], on=branch.base) == change.tree
+    with pytest.raises(LandConflict):
+        await branch.compose([await changed(pool, {"a.py": "other\n"})])
+    assert user.git("rev-parse", NAME).strip() == branch.tip == branch.commits[-1].commit
+
+
+async def test_a_branch_that_only_shows_makes_no_ref(user: TemporaryRepository, pool: WorkspacePool) -> None:
+    change, more = await changed(pool, {"a.py": "x\n"}), await changed(pool, {"b.py": "x\n"})
+    async with ResultBranch(pool.repository, pool.repository.head, NAME, only_show=True) as branch:
+        await branch.land(change, "fix")
+        tip = await branch.land(more, "fix")
+    assert user.git("diff", "--name-only", branch.base, tip).split() == ["a.py", "b.py"]
     assert user.git("for-each-ref", "refs/heads/fanfold") == ""
+
+
+async def test_a_branch_is_gone_on_with_where_it_was_left(user: TemporaryRepository, pool: WorkspacePool) -> None:
+    base = pool.repository.head
+    change = await changed(pool, {"pkg/mod.py": lines(at2="two")})
+    async with ResultBranch(pool.repository, base, NAME) as branch:
+        await branch.land(change, "one\n\nof two\n")
+        await branch.land(await changed(pool, {"b.py": None}), "two\n")
+    left = branch.commits
+    async with ResultBranch(pool.repository, base, NAME, restored=[each.commit for each in left]) as again:
+        assert [(each.commit, each.change.paths, each.message) for each in again.commits] == [
+            (each.commit, each.change.paths, each.message) for each in left
+        ]
+        await again.land(await changed(pool, {"a.py": "x\n"}), "three\n")
+    assert len(user.git("rev-list", f"{base}..{NAME}").split()) == 3
+
+
+async def test_a_branch_that_was_moved_meanwhile_is_not_gone_on_with(
+    user: TemporaryRepository, pool: WorkspacePool
+) -> None:
+    base = pool.repository.head
+    async with ResultBranch(pool.repository, base, NAME) as branch:
+        tip = await branch.land(await changed(pool, {"a.py": "x\n"}), "one\n")
+    user.git("branch", "-f", NAME, base)
+    with pytest.raises(BranchMoved, match="moved"):
+        async with ResultBranch(pool.repository, base, NAME, restored=[tip]):
+            pass
+    user.git("branch", "-D", NAME)
+    with pytest.raises(BranchMoved, match="deleted"):
+        async with ResultBranch(pool.repository, base, NAME, restored=[tip]):
+            pass
 
 
 async def test_fifty_changes_landed_at_once_are_all_there(
@@ -380,7 +422,7 @@ async def test_hooks_and_signing_programs_of_the_user(
     assert fingerprint(user.root) == before
 
 
-async def test_without_an_identity_nothing_lands_but_drafts_are_composed(
+async def test_without_an_identity_nothing_lands_but_it_can_be_shown(
     user: TemporaryRepository, pool: WorkspacePool
 ) -> None:
     change = await changed(pool, {"a.py": "x\n"})
@@ -390,8 +432,9 @@ async def test_without_an_identity_nothing_lands_but_drafts_are_composed(
         async with ResultBranch(pool.repository, pool.repository.head, NAME) as branch:
             with pytest.raises(LandError, match="email"):
                 await branch.land(change, "fix")
-            draft = await branch.compose([Landed("", change, "fix")])
-            assert user.git("diff", "--name-only", branch.base, draft).split() == ["a.py"]
+            assert await branch.compose([change]) == change.tree
+        async with ResultBranch(pool.repository, pool.repository.head, NAME, only_show=True) as shown:
+            assert await shown.land(change, "fix")
     finally:
         (user.root / ".git/config").write_bytes(config)
 

@@ -28,7 +28,7 @@ RESULT, OUTPUT = "What happens with the result", "Output"
 ABOUT, ASKING, OPTIONS = "What it is about", "How it is asked", "Options"
 
 PerWhats: TypeAlias = Literal["run", "file"]
-TestModes: TypeAlias = Literal["each", "final", "none", "full"]
+TestModes: TypeAlias = Literal["batch", "each", "final", "none", "full"]
 Runtimes: TypeAlias = Literal["auto", "native", "langgraph", "cluster"]
 LocalRuntimes: TypeAlias = Literal["auto", "native", "langgraph"]
 Sandboxes: TypeAlias = Literal["auto", "bwrap", "none"]
@@ -126,7 +126,10 @@ def fix(
         _option(HOW, "--deadline", help="End an attempt after this many seconds (default 600)", metavar="SECONDS"),
     ] = None,
     tests: Annotated[
-        TestModes | None, _option(HOW, "--tests", help="Test each change or the final result (default final)")
+        TestModes | None, _option(HOW, "--tests", help="Test what lands, in batches or one by one (default batch)")
+    ] = None,
+    hooks: Annotated[
+        bool | None, _option(HOW, "--hooks/--no-hooks", help="Ask your pre-commit hook of what lands (default yes)")
     ] = None,
     test_command: Annotated[
         str | None,
@@ -193,6 +196,7 @@ def fix(
         "cluster_certificates": cluster_certificates,
         "deadline_s": deadline,
         "exclude": _flat(exclude),
+        "hooks": hooks,
         "ignore": _flat(ignore),
         "include": _flat(include),
         "jobs": jobs,

@@ -100,7 +100,9 @@ Address = Annotated[
 ]
 WorkspaceKindName = Annotated[Literal["auto", "overlay", "plain"], Expected('"auto", "overlay" or "plain"')]
 PerWhat = Annotated[Literal["run", "file"], Expected('"run" or "file"')]
-TestMode = Annotated[Literal["each", "final", "none"], Expected('"each", "final" or "none" ("full" is "each")')]
+TestMode = Annotated[
+    Literal["batch", "each", "final", "none"], Expected('"batch", "each", "final" or "none" ("full" is "each")')
+]
 
 
 def default_workspaces() -> Path:
@@ -128,6 +130,7 @@ class FixSettings(BaseSettings):
         max_attempts: tries for each file.
         deadline_s: seconds for one attempt of an agent.
         tests: when the test suite runs.
+        hooks: whether the user's pre-commit hook judges what is to land.
         test_command: how the suite is called, None = it is found.
         test_deadline_s: seconds for one run of the suite.
         annotate: whether missing type annotations are added.
@@ -172,7 +175,8 @@ class FixSettings(BaseSettings):
     max_findings: Count | None = None
     max_attempts: Count = 3
     deadline_s: Seconds = 600.0
-    tests: TestMode = "final"
+    tests: TestMode = "batch"
+    hooks: Flag = True
     test_command: Text | None = None
     test_deadline_s: Seconds = 1800.0
     annotate: Flag = False

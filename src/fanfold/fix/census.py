@@ -17,7 +17,7 @@ async def census_of(run: Run, commit: str, checkers: Sequence[Checker]) -> Censu
     """Check all of a commit, in a workspace of its own; findings come with fingerprints."""
     async with run.pool.lease(commit) as workspace:
         scope = Scope(workspace.root, run.project, run.cache, None, run.settings.select, run.settings.exclude)
-        return _named(await run_checkers(checkers, scope), workspace.root)
+        return named(await run_checkers(checkers, scope), workspace.root)
 
 
 def able(run: Run) -> tuple[Checker, ...]:
@@ -32,9 +32,10 @@ async def against_base(run: Run, commit: str, census: Census) -> Comparison:
     return compare(base, census.findings, await run.repository.hunks(run.repository.head, commit))
 
 
-def _named(census: Census, root: Path) -> Census:
-    named = {one.checker: with_fingerprints(one.findings, partial(_read, root)) for one in census.checked}
-    return Census(tuple(replace(one, findings=named[one.checker]) for one in census.checked))
+def named(census: Census, root: Path) -> Census:
+    """With fingerprints, of the files below `root`."""
+    read = partial(_read, root)
+    return Census(tuple(replace(one, findings=with_fingerprints(one.findings, read)) for one in census.checked))
 
 
 def _read(root: Path, path: str) -> bytes | None:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from fanfold.engine import Done, Outcome
 from fanfold.fix import prompt
+from fanfold.fix.again import bench_for, counted, try_again
 from fanfold.fix.attempt import Attempted, attempt
-from fanfold.fix.bench import Bench, Brief, Workplace, bench_of
+from fanfold.fix.bench import Bench, Brief, Workplace
 from fanfold.fix.census import able, census_of
+from fanfold.fix.combined import verification_of
 from fanfold.fix.delivery import deliver
 from fanfold.fix.handover import received, sent
 from fanfold.fix.plan import plan
+from fanfold.fix.queue import PACES, MergeQueue
 from fanfold.fix.record import Run, attempted
+from fanfold.fix.runs.planned import note_plan, take_up_plan
 from fanfold.fix.state import FileMetric, FileState, FixState
 from fanfold.fix.tested import Tester
-from fanfold.fix.together import settle_together
 from fanfold.fix.uncommitted import uncommitted_findings
 from fanfold.fix.worker import pack, prepare_worker
 from fanfold.runtimes import Flow, Update, get_context
@@ -38,8 +40,10 @@ async def initialize(_: FixState) -> Update:
 async def collect_errors(_: FixState) -> Update:
     """Check the base commit, choose what to work on, and make ready for those who will."""
     run = get_context(Run)
-    await _find(run)
-    run.plan = await plan(run.request, run.repository, run.census.findings, run.agent.name)
+    if not take_up_plan(run):
+        await _find(run)
+        run.plan = await plan(run.request, run.repository, run.census.findings, run.agent.name)
+        await note_plan(run)
     if run.plan.tasks and not run.request.dry_run:
         await _make_ready(run)
     each = run.tester is not None and run.settings.tests == "each"
@@ -60,23 +64,32 @@ async def process_file(file: FileState, state: FixState) -> Update:
     place = get_context(Workplace)
     if place.bench is None:
         raise RuntimeError("process_file comes after collect_errors, which makes the bench")
-    test = await place.bench.tests(state.get("tests"))
+    test = await place.bench.tests(state.get("broke", {}).get(file.key, state.get("tests")))
     told = state.get("told", {}).get(file.key, "")
     made = await attempt(place.bench, file.task, told=told, test=test)
+    if place.pins is not None and made.change is not None:
+        await place.pins.keep(made.change.tree)
     return {"attempts": [await sent(place, made)]}
 
 
 async def land(outcome: Outcome[Any]) -> None:
-    """Put a verified change on the result branch: one after another, as they come."""
+    """Hand a verified change to the queue, which works beside the attempts."""
     run = get_context(Run)
-    await run.landing.take(await received(run, attempted(outcome)))
+    if run.queue is not None:
+        run.queue.offer(await received(run, attempted(outcome)))
 
 
 async def aggregate_results(state: FixState) -> Update:
-    """See that what has landed is good as a whole, and count what stays."""
+    """See what has landed to its end, second attempts included, and count it."""
     run = get_context(Run)
     again: list[Attempted] = []
-    await settle_together(run, partial(_again, run, state, again))
+    if run.queue is not None:
+        await run.queue.drain()
+        run.landing.final = True
+        if run.landing.sent_back:
+            again = await try_again(run, state, AGAIN)
+            await run.queue.drain()
+        await run.queue.recheck()
     return {"attempts": again, **results_of(run)}
 
 
@@ -111,24 +124,24 @@ async def _find(run: Run) -> None:
 
 
 async def _make_ready(run: Run) -> None:
-    """The suite runs on the base while agents work."""
+    """The suite runs on the base while agents work, and the queue waits for what they make."""
     if run.suite is not None:
         run.tester = Tester(run.suite, run.pool, run.repository.head)
         await run.closing.enter_async_context(run.tester.running())
     tasks = run.plan.tasks
-    run.phase("fixing", f"{_count(tasks)}, {min(run.settings.jobs, len(tasks))} at once")
+    run.phase("fixing", f"{counted(tasks)}, {min(run.settings.jobs, len(tasks))} at once")
     checkers = tuple(checker.name for checker in able(run))
-    bench = bench_of(
-        Brief(run.repository.head, run.settings, checkers, run.census.findings),
-        repository=run.repository,
-        project=run.project,
-        pool=run.pool,
-        agent=run.agent,
-        checkers=run.checkers,
-        cache=run.cache,
-        tester=run.tester,
-    )
+    brief = Brief(run.repository.head, run.settings, checkers, run.census.findings)
+    bench = bench_for(run, brief)
     run.bench = bench if run.agent.deterministic else replace(bench, brief=await _explained(run, bench))
+    await _open_queue(run)
+
+
+async def _open_queue(run: Run) -> None:
+    run.verification = await verification_of(run)
+    run.queue = MergeQueue(run.landing, run.verification, run.log, PACES[run.settings.tests])
+    run.queue.expect([task.key for task in run.plan.tasks])
+    await run.closing.enter_async_context(run.queue.running(run.stop))
 
 
 async def _explained(run: Run, bench: Bench) -> Brief:
@@ -139,18 +152,6 @@ async def _explained(run: Run, bench: Bench) -> Brief:
         explanations=await prompt.explain(rules, bench.commands),
         conventions=prompt.conventions(run.repository.root),
     )
-
-
-async def _again(
-    run: Run, state: FixState, attempts: list[Attempted], keys: Sequence[str], tests: Sequence[str]
-) -> None:
-    """One more attempt at changes that were taken out, now with the tests that they broke."""
-    files = [file for file in state["files"] if file.key in keys]
-    run.phase("fixing", f"{_count(files)} once more, each with the tests that it broke")
-    told = {key: f"Your change was taken out, since it {run.landing.taken_out[key]}." for key in keys}
-    mine = FixState(dry_run=False, files=files, tests=tuple(tests), told=told)
-    done = await AGAIN.run(mine, limit=run.settings.jobs, on_event=run.branch_event)
-    attempts += done.state["attempts"]
 
 
 def results_of(run: Run) -> FixState:
@@ -169,7 +170,3 @@ def results_of(run: Run) -> FixState:
         total_errors_fixed=sum(metric["errors_fixed"] for metric in metrics),
         file_metrics=metrics,
     )
-
-
-def _count(files: Sequence[object]) -> str:
-    return "1 file" if len(files) == 1 else f"{len(files)} files"

@@ -35,8 +35,9 @@ async def received(run: Run, outcome: Outcome[Attempted]) -> Outcome[Attempted]:
     attempted = await _without_trail(run, _its_own(run, outcome))
     if attempted.change is None or (attempted.parcel is None and not run.elsewhere):
         return replace(outcome, value=attempted)
+    base = run.bench.brief.base if run.bench else run.repository.head
     try:
-        change = await (await _inbox(run)).take(attempted.parcel or "", base=run.repository.head, only={outcome.key})
+        change = await (await _inbox(run)).take(attempted.parcel or "", base=base, only={outcome.key})
     except GitError as error:
         return Failed(outcome.key, error, outcome.started_s, outcome.elapsed_s, outcome.attempts, outcome.index)
     return replace(outcome, value=replace(attempted, change=change, parcel=None))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fanfold.agents import Agent
 from fanfold.config import FixSettings
@@ -17,13 +18,18 @@ from fanfold.fix.checkers import Census, Checker
 from fanfold.fix.compare import Comparison
 from fanfold.fix.events import Phase
 from fanfold.fix.finding import Finding
-from fanfold.fix.landing import Landing
+from fanfold.fix.landing import KIND, Landing
 from fanfold.fix.plan import Plan, Request
 from fanfold.fix.project import Project
+from fanfold.fix.restored import Restored, restored
 from fanfold.fix.runlog import RunLog, Unlogged
 from fanfold.fix.suite import Suite
 from fanfold.fix.tested import Tester
 from fanfold.git import Inbox, Repository, WorkspacePool
+
+if TYPE_CHECKING:
+    from fanfold.fix.combined import Verification
+    from fanfold.fix.queue import MergeQueue
 
 OnEvent = Callable[[Event | Phase], None]
 
@@ -40,7 +46,10 @@ class Run(Workplace):
         runtime: the name of what runs the flow.
         inbox: takes changes that come from other machines, None = none came yet.
         log: takes notes of what the run is about to do, and has done.
+        folder: where what is said in attempts is written, None = nowhere.
         branches: of single files, by their paths.
+        failure: ends the run, though the flow itself met no error; `failed` is set with it.
+        stopped: what that was, in words, where what had landed is right.
         closing: what is to be closed when the run ends, however it does.
     """
 
@@ -59,6 +68,7 @@ class Run(Workplace):
     on_event: OnEvent
     started_s: float
     log: RunLog = field(default_factory=Unlogged)
+    folder: Path | None = None
     closing: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
     census: Census = field(default_factory=lambda: Census(()))
     uncommitted: tuple[Finding, ...] = ()
@@ -66,8 +76,11 @@ class Run(Workplace):
     tester: Tester | None = None
     after: Census | None = None
     comparison: Comparison | None = None
-    broken_tests: tuple[str, ...] = ()
-    tests_ran: bool = False
+    verification: Verification | None = None
+    queue: MergeQueue | None = None
+    failure: BaseException | None = None
+    failed: asyncio.Event = field(default_factory=asyncio.Event)
+    stopped: str | None = None
     applied: bool = False
     staged: bool = False
     not_applied: str | None = None
@@ -94,15 +107,41 @@ class Run(Workplace):
 
     @contextlib.asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
-        """Hold what is alive open; afterwards nothing of the run is at work."""
+        """Hold what is alive open; afterwards nothing of the run is at work.
+
+        Raises:
+            BranchMoved: an earlier process of the run has landed something, and it isn't where that left it.
+        """
+        before = await _landed_before(self)
+        self.landing.branch.restored = before.commits
         async with self.pool, self.landing.branch, self.closing:
+            self.landing.restore(before)
             yield
+
+    def stop(self, error: BaseException) -> None:
+        """Have the run end with an error, which the flow itself may not meet."""
+        self.failure = error
+        self.failed.set()
+
+    async def fails(self) -> None:
+        """Wait for an error from beside the flow, and raise it."""
+        await self.failed.wait()
+        if self.failure is not None:
+            raise self.failure
 
     def branch_event(self, event: Event) -> None:
         """Tell whoever watches of a branch: of what was attempted, whatever update the branch made of it."""
         if isinstance(event, BranchFinished):
             event = replace(event, outcome=attempted(event.outcome))
         self.on_event(event)
+
+
+async def _landed_before(run: Run) -> Restored:
+    notes = run.log.noted(KIND)
+    if not notes:
+        return Restored()
+    found = (await run.repository.refs()).get(f"refs/heads/{run.landing.branch.name}")
+    return restored(notes, base=run.repository.head, found=found)
 
 
 def attempted(outcome: Outcome[Any]) -> Outcome[Attempted]:

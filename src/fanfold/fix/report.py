@@ -20,7 +20,7 @@ TaskStatus = Literal[
     "cancelled",
     "planned",
 ]
-TestsStatus = Literal["passed", "failed", "could not run", "not run", "no suite found"]
+TestsStatus = Literal["passed", "could not run", "not run", "no suite found"]
 
 LANDED: frozenset[TaskStatus] = frozenset({"fixed", "partial"})
 
@@ -52,6 +52,7 @@ class TaskLine:
         findings: how many the task had; `fixed` + `left` = `findings` once it was tried.
         attempts: how many were made.
         elapsed_s: seconds from the task's start to its end, waiting for a workspace and verification included.
+        sent_back: its first change was taken out, and it was attempted once more.
         agent_s: seconds of that in the agent.
         commit: the id of the commit on the result branch, None = nothing landed.
         branch: a branch with this change alone, None = none was asked for or could be made.
@@ -68,6 +69,7 @@ class TaskLine:
     attempts: int = 0
     elapsed_s: float = 0.0
     agent_s: float = 0.0
+    sent_back: bool = False
     commit: str | None = None
     branch: str | None = None
     reasons: tuple[str, ...] = ()
@@ -108,12 +110,15 @@ class TestsLine:
     """What the test suite said of the result.
 
     Args:
-        mode: when the suite was to run: "each", "final" or "none".
+        mode: when the suite was to run: "batch", "each", "final" or "none".
         command: how it was called, None where there is no suite.
         base_failures: cases that fail on the base already.
-        regressions: cases that passed on the base and do not on the result.
-        taken_out: paths whose changes were taken out because of the suite.
-        runs: how often the suite ran, the base and the bisection included.
+        taken_out: paths whose changes were taken out for good because of the suite.
+        flaky: cases that failed without the change, too, or passed when they ran once more; they did not count.
+        runs: how often the whole suite ran, the base's run included.
+        partial_runs: how often some of its files ran.
+        serial_runs: runs of the whole suite that it would have taken to test change by change on the tip, the base's
+            included.
         elapsed_s: seconds over all runs.
         error: why it could not run, in the suite's own words.
     """
@@ -124,11 +129,34 @@ class TestsLine:
     status: TestsStatus = "not run"
     command: str | None = None
     base_failures: int = 0
-    regressions: tuple[str, ...] = ()
     taken_out: tuple[str, ...] = ()
+    flaky: tuple[str, ...] = ()
     runs: int = 0
+    partial_runs: int = 0
+    serial_runs: int = 0
     elapsed_s: float = 0.0
     error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueLine:
+    """How changes came onto the result branch.
+
+    Args:
+        offered: changes that were verified alone, those of second attempts among them.
+        batches: trees that were verified whole to land what they were made of; searches in red ones not counted.
+        largest: how many changes landed in one step, at most.
+        sent_back: changes that were taken out once, and attempted once more on the new tip.
+        hook: the user's pre-commit hook, which judged what was to land; None = there is none, or it was not asked for.
+        hook_runs: how often it ran.
+    """
+
+    offered: int = 0
+    batches: int = 0
+    largest: int = 0
+    sent_back: int = 0
+    hook: str | None = None
+    hook_runs: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +174,7 @@ class Report:
         staged: checkout and index were brought to `tip`; HEAD stays.
         not_applied: why it was not, though that was asked for.
         interrupted: the run was stopped; what is here had landed before.
+        stopped: why the run could not go on to its end; what is here had landed before.
         dry_run: nothing was to be changed.
         workspaces: of which kind they were, and why if they were plain though overlays would have been used.
         checkers: the checkers that ran, in their order.
@@ -166,12 +195,14 @@ class Report:
     agent: str
     tests: TestsLine
     wall_s: float
+    queue: QueueLine = QueueLine()
     branch: str | None = None
     tip: str | None = None
     applied: bool = False
     staged: bool = False
     not_applied: str | None = None
     interrupted: bool = False
+    stopped: str | None = None
     dry_run: bool = False
     runtime: str = "native"
     workspaces: str = "plain"
@@ -238,6 +269,8 @@ class Report:
         """0 = nothing selected is left, 1 = work remains or something could not be checked, 130 = interrupted."""
         if self.interrupted:
             return EXIT_INTERRUPTED
+        if self.stopped is not None:
+            return EXIT_WORK_REMAINS
         remains = any(self.dry_run or task.status != "fixed" or task.left for task in self.tasks)
-        red = self.tests.status == "failed" or bool(self.new_findings) or self.not_applied is not None
+        red = bool(self.new_findings) or self.not_applied is not None
         return EXIT_WORK_REMAINS if remains or red or self.unchecked else EXIT_FIXED

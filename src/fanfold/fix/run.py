@@ -12,6 +12,8 @@ from pathlib import Path
 
 from fanfold.agents import Agent, agent_for, annotate
 from fanfold.config import FixSettings, workspaces_home
+from fanfold.engine import Journal
+from fanfold.errors import FanfoldError
 from fanfold.fix.checkers import checkers_for, refuse_unasked
 from fanfold.fix.confine import bubblewrap_for, starts_programs
 from fanfold.fix.delivery import branch_of
@@ -22,6 +24,9 @@ from fanfold.fix.plan import Request
 from fanfold.fix.project import Project, find_project
 from fanfold.fix.record import OnEvent, Run
 from fanfold.fix.report import Report
+from fanfold.fix.runs import Past
+from fanfold.fix.runs.begun import as_begun
+from fanfold.fix.runs.record import recorded
 from fanfold.fix.state import FileState, FixState
 from fanfold.fix.suite import Suite, find_suite
 from fanfold.fix.summary import report_of
@@ -39,7 +44,12 @@ class Ended:
 
 
 async def run(
-    request: Request, *, agent: Agent | None = None, on_event: OnEvent | None = None, runtime: Runtime | None = None
+    request: Request,
+    *,
+    agent: Agent | None = None,
+    on_event: OnEvent | None = None,
+    runtime: Runtime | None = None,
+    past: Past | None = None,
 ) -> Report:
     """Find errors, let agents fix them side by side, land what is verified, report what is so.
 
@@ -48,17 +58,24 @@ async def run(
         agent: who does the work, None = the one that the settings name.
         on_event: told of each phase and of each branch, as they come.
         runtime: who runs the flow, None = the one that the settings name.
+        past: the run to go on with, None = a new one; `request` is then what it was begun with.
 
-    When cancelled it stops the agents, keeps what has landed, and returns a report that says so.
+    When cancelled it stops the agents, keeps what has landed, and returns a report that says so; as it does when the
+    result branch can't be gone on with.
 
     Raises:
         FanfoldError: the request can't be carried out; nothing was changed.
     """
-    return (await carry_out(request, agent=agent, on_event=on_event, runtime=runtime)).report
+    return (await carry_out(request, agent=agent, on_event=on_event, runtime=runtime, past=past)).report
 
 
 async def carry_out(
-    request: Request, *, agent: Agent | None = None, on_event: OnEvent | None = None, runtime: Runtime | None = None
+    request: Request,
+    *,
+    agent: Agent | None = None,
+    on_event: OnEvent | None = None,
+    runtime: Runtime | None = None,
+    past: Past | None = None,
 ) -> Ended:
     """As `run`, with the state beside the report."""
     settings, started_s = request.settings, time.monotonic()
@@ -69,22 +86,45 @@ async def carry_out(
         certificates=settings.cluster_certificates,
     )
     with tempfile.TemporaryDirectory(prefix="fanfold-", ignore_cleanup_errors=True) as scratch:
-        this = await prepare(request, runtime.name, Path(scratch), agent=agent, on_event=on_event)
+        this = await prepare(request, runtime.name, Path(scratch), agent=agent, on_event=on_event, past=past)
         this.started_s = started_s
         state: FixState | None = None
-        try:
-            state = await _run_flow(this, runtime)
-        except asyncio.CancelledError:
-            this.interrupted = True
-            current = asyncio.current_task()
-            if current is not None:
-                current.uncancel()
-        return Ended(await report_of(this), state or _known(this))
+        async with recorded(this, past) as record:
+            try:
+                state = await _run_flow(this, runtime, record.journal)
+            except asyncio.CancelledError:
+                this.interrupted = True
+                current = asyncio.current_task()
+                if current is not None:
+                    current.uncancel()
+            except FanfoldError as error:
+                if error is not this.failure:
+                    raise
+                this.stopped = str(error)
+            report = await report_of(this)
+            await record.end(report)
+        return Ended(report, state or _known(this))
 
 
-async def _run_flow(this: Run, runtime: Runtime) -> FixState:
+async def _run_flow(this: Run, runtime: Runtime, journal: Journal | None) -> FixState:
     async with this.opened():
-        result = await FIX.run({}, limit=this.settings.jobs, context=this, runtime=runtime, on_event=this.branch_event)
+        try:
+            async with asyncio.TaskGroup() as group:
+                watch = group.create_task(this.fails())
+                result = await FIX.run(
+                    {},
+                    limit=this.settings.jobs,
+                    context=this,
+                    runtime=runtime,
+                    journal=journal,
+                    on_event=this.branch_event,
+                )
+                watch.cancel()
+        except BaseExceptionGroup as errors:
+            [error, *_] = errors.exceptions
+            if this.failure is not None and this.landing.landed:
+                this.failure.add_note(f"what had landed before is on {this.landing.branch.name}")
+            raise error from error.__cause__
         return result.state
 
 
@@ -100,24 +140,33 @@ def _known(this: Run) -> FixState:
 
 
 async def prepare(
-    request: Request, runtime: str, scratch: Path, *, agent: Agent | None = None, on_event: OnEvent | None = None
+    request: Request,
+    runtime: str,
+    scratch: Path,
+    *,
+    agent: Agent | None = None,
+    on_event: OnEvent | None = None,
+    past: Past | None = None,
 ) -> Run:
     """The context of a run, with all that can be refused before anything starts refused.
 
     Args:
         runtime: the name of what will run the flow.
         scratch: a directory that lasts as long as the run.
+        past: the run to go on with, None = a new one.
     Raises:
         FanfoldError: the request can't be carried out.
     """
     settings = request.settings
     started_s = time.monotonic()
     repository = await Repository.open(request.start)
+    if past is not None:
+        repository = await as_begun(repository, past.begun)
     if not (request.dry_run or request.diff):
         await repository.identity()
     project = find_project(repository.root)
-    name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-    checkers = checkers_for(repository.root, settings.checks)
+    name = past.name if past else f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    checkers = checkers_for(repository.root, settings.checks or (past.begun.checkers if past else ()))
     refuse_unasked(checkers, settings.select)
     if settings.annotate and not annotate.available():
         raise FixError(
@@ -139,7 +188,8 @@ async def prepare(
         given_agent=agent is not None,
         suite=_suite(settings, repository.root, project),
         landing=Landing(
-            ResultBranch(repository, repository.head, branch_of(name, settings.per)), agent_made.name, request.diff
+            ResultBranch(repository, repository.head, branch_of(name, settings.per), only_show=request.diff),
+            agent_made.name,
         ),
         scratch=scratch,
         on_event=on_event or (lambda _: None),

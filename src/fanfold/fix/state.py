@@ -66,6 +66,7 @@ class FixState(TypedDict, total=False):
         unchecked: checkers that could not check the base, each with its own words; never taken for clean.
         tests: names of the tests that each change is tested with, empty = the whole suite; None = not one by one.
         told: by the file's key, what is known before the first attempt.
+        broke: by the file's key, names of the tests that its change is tested with in place of `tests`.
         attempts: what became of each file in its workspace; of one that was tried twice, both.
         successful_fixes: paths whose change has landed and stays.
         failed_fixes: paths that were tried and have nothing on the result branch.
@@ -81,6 +82,7 @@ class FixState(TypedDict, total=False):
     unchecked: list[str]
     tests: tuple[str, ...] | None
     told: Mapping[str, str]
+    broke: Mapping[str, tuple[str, ...]]
     attempts: Annotated[list[Attempted], add]
     successful_fixes: Annotated[list[str], add]
     failed_fixes: Annotated[list[str], add]

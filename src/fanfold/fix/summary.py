@@ -14,12 +14,13 @@ from fanfold.fix.checkers import Census, Checked
 from fanfold.fix.confine import told_of
 from fanfold.fix.failure import timed_out, words_of
 from fanfold.fix.finding import Finding
+from fanfold.fix.landing import Refusal
 from fanfold.fix.record import Run
-from fanfold.fix.report import CheckerLine, FileCount, Report, RuleCount, TaskLine, TaskStatus, TestsLine
+from fanfold.fix.report import CheckerLine, FileCount, QueueLine, Report, RuleCount, TaskLine, TaskStatus, TestsLine
 from fanfold.fix.split import Task
 from fanfold.fix.suite import SuiteResult
 from fanfold.fix.tested import comparable
-from fanfold.git import Change
+from fanfold.git import Change, Landed
 
 
 async def report_of(run: Run) -> Report:
@@ -35,6 +36,7 @@ async def report_of(run: Run) -> Report:
         base=run.repository.head,
         agent=run.agent.name,
         tests=_tests(run),
+        queue=_queue(run),
         wall_s=time.monotonic() - run.started_s,
         branch=landing.branch.name if has_branch else None,
         tip=landing.branch.tip if has_branch else None,
@@ -42,6 +44,7 @@ async def report_of(run: Run) -> Report:
         staged=run.staged,
         not_applied=run.not_applied,
         interrupted=run.interrupted,
+        stopped=run.stopped,
         dry_run=run.request.dry_run or run.request.diff,
         runtime=run.runtime,
         workspaces=run.pool.kind + (f" ({run.pool.why_plain})" if run.pool.why_plain else ""),
@@ -143,35 +146,42 @@ def _failure(outcome: Failed) -> tuple[TaskStatus, tuple[str, ...]]:
 
 async def _done(run: Run, task: Task, outcome: Done[Attempted]) -> TaskLine:
     attempted, landing = outcome.value, run.landing
-    landed = landing.landed.get(task.key)
-    status = _status(run, task, attempted)
+    landed, refusal = landing.landed.get(task.key), landing.refusal(task.key)
     fixed = attempted.verdict.fixed if landed else 0
-    kept_out = landing.conflicts.get(task.key) or landing.taken_out.get(task.key)
     return TaskLine(
         path=task.path,
-        status=status,
+        status=_status(attempted, landed, refusal),
         findings=len(task.findings),
         fixed=fixed,
         left=len(task.findings) - fixed,
         attempts=attempted.attempts,
         elapsed_s=outcome.elapsed_s,
         agent_s=attempted.agent_s,
-        commit=landed.commit or None if landed else None,
+        sent_back=task.key in landing.sent_back,
+        commit=landed.commit if landed and not landing.only_show else None,
         branch=run.branches.get(task.path),
-        reasons=(kept_out,) if kept_out else attempted.verdict.reasons,
+        reasons=_reasons(attempted, landed, refusal),
         refused=attempted.refused,
         diff=await _diff(run, landed.change) if landing.only_show and landed else None,
     )
 
 
-def _status(run: Run, task: Task, attempted: Attempted) -> TaskStatus:
-    if task.key in run.landing.conflicts:
-        return "conflict"
-    if task.key in run.landing.taken_out:
-        return "taken out"
-    if attempted.change is not None:
+def _status(attempted: Attempted, landed: Landed | None, refusal: Refusal | None) -> TaskStatus:
+    if refusal is not None:
+        return "conflict" if refusal.kind == "conflict" else "taken out"
+    if landed is not None:
         return "partial" if attempted.verdict.left else "fixed"
+    if attempted.change is not None:
+        return "cancelled"
     return "refused" if attempted.verdict.reasons else "unchanged"
+
+
+def _reasons(attempted: Attempted, landed: Landed | None, refusal: Refusal | None) -> tuple[str, ...]:
+    if refusal is not None:
+        return refusal.reasons
+    if landed is None and attempted.change is not None:
+        return ("the run ended before it was verified together with the others",)
+    return attempted.verdict.reasons
 
 
 async def _diff(run: Run, change: Change) -> str:
@@ -180,27 +190,42 @@ async def _diff(run: Run, change: Change) -> str:
 
 
 def _tests(run: Run) -> TestsLine:
-    mode, taken_out = run.settings.tests, tuple(run.landing.taken_out)
+    mode = run.settings.tests
     if run.suite is None:
         return TestsLine(mode=mode, status="not run" if mode == "none" else "no suite found")
     base = run.tester.known_base() if run.tester else None
+    verification, landing = run.verification, run.landing
     line = TestsLine(
         mode=mode,
         command=" ".join(run.suite.argv),
         base_failures=_failures(base),
-        regressions=run.broken_tests,
-        taken_out=taken_out,
+        taken_out=tuple(key for key, refusal in landing.dropped.items() if refusal.red and refusal.red.by == "tests"),
+        flaky=tuple(verification.flaky) if verification else (),
         runs=run.tester.runs if run.tester else 0,
+        partial_runs=run.tester.partial_runs if run.tester else 0,
+        serial_runs=landing.offered + 1 if landing.offered else 0,
         elapsed_s=run.tester.elapsed_s if run.tester else 0.0,
     )
-    if base is None or not run.landing.outcomes:
+    if base is None or not landing.outcomes:
         return line
     if not comparable(base):
         why = "no test passes" if base.cases is not None else "the suite fails"
         return replace(line, status="could not run", error=base.error or f"{why} on the base commit already")
-    if not run.tests_ran:
-        return line
-    return replace(line, status="failed" if run.broken_tests else "passed")
+    tested = verification is not None and verification.tested
+    return replace(line, status="passed") if tested or (landing.dropped and not landing.landed) else line
+
+
+def _queue(run: Run) -> QueueLine:
+    queue, verification, landing = run.queue, run.verification, run.landing
+    hook = verification.hook if verification else None
+    return QueueLine(
+        offered=landing.offered,
+        batches=queue.batches if queue else 0,
+        largest=queue.largest if queue else 0,
+        sent_back=len(landing.sent_back),
+        hook=None if hook is None else str(hook.path),
+        hook_runs=hook.runs if hook else 0,
+    )
 
 
 def _failures(result: SuiteResult | None) -> int:
@@ -209,8 +234,9 @@ def _failures(result: SuiteResult | None) -> int:
 
 def _notes(run: Run) -> tuple[str, ...]:
     notes = list(run.notes)
-    if run.interrupted and run.landing.landed:
-        notes.append("interrupted before all changes were checked and tested together")
+    verification = run.verification
+    if verification is not None and verification.hook is not None and verification.hook.usable is False:
+        notes.append(f"{verification.hook.path} fails even where nothing is to be committed, and did not count")
     if run.suite is not None:
         notes += run.suite.notes
     if run.tester is not None:

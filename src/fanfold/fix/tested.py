@@ -23,7 +23,13 @@ class Part:
 class Tester:
     """The project's suite, held against how it went on the base commit.
 
-    The base's run starts when the tester is entered and is waited for by whoever needs it first.
+    The base's run starts when the tester is entered and is waited for by whoever needs it first. What a tree breaks
+    is remembered, so that none is run twice unless that is asked for.
+
+    Attributes:
+        runs: of the whole suite, the base's among them.
+        partial_runs: of some of its files.
+        elapsed_s: seconds of all runs.
     """
 
     __test__ = False
@@ -32,9 +38,12 @@ class Tester:
     pool: WorkspacePool
     base: str
     runs: int = 0
+    partial_runs: int = 0
     elapsed_s: float = 0.0
     warnings: dict[str, None] = field(default_factory=dict)
     _base: asyncio.Task[SuiteResult] | None = None
+    _whole_s: float = 0.0
+    _known: dict[tuple[str, tuple[str, ...], bool], tuple[str, ...]] = field(default_factory=dict)
 
     @contextlib.asynccontextmanager
     async def running(self, *, at_once: bool = True) -> AsyncIterator[None]:
@@ -58,16 +67,22 @@ class Tester:
         done = self._base is not None and self._base.done() and not self._base.cancelled()
         return self._base.result() if self._base is not None and done else None
 
+    @property
+    def whole_s(self) -> float:
+        """Seconds that one run of the whole suite takes, on average; 0 = none has ended yet."""
+        return self._whole_s / self.runs if self.runs else 0.0
+
     async def whole(self) -> Part:
         """All of the suite, once it is known how it went before any change."""
         return Part(self.suite, await asyncio.shield(self._start()))
 
-    async def part(self, names: Collection[str], paths: Collection[str]) -> Part:
-        """The files of these tests only, to be stopped at the first failure; all of the suite where that can't be.
+    async def part(self, names: Collection[str], paths: Collection[str], *, to_the_end: bool = False) -> Part:
+        """The files of these tests only; all of the suite where that can't be.
 
         Args:
             names: tests as a result calls them.
             paths: all files of the base, among which the tests' own are looked for.
+            to_the_end: don't stop at the first failure.
         """
         whole = await self.whole()
         files = {name: file_of(name, paths) for name in (whole.base.cases or {})}
@@ -76,26 +91,51 @@ class Tester:
             return whole
         cases = {name: status for name, status in (whole.base.cases or {}).items() if files[name] in chosen}
         green = all(status in ("passed", "skipped") for status in cases.values())
-        suite = replace(
-            self.suite, argv=(*self.suite.argv, *sorted(file for file in chosen if file)), stops_early=green
-        )
+        argv = (*self.suite.argv, *sorted(file for file in chosen if file))
+        suite = replace(self.suite, argv=argv, stops_early=green and not to_the_end)
         return Part(suite, replace(whole.base, cases=cases, ok=green))
 
-    async def broken_by(self, tree: str, part: Part | None = None) -> tuple[str, ...]:
-        """What a tree or commit breaks of a part of the suite, None = of all of it."""
+    def divides(self, part: Part) -> bool:
+        """Whether a part is less than all of the suite."""
+        return part.suite.argv != self.suite.argv
+
+    async def broken_by(self, tree: str, part: Part | None = None, *, again: bool = False) -> tuple[str, ...]:
+        """What a tree or commit breaks of a part of the suite, None = of all of it.
+
+        Args:
+            again: run it although it is known.
+        """
         part = part or await self.whole()
         if not comparable(part.base):
             return ()
+        key = tree, part.suite.argv, part.suite.stops_early
+        if not again:
+            if key in self._known:
+                return self._known[key]
+            if self._known.get(self._whole_of(tree)) == ():
+                return ()
         now = await self._on(part.suite, tree)
         names = breaks(part.base, now)
         # Stopped at the first failure, the suite never came to the tests behind it.
         failed = [name for name in names if (now.cases or {}).get(name, "passed") != "passed"]
-        return tuple(failed) if part.suite.stops_early and failed else names
+        self._known[key] = tuple(failed) if part.suite.stops_early and failed else names
+        return self._known[key]
+
+    def correct(self, tree: str, names: tuple[str, ...]) -> None:
+        """Remember that a tree breaks these tests of the whole suite and no others, whatever a run said."""
+        self._known[self._whole_of(tree)] = names
+
+    def _whole_of(self, tree: str) -> tuple[str, tuple[str, ...], bool]:
+        return tree, self.suite.argv, self.suite.stops_early
 
     async def _on(self, suite: Suite, tree: str) -> SuiteResult:
         async with self.pool.lease(tree) as workspace:
             result = await suite.run(workspace.root, workspace.cache)
-        self.runs += 1
+        if suite.argv == self.suite.argv:
+            self.runs += 1
+            self._whole_s += result.elapsed_s
+        else:
+            self.partial_runs += 1
         self.elapsed_s += result.elapsed_s
         self.warnings.update(dict.fromkeys(result.warnings))
         return result

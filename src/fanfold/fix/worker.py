@@ -68,12 +68,13 @@ async def pack() -> bytes:
 
 
 async def _bundle(this: Run) -> Path:
-    """The commit's files, packed once in a run, though more than one flow of it may send them."""
-    bundle = this.scratch / "bundle"
+    """The files of the commit that branches start at, packed once, though more than one flow may send them."""
+    base = this.bench.brief.base if this.bench else this.repository.head
+    bundle = this.scratch / f"bundle-{base}"
     if not bundle.exists():
         begun = this.scratch / "bundle.begun"
         with begun.open("wb") as file:
-            await write_bundle(this.repository, this.repository.head, file)
+            await write_bundle(this.repository, base, file)
         begun.rename(bundle)
     return bundle
 
@@ -97,7 +98,7 @@ def _anywhere(settings: FixSettings) -> FixSettings:
 
 async def _tests_changes(this: Run) -> bool:
     """Whether a change from a worker was to be tested there; waits for the suite's run on the base if so."""
-    asked = this.settings.tests == "each" or bool(this.landing.taken_out)
+    asked = this.settings.tests == "each" or this.landing.second_on is not None
     return this.tester is not None and asked and comparable((await this.tester.whole()).base)
 
 
@@ -228,7 +229,7 @@ class _Tester(Tester):
         if self.must_run and not comparable(part.base):
             raise FixError(
                 f"the tests don't run on this worker: {part.base.error or 'none of them passes'}",
-                hint="install what they need there, or test at the end only: --tests final",
+                hint="install what they need there, or test on the coordinator only: --tests batch",
             )
         return part
 
@@ -251,7 +252,7 @@ async def _tester(
     elif cargo.tested:
         raise FixError(
             "there is no pytest on this worker for the project's tests",
-            hint=f"install it into {project.environment or project.python}, or test at the end only: --tests final",
+            hint=f"install it into {project.environment or project.python}, or test on the coordinator only: --tests batch",
         )
     else:
         yield None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
+from typing import TypeAlias
 
-from fanfold.git.change import ABSENT, Change, PathChange
+from fanfold.git.change import ABSENT, Change, PathChange, path_changes
 from fanfold.git.command import UNSYNCED, GitError, git, records, text, uninterrupted
 from fanfold.git.commits import Commits
 from fanfold.git.coprocess import Coprocess, lines
@@ -22,7 +23,11 @@ class LandError(GitError):
     """A change can't be put on the result branch, or the result not into the checkout."""
 
 
-class LandConflict(LandError):
+class LandRefused(LandError):
+    """A change can't be on the branch as it is; another one in its place may."""
+
+
+class LandConflict(LandRefused):
     """A change and what landed before it touch the same lines; `paths` says where."""
 
     def __init__(self, paths: Sequence[str]) -> None:
@@ -43,6 +48,9 @@ class Landed:
     message: str
 
 
+Intend: TypeAlias = Callable[[Sequence[Landed]], Awaitable[None]]
+
+
 class ResultBranch:
     """A branch that changes land on in the order in which they come, each as one commit.
 
@@ -52,12 +60,18 @@ class ResultBranch:
     Args:
         base: id of the commit that the branch starts at.
         name: the branch's name without `refs/heads/`.
+        only_show: make commits by nobody, and never a ref.
+        restored: ids of the commits from base on that an earlier process put on the branch.
     """
 
-    def __init__(self, repository: Repository, base: str, name: str) -> None:
+    def __init__(
+        self, repository: Repository, base: str, name: str, *, only_show: bool = False, restored: Sequence[str] = ()
+    ) -> None:
         self.repository = repository
         self.base = base
         self.name = name
+        self.only_show = only_show
+        self.restored = tuple(restored)
         self._ref = f"refs/heads/{name}"
         self._landed: tuple[Landed, ...] = ()
         self._turn = asyncio.Lock()
@@ -68,7 +82,10 @@ class ResultBranch:
         self._refs = Coprocess(*command, cwd=repository.root, places=places, settings=UNSYNCED)
 
     async def __aenter__(self) -> ResultBranch:
-        await self.check()
+        if self.restored:
+            await self._restore()
+        else:
+            await self.check()
         return self
 
     async def __aexit__(
@@ -102,39 +119,45 @@ class ResultBranch:
                     f"branch {branch} is in the way of {self.name}", hint=f"git branch -m {branch} another-name"
                 )
 
+    async def compose(self, changes: Sequence[Change], *, on: str | None = None) -> str:
+        """The tree that these changes come to, one after another; the branch stays where it is.
+
+        Args:
+            on: the tree that they are made on, None = the tip's.
+        Raises:
+            LandConflict: the texts of one can't be merged.
+            LandRefused: one is empty or there already, or holds what no commit should.
+        """
+        async with self._turn, _as_land_error():
+            tree = await self._objects.root_of(on or self.tip)
+            for change in changes:
+                tree = await self._with(tree, change)
+            return tree
+
     async def land(self, change: Change, message: str) -> str:
-        """Commit `change` on the tip and move the branch there; the commit's id.
+        """Commit one change on the tip and move the branch there, as `publish` does; the commit's id."""
+        [landed] = await self.publish([(change, message)])
+        return landed.commit
+
+    async def publish(
+        self, changes: Sequence[tuple[Change, str]], *, tree: str | None = None, intend: Intend | None = None
+    ) -> tuple[Landed, ...]:
+        """Commit changes, each with its message, on the tip, and move the branch to the last of them in one step.
 
         One after another, also when called together. A path that is at the tip as it was at the change's base is
         replaced; otherwise the texts are merged. Once begun it isn't interrupted by a cancellation.
 
+        Args:
+            tree: what all of it must come to: the tree that was verified.
+            intend: awaited when the commits are there and durable, before the branch moves.
         Raises:
-            LandConflict: the texts can't be merged.
+            LandConflict: the texts of one can't be merged.
             BranchMoved: the branch isn't where this object put it.
-            LandError: the change is empty or on the branch already, or holds what no commit should.
+            LandRefused: a change is empty or on the branch already, or holds what no commit should.
+            LandError: they come to another tree.
+            What `intend` raises; the branch stays where it is.
         """
-        return await uninterrupted(self._land_in_turn(change, message))
-
-    async def rebuild(self, keep: Sequence[Landed]) -> str:
-        """Make the branch anew from base with only these changes, in this order; the new tip.
-
-        Commits stay the same up to the first one left out. When it fails the branch stays as it was.
-
-        Raises:
-            LandConflict: a change doesn't work without one that was left out.
-            BranchMoved: the branch isn't where this object put it.
-        """
-        return await uninterrupted(self._rebuild_in_turn(keep))
-
-    async def compose(self, keep: Sequence[Landed]) -> str:
-        """The commit that `rebuild` would come to; the branch stays where it is.
-
-        Raises:
-            LandConflict: a change doesn't work without one that was left out.
-        """
-        async with self._turn, _as_land_error():
-            landed = await self._composed(keep, draft=True)
-        return landed[-1].commit if landed else self.base
+        return await uninterrupted(self._publish_in_turn(changes, tree, intend))
 
     async def alone(self, change: Change, message: str) -> str:
         """A commit of this one change on base, whatever has landed; no ref names it yet.
@@ -143,50 +166,75 @@ class ResultBranch:
             LandConflict: it doesn't work without what landed before it.
         """
         async with self._turn, _as_land_error():
-            return (await self._committed(self.base, change, message)).commit
-
-    async def drop(self) -> None:
-        """Delete the branch: nothing on it is good.
-
-        Raises:
-            BranchMoved: the branch isn't where this object put it.
-        """
-        await uninterrupted(self._rebuild_in_turn(()))
-
-    async def _land_in_turn(self, change: Change, message: str) -> str:
-        async with self._turn, _as_land_error():
-            landed = await self._committed(self.tip, change, message)
-            await self._move((*self._landed, landed))
+            [landed] = await self._committed(self.base, [(change, message)])
+            await self._sync(await self._objects.root_of(self.base), [landed])
             return landed.commit
 
-    async def _rebuild_in_turn(self, keep: Sequence[Landed]) -> str:
+    async def _restore(self) -> None:
+        """Take the branch up where it was left."""
         async with self._turn, _as_land_error():
-            await self._move(await self._composed(keep))
-            return self.tip
+            found = await self._found()
+            if found != self.restored[-1]:
+                raise BranchMoved(
+                    f"branch {self.name} was {'deleted' if found == self._nothing else 'moved'} by somebody else",
+                    hint=f"git log {self.restored[-1]} shows what had landed",
+                )
+            parent = self.base
+            for commit in self.restored:
+                self._landed = (*self._landed, await self._read(parent, commit))
+                parent = commit
 
-    async def _composed(self, keep: Sequence[Landed], *, draft: bool = False) -> tuple[Landed, ...]:
+    async def _read(self, parent: str, commit: str) -> Landed:
+        old, new = await self._objects.root_of(parent), await self._objects.root_of(commit)
+        paths = path_changes(await self._objects.differences(old, new), len(commit))
+        content = text((await self._git("cat-file", "commit", commit)).stdout)
+        return Landed(commit, Change(parent, new, paths), content.partition("\n\n")[2])
+
+    async def _publish_in_turn(
+        self, changes: Sequence[tuple[Change, str]], tree: str | None, intend: Intend | None
+    ) -> tuple[Landed, ...]:
+        async with self._turn, _as_land_error():
+            start = await self._objects.root_of(self.tip)
+            landed = await self._committed(self.tip, changes)
+            if tree is not None and tree != (came_to := await self._objects.root_of(landed[-1].commit)):
+                raise LandError(f"what was to land is tree {came_to[:12]}, and {tree[:12]} was verified")
+            if not self.only_show:
+                await self._sync(start, landed)
+            if intend is not None:
+                await intend(landed)
+            await self._move((*self._landed, *landed))
+            return landed
+
+    async def _committed(self, tip: str, changes: Sequence[tuple[Change, str]]) -> tuple[Landed, ...]:
+        write = self._commits.draft if self.only_show else self._commits.write
         landed: list[Landed] = []
-        tip, same = self.base, True
-        for number, each in enumerate(keep):
-            same = same and self._landed[number : number + 1] == (each,)
-            landed.append(each if same else await self._committed(tip, each.change, each.message, draft=draft))
-            tip = landed[-1].commit
+        for change, message in changes:
+            tree = await self._with(await self._objects.root_of(tip), change)
+            tip = await write(tree, tip, message)
+            self._objects.remember(tip, tree)
+            landed.append(Landed(tip, change, message))
         return tuple(landed)
 
-    async def _committed(self, tip: str, change: Change, message: str, *, draft: bool = False) -> Landed:
+    async def _sync(self, start: str, landed: Sequence[Landed]) -> None:
+        """Bring to the disk what these commits, each on the one before, have that `start`, a tree, has not."""
+        fresh: list[str] = []
+        for each in landed:
+            tree = await self._objects.root_of(each.commit)
+            fresh += [*await self._objects.fresh(tree, start), each.commit]
+            start = tree
+        await self._objects.sync(fresh)
+
+    async def _with(self, tree: str, change: Change) -> str:
+        """The tree with the change made."""
         _refuse(change)
-        # The user may have pruned what nothing named yet.
-        await self._objects.require(path.new_oid for path in change.paths if path.new_mode != ABSENT)
-        old = await self._objects.root_of(tip)
-        new = await self._combined(old, change)
-        if new == old:
-            raise LandError("all of this is on the branch already")
-        write = self._commits.draft if draft else self._commits.write
-        commit = await write(new, tip, message)
-        if not draft:
-            await self._objects.sync([*await self._objects.fresh(new, old), commit])
-        self._objects.remember(commit, new)
-        return Landed(commit, change, message)
+        try:
+            await self._objects.require(path.new_oid for path in change.paths if path.new_mode != ABSENT)
+        except GitError as error:  # somebody has pruned what nothing named yet
+            raise LandRefused(f"its content is gone: {error.message}", hint="attempt it again") from error
+        new = await self._combined(tree, change)
+        if new == tree:
+            raise LandRefused("all of this is on the branch already")
+        return new
 
     async def _combined(self, tree: str, change: Change) -> str:
         """The tree with the change made: by replacing whole files where they are as the change found them."""
@@ -219,20 +267,19 @@ class ResultBranch:
             raise LandConflict(sorted(own))
 
     async def _move(self, landed: tuple[Landed, ...]) -> None:
-        """Move the ref, if it is still where it was put, to the last of `landed`; delete it where there is none."""
+        """Move the ref, if it is still where it was put, to the last of `landed`."""
         expected = self._landed[-1].commit if self._landed else self._nothing
-        wanted = landed[-1].commit if landed else self._nothing
-        if wanted != expected:
-            what = f"update {self._ref} {wanted} {expected}" if landed else f"delete {self._ref} {expected}"
+        wanted = landed[-1].commit
+        if not self.only_show:
+            command = f"start\nupdate {self._ref} {wanted} {expected}\ncommit\n"
             try:
-                await self._refs.ask(f"start\n{what}\ncommit\n".encode(), lambda answer: lines(answer, 2))
+                await self._refs.ask(command.encode(), lambda answer: lines(answer, 2))
             except GitError as error:
                 await self._explain(error, expected, wanted)
         self._landed = landed
 
     async def _explain(self, error: GitError, expected: str, wanted: str) -> None:
-        done = await self._git("rev-parse", "--quiet", "--verify", self._ref, ok=(0, 1, 128))
-        found = text(done.stdout).strip() or self._nothing
+        found = await self._found()
         if found == wanted:
             return  # done, and only the answer was lost
         if found != expected:
@@ -242,14 +289,20 @@ class ResultBranch:
             ) from error
         raise LandError(f"can't move branch {self.name}: {error.message}") from error
 
+    async def _found(self) -> str:
+        """Where the ref is."""
+        done = await self._git("rev-parse", "--quiet", "--verify", self._ref, ok=(0, 1, 128))
+        return text(done.stdout).strip() or self._nothing
+
     @property
     def _nothing(self) -> str:
         return "0" * len(self.base)
 
     async def _close(self) -> None:
         await asyncio.gather(self._objects.close(), self._commits.close(), self._refs.close())
-        # Objects are on the disk before each landing; where the ref is, once the run is over is soon enough.
-        await sync_files([self.repository.common_dir / self._ref])
+        if not self.only_show:
+            # Objects are on the disk before each landing; where the ref is, once the run is over is soon enough.
+            await sync_files([self.repository.common_dir / self._ref])
 
     async def _git(self, *args: str, ok: tuple[int, ...] = (0,)) -> Completed:
         places = {"GIT_DIR": str(self.repository.git_dir)}
@@ -269,10 +322,10 @@ async def _as_land_error() -> AsyncIterator[None]:
 def _refuse(change: Change) -> None:
     """Say no to what a tree can't hold, whatever was verified before."""
     if change.empty:
-        raise LandError("there is nothing to land")
+        raise LandRefused("there is nothing to land")
     for path in change.paths:
         if path.new_mode not in {ABSENT, *FILES}:
-            raise LandError(f"{path.path} is a repository of its own, which can't be landed")
+            raise LandRefused(f"{path.path} is a repository of its own, which can't be landed")
 
 
 def _old(path: PathChange) -> Node | None:

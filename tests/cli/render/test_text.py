@@ -11,7 +11,7 @@ from rich.console import Console
 from fanfold.cli.render.story import MAX_ROWS, seconds, summary, tell_story
 from fanfold.cli.render.text import print_rich, render_plain
 from fanfold.fix.finding import Finding
-from fanfold.fix.report import Report, RuleCount, TaskLine, TestsLine, TestsStatus
+from fanfold.fix.report import QueueLine, Report, RuleCount, TaskLine, TestsLine, TestsStatus
 
 NASTY = "[red]x[/]\x1b[2J\n::error::pwned\u202e[link=file:///]"
 
@@ -41,7 +41,7 @@ def infected(report: Report) -> Report:
         uncommitted=(finding,),
         new_findings=(finding,),
         checkers=(replace(report.checkers[0], name=NASTY, error=NASTY),),
-        tests=replace(report.tests, command=NASTY, regressions=(NASTY,), taken_out=(NASTY,)),
+        tests=replace(report.tests, command=NASTY, flaky=(NASTY,), taken_out=(NASTY,)),
         notes=(NASTY,),
     )
 
@@ -123,7 +123,7 @@ def test_dry_run_counts_only_what_would_be_worked_on(report: Report) -> None:
 def test_summary_says_when_nothing_was_tested(report: Report, status: TestsStatus) -> None:
     told = replace(report, tests=TestsLine(mode="final", status=status))
     assert "".join(summary(told).lines[-1]).startswith("Not tested: ")
-    assert "Not tested" not in plain(replace(told, tests=TestsLine(mode="none")))
+    assert "Not tested" not in plain(replace(told, tasks=told.tasks[2:]))
 
 
 def test_reason_that_many_files_share_is_told_once(report: Report) -> None:
@@ -144,7 +144,30 @@ def test_fix_that_says_its_place_is_told_without_its_path_twice(report: Report) 
 def test_suite_is_not_said_to_pass_on_a_result_that_is_empty(report: Report) -> None:
     told = plain(replace(report, tasks=report.tasks[2:], branch=None, tip=None))
     assert "passes on the result" not in told
-    assert "no change is left that the suite would judge (3 runs, 90 s together)" in told
+    assert "no change is left that the suite would judge\n" in told
+
+
+def test_runs_of_the_suite_are_told_beside_those_of_one_change_after_another(report: Report) -> None:
+    assert (
+        "3 runs of the whole suite and 2 runs of single files, 90 s together; change by change on the tip: 5\n"
+        in plain(report)
+    )
+
+
+def test_how_changes_landed_is_told(report: Report) -> None:
+    told = plain(report)
+    assert "2 changes of 4 verified together in 1 batch, up to 2 in one step\n" in told
+    assert "1 change sent back for a second attempt, 1 of them landed\n" in told
+    assert "the pre-commit hook ran 2 times: /home/ada/hooks/pre-commit\n" in told
+    assert "Landing" not in plain(replace(report, queue=QueueLine()))
+
+
+def test_flaky_tests_are_named(report: Report) -> None:
+    assert "flaky, did not count: tests.test_net::test_get\n" in plain(report)
+
+
+def test_summary_says_why_a_run_could_not_go_on(report: Report) -> None:
+    assert "Stopped: somebody moved the branch\n" in plain(replace(report, stopped="somebody moved the branch"))
 
 
 def test_one_file_has_no_speed_up(report: Report) -> None:

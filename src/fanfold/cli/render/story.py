@@ -63,6 +63,7 @@ def tell_story(report: Report, *, everything: bool = False) -> tuple[Section, ..
         _rules(report, limit),
         Lines("Left out", _left_out(report)),
         Lines("Findings in uncommitted text, left out", _findings(report.uncommitted, limit)),
+        Lines("Landing", _landing(report)),
         Lines("Tests", _tests(report, limit)),
         Lines("Time", _time(report)),
         Lines("Notes", tuple((Prose(note),) for note in report.notes)),
@@ -82,7 +83,9 @@ def summary(report: Report) -> Lines:
     unable = ", ".join(checker.name for checker in report.checkers if checker.error is not None)
     if unable:
         lines.append(("Not checked by ", Quoted(unable)))
-    if report.landed and report.tests.mode != "none" and report.tests.status in NOT_TESTED:
+    if report.stopped is not None:
+        lines.append(("Stopped: ", Prose(report.stopped)))
+    if report.landed and report.tests.status in NOT_TESTED:
         lines.append((f"Not tested: {NOT_TESTED[report.tests.status]}",))
     return Lines("", tuple(lines))
 
@@ -210,7 +213,6 @@ def _tests(report: Report, limit: int | None) -> tuple[Line, ...]:
         "passed": "the suite passes on the result as it did on the base"
         if report.landed
         else "no change is left that the suite would judge",
-        "failed": "the suite fails on the result where it passed on the base",
         "could not run": f'{NOT_TESTED["could not run"]}: see "Could not check"',
         "not run": NOT_TESTED["not run"],
         "no suite found": f"{NOT_TESTED['no suite found']}; pytest must be installed where the project's code runs, "
@@ -218,15 +220,39 @@ def _tests(report: Report, limit: int | None) -> tuple[Line, ...]:
     }
     if tests.status == "not run" and (tests.mode == "none" or not report.landed):
         return ()
-    runs = f" ({plural(tests.runs, 'run')}, {seconds(tests.elapsed_s)} together)" if tests.runs else ""
-    lines: list[Line] = [(words[tests.status] + runs,)]
+    lines: list[Line] = [(words[tests.status],)]
+    if tests.runs:
+        partly = f" and {plural(tests.partial_runs, 'run')} of single files" if tests.partial_runs else ""
+        alone = f"; change by change on the tip: {tests.serial_runs}" if tests.serial_runs else ""
+        whole = plural(tests.runs, "run")
+        lines.append((f"{whole} of the whole suite{partly}, {seconds(tests.elapsed_s)} together{alone}",))
     if tests.command is not None:
         lines.append(("command: ", Quoted(tests.command)))
     if tests.base_failures:
         lines.append((f"{plural(tests.base_failures, 'test')} failed on the base already and did not count",))
+    lines += [("flaky, did not count: ", Quoted(name)) for name in tests.flaky]
     lines += [("taken out, a test failed with it: ", Quoted(path)) for path in tests.taken_out]
-    lines += [("no longer passes: ", Quoted(name)) for name in tests.regressions]
     return _limited(lines, limit)
+
+
+def _landing(report: Report) -> tuple[Line, ...]:
+    """How changes came onto the branch; nothing where that was as plain as can be."""
+    queue = report.queue
+    if not queue.offered:
+        return ()
+    landed = plural(len(report.landed), "change")
+    lines: list[Line] = [
+        (
+            f"{landed} of {queue.offered} verified together in {plural(queue.batches, 'batch', 'batches')}, "
+            f"up to {queue.largest} in one step",
+        )
+    ]
+    if queue.sent_back:
+        fixed = sum(task.sent_back for task in report.landed)
+        lines.append((f"{plural(queue.sent_back, 'change')} sent back for a second attempt, {fixed} of them landed",))
+    if queue.hook is not None:
+        lines.append((f"the pre-commit hook ran {plural(queue.hook_runs, 'time')}: ", Quoted(queue.hook)))
+    return tuple(lines)
 
 
 def _time(report: Report) -> tuple[Line, ...]:
@@ -263,9 +289,9 @@ def _seconds_of(task: TaskLine) -> str:
     return seconds(task.elapsed_s) if task.attempts or task.elapsed_s else ""
 
 
-def plural(count: int, noun: str) -> str:
-    """A number with its noun: "1 file", "2 files"."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def plural(count: int, noun: str, many: str | None = None) -> str:
+    """A number with its noun: "1 file", "2 files"; `many` where that isn't formed with an "s"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {many or noun + 's'}"
 
 
 def seconds(value: float) -> str:
