@@ -147,6 +147,8 @@ def _time(given: object) -> datetime | None:
 
 
 def _score(given: object) -> float | None:
-    if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given):
+    if isinstance(given, bool) or not isinstance(given, int | float):
         return None
-    return min(1.0, max(0.0, float(given)))
+    if isinstance(given, float) and not math.isfinite(given):
+        return None
+    return float(min(1, max(0, given)))

@@ -32,6 +32,14 @@ EXPANSION = 64
 TimeOf = Callable[[str], float | None]
 BROKEN = (EOFError, OSError, lzma.LZMAError, ValueError)
 _NO_TEXT = bytes([*range(8), *range(14, 27), *range(28, 32)])
+# Letters and digits; then blanks, ends of lines and signs.
+_EBCDIC_TEXT = bytes(
+    code
+    for start, count in ((0x81, 9), (0x91, 9), (0xA2, 8), (0xC1, 9), (0xD1, 9), (0xE2, 8), (0xF0, 10))
+    for code in range(start, start + count)
+)
+_EBCDIC = _EBCDIC_TEXT + bytes.fromhex("000d1525404b4c4d4e4f505b5c5d5e6061 6b6c6d6e6f7a7b7c7d7e7f")
+NO_TEXT = "it is no text"
 _MARKS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
 
@@ -85,6 +93,8 @@ def find(
                 trouble.append(f"there is no {place}")
             elif not os.access(place, os.R_OK):
                 trouble.append(f"{place} may not be read")
+            elif not (place.is_file() or place.is_dir()):
+                trouble.append(f"{place} is no regular file")
             for seen, path in enumerate(_below(place)):
                 if seen >= MOST_ENTRIES or time.monotonic() > stop_at:
                     trouble.append(f"{place} was not searched to its end: it holds too much")
@@ -111,11 +121,15 @@ def read_back(file: LogFile, *, max_bytes: int, until: float, time_of: TimeOf, s
     with opened(file.path) as stream:
         if file.packed:
             return _unpacked(stream, file.packed, max_bytes, stop_at)
+        head = stream.read(PROBE_BYTES)
+        if why := unreadable(head):
+            return Part((), 0, True, why)
         size = os.fstat(stream.fileno()).st_size
         end = size if size <= max_bytes else _end_of(stream, size, until, time_of)
         first = max(0, end - max_bytes)
+        first -= first % 2 if is_wide(head) else 0
         stream.seek(first)
-        return _part(stream.read(end - first), first)
+        return _part(recoded(head, stream.read(end - first)), first)
 
 
 @contextlib.contextmanager
@@ -155,9 +169,24 @@ def unpacking(stream: IO[bytes], packed: str) -> Iterator[IO[bytes]]:
             yield inner_zstd
 
 
-def binary(head: bytes) -> bool:
-    """Whether what a file begins with is no text; a crash may leave zeros in a log, and colours are text."""
-    return not is_wide(head) and len(head) - len(head.translate(None, _NO_TEXT)) > len(head) * MOST_CONTROL
+def unreadable(head: bytes) -> str:
+    """Why what a file begins with is no text that can be read; "" = it can be."""
+    seen = head.strip(b"\0")  # a crash, or room that was taken ahead, may leave zeros in a log
+    if is_wide(head) or not seen:
+        return ""
+    if _is_ebcdic(seen):
+        return "it is in EBCDIC, and would have to be converted: iconv -f IBM-1047 -t UTF-8"
+    return NO_TEXT if len(seen) - len(seen.translate(None, _NO_TEXT)) > len(seen) * MOST_CONTROL else ""
+
+
+def _is_ebcdic(head: bytes) -> bool:
+    """Whether nearly all of it is EBCDIC's letters and digits, beside blanks; none of these are text in UTF-8."""
+    with contextlib.suppress(UnicodeDecodeError):
+        head[:-3].decode()
+        return False
+    dense = head.replace(b"\x40", b"")
+    letters = len(dense) - len(dense.translate(None, _EBCDIC_TEXT))
+    return letters > 0.5 * len(dense) and len(head) - len(head.translate(None, _EBCDIC)) > 0.85 * len(head)
 
 
 def is_wide(head: bytes) -> bool:
@@ -166,9 +195,14 @@ def is_wide(head: bytes) -> bool:
 
 
 def recoded(head: bytes, data: bytes) -> bytes:
-    """Text that Windows keeps in two bytes a letter, in UTF-8; anything else as it is."""
+    """Text that Windows keeps in two bytes a letter, in UTF-8; anything else as it is.
+
+    Args:
+        head: what the whole of it begins with.
+        data: an even number of bytes after that.
+    """
     encoding = _MARKS.get(head[:2])
-    return data.decode(encoding, "replace").encode() if encoding else data
+    return data.decode(encoding, "replace").removeprefix("\ufeff").encode() if encoding else data
 
 
 def lines_from(stream: IO[bytes], offset: int) -> Iterator[tuple[int, bytes, int]]:
@@ -201,23 +235,28 @@ def _meant(start: Path) -> list[Path]:
     if start.exists() or not glob.has_magic(str(start)):
         return [start]
     plain = itertools.takewhile(lambda part: not glob.has_magic(part), start.parts)
-    top = Path(*plain).resolve()
+    top = _real(Path(*plain))
     names = itertools.islice(glob.iglob(str(start), recursive=True), MOST_ENTRIES)  # noqa: PTH207
-    return [path for path in map(Path, sorted(names)) if path.resolve().is_relative_to(top)]
+    return [path for path in map(Path, sorted(names)) if _real(path).is_relative_to(top)]
 
 
 def _below(place: Path) -> Iterator[Path]:
     """A file itself; of a folder all files that are in it, those that a link within it leads to included."""
-    top = place.resolve()
+    top = _real(place)
     if not top.is_dir():
         yield top
         return
     for folder, _, names in os.walk(top):
         for name in sorted(names):
             path = Path(folder, name)
-            target = path.resolve() if path.is_symlink() else path
+            target = _real(path) if path.is_symlink() else path
             if target.is_relative_to(top):
                 yield target
+
+
+def _real(path: Path) -> Path:
+    """Where links lead; `Path.resolve` raises where they lead in circles."""
+    return Path(os.path.realpath(path))
 
 
 def _log_file(path: Path) -> LogFile | None:
@@ -236,9 +275,6 @@ def _part(data: bytes, first: int) -> Part:
     if not whole:  # most likely the middle of a line
         skipped = data.find(b"\n") + 1
         data, first = data[skipped:], first + skipped
-    if whole and binary(data[:PROBE_BYTES]):
-        return Part((), 0, True, "it is no text")
-    data = recoded(data[:2], data) if whole else data
     lines = data.split(b"\n")
     return Part(lines if lines[-1] else lines[:-1], first, whole)
 
@@ -247,10 +283,12 @@ def _unpacked(stream: IO[bytes], packed: str, max_bytes: int, stop_at: float) ->
     """The end of what a compressed file holds: all of it has to be unpacked, what comes early is dropped."""
     kept: deque[bytes] = deque()
     size = total = 0
-    trouble = ""
+    head, trouble = b"", ""
     try:
         with unpacking(stream, packed) as inner:
             while chunk := inner.read(CHUNK_BYTES):
+                if not total and (why := unreadable(head := chunk[:PROBE_BYTES])):
+                    return Part((), 0, True, why)
                 kept.append(chunk)
                 size, total = size + len(chunk), total + len(chunk)
                 while size - len(kept[0]) > max_bytes:
@@ -260,7 +298,7 @@ def _unpacked(stream: IO[bytes], packed: str, max_bytes: int, stop_at: float) ->
                     break
     except BROKEN as error:
         trouble = f"it can't be unpacked: {error}"
-    part = _part(b"".join(kept), total - size)
+    part = _part(recoded(head, b"".join(kept)), total - size)
     return Part(part.lines, part.first, part.whole, trouble or part.trouble)
 
 

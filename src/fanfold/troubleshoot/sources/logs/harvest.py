@@ -12,13 +12,14 @@ from pathlib import Path
 from fanfold.troubleshoot.sources.logs.clock import Clock
 from fanfold.troubleshoot.sources.logs.digest import Window
 from fanfold.troubleshoot.sources.logs.ends import End
-from fanfold.troubleshoot.sources.logs.files import LogFile, Part, find, read_back
+from fanfold.troubleshoot.sources.logs.files import NO_TEXT, LogFile, Part, find, read_back
 from fanfold.troubleshoot.sources.logs.line import Line, Names
 from fanfold.troubleshoot.sources.logs.reader import Reader
 from fanfold.troubleshoot.sources.logs.settings import LogSettings
 
 MOST_LINES = 100_000
 LOOK_EVERY = 2_000
+AHEAD_S = 1_200.0
 LEAST_BYTES = 64 * 1024
 _WORDS = re.compile(r"[\w$@-]+")
 
@@ -90,7 +91,7 @@ def _read(file: LogFile, max_bytes: int, settings: LogSettings, asked: Asked, fo
     except OSError as error:
         found.trouble.append(f"{file.path} can't be read: {error.strerror or 'it is no regular file'}")
         return 0
-    if part.trouble and part.trouble != "it is no text":
+    if part.trouble and part.trouble != NO_TEXT:
         found.trouble.append(f"{file.path}: {part.trouble}")
     reader = Reader(
         str(file.path),
@@ -102,6 +103,11 @@ def _read(file: LogFile, max_bytes: int, settings: LogSettings, asked: Asked, fo
     )
     found.places += 1
     _take(reader, part, asked, found)
+    if reader.at is not None and reader.at > file.written + AHEAD_S:
+        hours = (reader.at - file.written) / 3600
+        found.trouble.append(
+            f"{file.path} has times {hours:.1f} hours after it was last written: set timezone to that of its times"
+        )
     found.ends += [end for end in reader.ends if end.at <= asked.window.until]
     lines = found.lines
     if len(lines) == MOST_LINES:  # what was earlier has been dropped

@@ -25,13 +25,14 @@ from fanfold.troubleshoot.sources.logs.cache import Cache, Kept, connected
 from fanfold.troubleshoot.sources.logs.ends import End
 from fanfold.troubleshoot.sources.logs.files import (
     BROKEN,
+    NO_TEXT,
     LogFile,
-    binary,
     find,
     is_wide,
     lines_from,
     opened,
     unpacking,
+    unreadable,
 )
 from fanfold.troubleshoot.sources.logs.line import Line, decoded
 from fanfold.troubleshoot.sources.logs.news import news_in
@@ -271,7 +272,9 @@ def _batches(file: LogFile, known: Positions, how: How) -> Generator[_Batch]:
         head = stream.read(HEAD_BYTES)
         if is_wide(head):
             raise OSError("it is in UTF-16, and would have to be converted")
-        if binary(head):
+        if why := unreadable(head):
+            if why != NO_TEXT:
+                raise OSError(why)
             return
         position = known.of(str(file.path), head, stream)
         stream.seek(position.offset)

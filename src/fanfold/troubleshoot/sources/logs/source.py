@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from fanfold.redact import redact
 from fanfold.troubleshoot.evidence import Evidence
 from fanfold.troubleshoot.incident import Incident
 from fanfold.troubleshoot.sources.logs.cache import Cache, Members, connected
@@ -17,7 +18,7 @@ from fanfold.troubleshoot.sources.logs.digest import Group, Window, digest, newe
 from fanfold.troubleshoot.sources.logs.ends import End, once_each
 from fanfold.troubleshoot.sources.logs.found import Finder, weight
 from fanfold.troubleshoot.sources.logs.harvest import Asked, Harvest, harvest
-from fanfold.troubleshoot.sources.logs.line import Level, Line, Names
+from fanfold.troubleshoot.sources.logs.line import Level, Line, Names, clean
 from fanfold.troubleshoot.sources.logs.news import News, news_in
 from fanfold.troubleshoot.sources.logs.settings import LogSettings, settings_of
 from fanfold.troubleshoot.sources.protocol import SourceError
@@ -26,6 +27,8 @@ SHARE_OF_TIME = 0.75
 GRACE_S = 0.1
 """A search of files that sees by itself that its time is up keeps more than one that is given up."""
 AFTER_S = 60.0
+SKEW_S = 300.0
+"""So much may a clock be ahead whose lines are the newest."""
 MOST_ENDS = 1_000
 MOST_NOTES = 3
 
@@ -91,7 +94,7 @@ class Logs:
         return await asyncio.to_thread(self._evidence, incident, names, window, found, trouble)
 
     def _window(self, incident: Incident) -> Window:
-        until = incident.until.timestamp() + (AFTER_S if incident.at else 0.0)
+        until = incident.until.timestamp() + (AFTER_S if incident.at else SKEW_S)
         since = incident.until.timestamp() - incident.window_s
         return Window(since, until, since - self._settings.baseline_s)
 
@@ -114,7 +117,9 @@ class Logs:
         trouble = [error.message for error in errors if isinstance(error, SourceError)]
         trouble += [line for one in found for line in one.trouble]
         if not any(one.places for one in found) and trouble:
-            raise SourceError(f"no log could be read: {trouble[0]}", hint="correct paths, or the rights of the files")
+            raise SourceError(
+                f"no log could be read: {clean(redact(trouble[0]))}", hint="correct paths, or the rights of the files"
+            )
         return found, trouble
 
     async def _in_time(self, searching: Awaitable[None], found: Harvest, late: str) -> Harvest:

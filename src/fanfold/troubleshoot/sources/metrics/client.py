@@ -178,7 +178,7 @@ def _series_in(body: bytes, max_series: int) -> list[Samples]:
                 f"{len(result)} series, more than {max_series}", hint="select fewer, or raise max_series", status=200
             )
         return [_samples(one) for one in result]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError):
         raise QueryError("the answer is none of Prometheus's", hint="check url", status=200) from None
 
 

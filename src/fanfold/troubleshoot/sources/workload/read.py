@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -184,9 +185,10 @@ def _float(value: object) -> float | None:
     if isinstance(value, bool) or value is None:
         return None
     try:
-        return float(str(value))
+        number = float(str(value))
     except ValueError:
         return None
+    return number if math.isfinite(number) else None
 
 
 def _time(value: object) -> datetime | None:
