@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
@@ -377,6 +379,31 @@ class TestLogs:
         assert code == 2
         assert "it isn't said which Redis" in error
         assert "--redis" in error
+
+
+NOT_NEEDED = (
+    "fanfold.fix",
+    "langgraph",
+    "pydantic_ai",
+    "mcp",
+    "pypdf",
+    "starlette",
+    "uvicorn",
+    "opentelemetry",
+    "rich",
+)
+
+
+@pytest.mark.usefixtures("scheduler")
+@pytest.mark.parametrize("arguments", [("troubleshoot", "Job BATCH001 failed"), ("incident", "replay", "saved.json")])
+def test_nothing_is_imported_that_an_answer_does_not_need(arguments: tuple[str, ...], project: Path) -> None:
+    (project / "saved.json").write_text('{"incident": {"message": "x"}, "sources": []}')
+    program = (
+        "import sys; from fanfold.cli.main import main; code = main(sys.argv[1:]);"
+        f"print('imported', [name for name in {NOT_NEEDED} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "imported []"
 
 
 class TestMoment:

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from fanfold.cli.live import plural, seconds, started_live
 from fanfold.cli.output import tell, visible
-from fanfold.cli.progress import started_live
-from fanfold.cli.render.story import plural, seconds
 from fanfold.engine import Event
 from fanfold.troubleshoot.arrivals import Arrivals
 from fanfold.troubleshoot.ask import title

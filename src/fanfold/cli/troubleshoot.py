@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import tempfile
@@ -14,16 +15,18 @@ from typing import Any
 
 from fanfold.cli.asking import SourceProgress
 from fanfold.cli.interrupt import run_until_interrupted
+from fanfold.cli.live import plural
 from fanfold.cli.output import decodable, emit, tell
-from fanfold.cli.render.story import plural
 from fanfold.config import project_root
 from fanfold.errors import FanfoldError
 from fanfold.runtimes.choice import runtime_for
 from fanfold.troubleshoot.answer import Answer
+from fanfold.troubleshoot.apart import apart
 from fanfold.troubleshoot.ask import title
 from fanfold.troubleshoot.bundle import bundle_of_state, save
 from fanfold.troubleshoot.flow import incident_of
 from fanfold.troubleshoot.route import route_of_trouble
+from fanfold.troubleshoot.rules import prepared
 from fanfold.troubleshoot.run import troubleshoot
 from fanfold.troubleshoot.settings import ParallelConfig, load_config, sources_of
 from fanfold.troubleshoot.sources.protocol import Source
@@ -149,7 +152,7 @@ def moment(text: str, now: datetime) -> datetime:
 async def _asked(options: Options, progress: SourceProgress) -> tuple[ParallelState, ParallelConfig]:
     async with _surroundings(options, progress) as (config, sources):
         message = options.message or (_demo_message() if options.demo else f"What is wrong with {_and(options.jobs)}?")
-        state = await troubleshoot(
+        answering = troubleshoot(
             message,
             sources,
             jobs=options.jobs,
@@ -157,10 +160,12 @@ async def _asked(options: Options, progress: SourceProgress) -> tuple[ParallelSt
             at=moment(options.at, datetime.now().astimezone()) if options.at else None,
             config=config,
             intent=route_of_trouble(message).intent,
-            runtime=runtime_for(options.runtime),
+            # Both come to the same answer, and LangGraph takes half a second to import.
+            runtime=runtime_for("native" if options.runtime == "auto" else options.runtime),
             on_event=progress,
             compare_sequential=options.compare_sequential,
         )
+        state, _ = await asyncio.gather(answering, apart(prepared))  # the rules get ready while the sources answer
         return state, config
 
 
