@@ -266,7 +266,8 @@ def _time(report: Report) -> tuple[Line, ...]:
         summed, wall = seconds(report.tasks_s), seconds(report.wall_s)
         tested = " with tests" if report.tests.runs else ""
         lines.append((f"speed-up {report.speedup:.1f}: {summed} summed over files, in {wall} of wall time{tested}",))
-    lines.append((f"branches ran on the runtime {report.runtime}, in workspaces of the kind {report.workspaces}",))
+    lines.append((f"branches ran on the runtime {report.runtime}",))
+    lines.append((f"workspaces: {report.workspaces}",))
     return tuple(lines)
 
 
