@@ -13,8 +13,10 @@ from types import TracebackType
 from platformdirs import user_data_path
 
 from fanfold.troubleshoot.sources.knowledge.documents import Unreadable, blocks_of, content_of, files_under
+from fanfold.troubleshoot.sources.knowledge.embedders import embedder_of
 from fanfold.troubleshoot.sources.knowledge.entry import Entry, Hit, Skipped, Updated
 from fanfold.troubleshoot.sources.knowledge.search import Search
+from fanfold.troubleshoot.sources.knowledge.settings import KnowledgeSettings
 from fanfold.troubleshoot.sources.knowledge.split import entries_of
 from fanfold.troubleshoot.sources.knowledge.store import STARTER, Store
 from fanfold.troubleshoot.sources.knowledge.terms import GLOSSARY, VERSION
@@ -32,19 +34,17 @@ def default_index_path() -> Path:
 
 
 def index_command(
-    paths: Iterable[Path],
-    index_path: Path | None = None,
-    *,
-    with_vectors: bool = True,
-    embedder: Embedder | None = None,
+    paths: Iterable[Path], index_path: Path | None = None, settings: KnowledgeSettings | None = None
 ) -> Updated:
     """Index the runbooks under `paths` (what `fanfold knowledge index` does).
 
     Args:
-        with_vectors, embedder: as an `Index` takes them.
+        settings: those of the source that will search, so that both make the same vectors.
     Raises:
-        SourceError: the index can't be used.
+        SourceError: the index can't be used, or there is no such embedder.
     """
+    embedder = embedder_of(settings.embedder) if settings else None
+    with_vectors = settings.vectors if settings else True
     with Index.open(index_path or default_index_path(), with_vectors=with_vectors, embedder=embedder) as index:
         index.update_starter()
         return index.update(paths)
@@ -120,10 +120,14 @@ class Index:
         files = [(str(path), path) for path in files_under(roots, skipped)]
         return self._update(files, [str(root) for root in roots], skipped, budget_s)
 
-    def update_starter(self) -> Updated:
-        """Make the index hold the starter set of this version."""
+    def update_starter(self, *, budget_s: float | None = None) -> Updated:
+        """Make the index hold the starter set of this version.
+
+        Args:
+            budget_s: seconds until no further file is begun; None = all.
+        """
         files = [(f"{STARTER}{path.name}", path) for path in sorted(STARTER_SET.glob("*.md"))]
-        return self._update(files, [STARTER], [], None)
+        return self._update(files, [STARTER], [], budget_s)
 
     def search(
         self, query: str, codes: Sequence[str] = (), limit: int = 5, *, starter: bool = True, by: str = "both"

@@ -12,11 +12,15 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
+    Tag,
     ValidationError,
     ValidationInfo,
+    model_validator,
 )
 
+from fanfold.troubleshoot.sources.knowledge.embedders import EmbeddingServer
 from fanfold.troubleshoot.sources.protocol import SourceError
 
 NAME = "rag_search"
@@ -31,6 +35,13 @@ def _from_root(path: Path, info: ValidationInfo) -> Path:
     return Path(root or Path.cwd()) / path.expanduser()
 
 
+def _kind(value: object) -> str:
+    return "name" if isinstance(value, str) else "table"
+
+
+WhatEmbeds = Annotated[
+    Annotated[EmbeddingServer, Tag("table")] | Annotated[str, Tag("name"), Field(min_length=1)], Discriminator(_kind)
+]
 Located = Annotated[Path, AfterValidator(_from_root)]
 
 
@@ -44,7 +55,9 @@ class KnowledgeSettings(BaseModel):
         paths: folders and files that are brought into the index before the first answer.
         index: the index's file; None = in the user's data folder.
         starter: whether the starter set counts.
-        vectors: whether entries are also searched by meaning, with wordllama.
+        vectors: whether entries are also searched by meaning.
+        embedder: what makes vectors: a server's table, an entry point or "module:attribute"; None = wordllama.
+        searcher: an entry point or "module:attribute" that finds entries in place of the index; None = the index.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -56,6 +69,15 @@ class KnowledgeSettings(BaseModel):
     index: Located | None = None
     starter: bool = True
     vectors: bool = True
+    embedder: WhatEmbeds | None = None
+    searcher: Annotated[str, Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _one_or_the_other(self) -> KnowledgeSettings:
+        besides = {"paths", "index", "starter", "vectors", "embedder"} & self.model_fields_set
+        if self.searcher is not None and besides:
+            raise ValueError(f"a searcher takes the place of the index, so leave out {', '.join(sorted(besides))}")
+        return self
 
 
 def settings_of(table: Mapping[str, object], root: Path) -> KnowledgeSettings:
@@ -73,10 +95,11 @@ def settings_of(table: Mapping[str, object], root: Path) -> KnowledgeSettings:
 
 def _complaint(error: ValidationError) -> SourceError:
     first = error.errors(include_url=False, include_input=False)[0]
-    key = ".".join(str(part) for part in first["loc"]) or "settings"
+    loc = [str(part) for part in first["loc"] if part not in ("table", "name") or len(first["loc"]) == 1]
+    key = ".".join(loc) or "settings"
     if first["type"] == "extra_forbidden":
-        known = ", ".join(sorted(KnowledgeSettings.model_fields))
-        return SourceError(f"the knowledge source has no setting {key}", hint=f"known are {known}")
+        fields = EmbeddingServer.model_fields if loc[:-1] == ["embedder"] else KnowledgeSettings.model_fields
+        return SourceError(f"the knowledge source has no setting {key}", hint=f"known are {', '.join(sorted(fields))}")
     return SourceError(
         f"the knowledge source's {key}: {first['msg']}", hint="correct it in its table of the configuration"
     )

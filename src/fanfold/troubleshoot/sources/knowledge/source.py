@@ -10,14 +10,17 @@ from pathlib import Path
 from fanfold.redact import redact
 from fanfold.troubleshoot.evidence import Evidence, Fact
 from fanfold.troubleshoot.incident import Incident
+from fanfold.troubleshoot.sources.knowledge.embedders import embedder_of
 from fanfold.troubleshoot.sources.knowledge.entry import Hit
 from fanfold.troubleshoot.sources.knowledge.index import Index, default_index_path
+from fanfold.troubleshoot.sources.knowledge.searcher import Searcher, searcher_of
 from fanfold.troubleshoot.sources.knowledge.settings import KnowledgeSettings, settings_of
 from fanfold.troubleshoot.sources.protocol import SourceError
 
 MAX_CHARS = 700
 MAX_LINES = 5
 MOST_SKIPPED = 3
+NOT_ALL = "Not all runbooks are in the index yet: run `fanfold knowledge index`."
 
 
 class Knowledge:
@@ -25,11 +28,13 @@ class Knowledge:
 
     Args:
         settings: where they are, and how many entries are told.
+        root: the project's folder, for a searcher of its own.
     """
 
-    def __init__(self, settings: KnowledgeSettings) -> None:
+    def __init__(self, settings: KnowledgeSettings, root: Path | None = None) -> None:
         self._settings = settings
-        self._index: Index | None = None
+        self._root = root or Path()
+        self._searcher: Searcher | None = None
         self._notes: list[str] = []
         self._preparing = asyncio.Lock()
 
@@ -40,7 +45,7 @@ class Knowledge:
         Raises:
             SourceError: a setting is unknown or wrong.
         """
-        return cls(settings_of(settings, root))
+        return cls(settings_of(settings, root), root)
 
     @property
     def name(self) -> str:
@@ -58,9 +63,9 @@ class Knowledge:
         try:
             yield
         finally:
-            index, self._index, self._notes = self._index, None, []
-            if index is not None:
-                await asyncio.to_thread(index.close)
+            searcher, self._searcher, self._notes = self._searcher, None, []
+            if searcher is not None:
+                await asyncio.to_thread(searcher.close)
 
     async def ask(self, incident: Incident) -> Sequence[Evidence]:
         """The entries that fit best; those that explain one of the incident's codes come first.
@@ -68,27 +73,45 @@ class Knowledge:
         Raises:
             SourceError: the index can't be used.
         """
-        index = await self._ready()
+        searcher = await self._ready()
         told = self._settings
         query = " ".join([incident.message, *incident.jobs])
-        hits = await asyncio.to_thread(index.search, query, incident.codes, told.limit, starter=told.starter)
-        return [*(self._evidence(hit) for hit in hits), *map(self._note, self._notes)]
+        hits = await asyncio.to_thread(self._found, searcher, query, incident.codes)
+        notes = [*self._notes, *_without_vectors(searcher, told)]
+        return [*(self._evidence(hit) for hit in hits[: told.limit]), *map(self._note, notes)]
 
-    async def _ready(self) -> Index:
-        async with self._preparing:
-            if self._index is not None:
-                return self._index
-            index, self._notes = await asyncio.to_thread(self._prepared)
-            self._index = index
-            return index
-
-    def _prepared(self) -> tuple[Index, list[str]]:
-        """The index, up to date as far as there is time, and what is worth knowing about it."""
-        told, notes = self._settings, []
+    def _found(self, searcher: Searcher, query: str, codes: Sequence[str]) -> Sequence[Hit]:
+        limit = self._settings.limit
+        if isinstance(searcher, Index):
+            return searcher.search(query, codes, limit, starter=self._settings.starter)
         try:
-            index = Index.open(told.index or default_index_path(), with_vectors=told.vectors)
-            if told.starter:
-                index.update_starter()
+            return searcher.search(query, codes, limit)
+        except Exception as error:  # a searcher is anybody's code
+            raise SourceError(
+                f"{self._settings.searcher} failed: {type(error).__name__}: {error}", hint="look at what it asks"
+            ) from error
+
+    async def _ready(self) -> Searcher:
+        async with self._preparing:
+            if self._searcher is not None:
+                return self._searcher
+            searcher, self._notes = await asyncio.to_thread(self._prepared)
+            self._searcher = searcher
+            return searcher
+
+    def _prepared(self) -> tuple[Searcher, list[str]]:
+        """The index, up to date as far as there is time, or what takes its place; and what is worth knowing of it."""
+        told = self._settings
+        notes: list[str] = []
+        if told.searcher is not None:
+            return searcher_of(told.searcher, self._root), notes
+        embedder = embedder_of(told.embedder)
+        # Other embedders take their time, and more than there is.
+        budget_s = None if embedder is None else told.timeout_s / 2
+        try:
+            index = Index.open(told.index or default_index_path(), with_vectors=told.vectors, embedder=embedder)
+            if told.starter and not index.update_starter(budget_s=budget_s).is_complete:
+                notes.append(NOT_ALL)
         except SourceError as error:
             if told.paths or told.index is not None or not told.starter:
                 raise
@@ -97,8 +120,6 @@ class Knowledge:
             index.update_starter()
         if told.paths:
             notes += self._updated(index)
-        if told.vectors and (why := index.without_vectors):
-            notes.append(f"Runbooks were searched by words and codes alone: {why}.")
         return index, notes
 
     def _updated(self, index: Index) -> list[str]:
@@ -107,7 +128,7 @@ class Knowledge:
         if len(updated.skipped) > MOST_SKIPPED:
             notes.append(f"{len(updated.skipped) - MOST_SKIPPED} more files were left out.")
         if not updated.is_complete:
-            notes.append("Not all runbooks are in the index yet: run `fanfold knowledge index`.")
+            notes.append(NOT_ALL)
         return notes
 
     def _evidence(self, hit: Hit) -> Evidence:
@@ -134,6 +155,12 @@ class Knowledge:
 
     def _note(self, text: str) -> Evidence:
         return Evidence(source=self.name, kind="note", subject="knowledge", text=_clean(text))
+
+
+def _without_vectors(searcher: Searcher, told: KnowledgeSettings) -> list[str]:
+    if not told.vectors or not isinstance(searcher, Index) or not (why := searcher.without_vectors):
+        return []
+    return [f"Runbooks were searched by words and codes alone: {why}."]
 
 
 def _text(title: str, text: str) -> str:
