@@ -390,7 +390,6 @@ NOT_NEEDED = (
     "starlette",
     "uvicorn",
     "opentelemetry",
-    "rich",
 )
 
 
