@@ -87,6 +87,16 @@ async def test_what_is_printed_becomes_evidence_or_notes(printed: str, texts: li
     assert {piece.kind for piece in evidence} <= {"note"}
 
 
+async def test_numbers_that_no_float_can_hold_cost_nothing() -> None:
+    huge = "1" + "0" * 400
+    code = (
+        f'print(\'[{{"text": "one", "score": {huge}, "facts": {{"n": 1e999}}}}, {{"text": "two", "score": -1e999}}]\')'
+    )
+    one, two = await asked(python(code))
+    assert (one.text, one.score, one.facts["n"]) == ("one", 1.0, None)
+    assert (two.text, two.score) == ("two", None)
+
+
 async def test_codes_are_found_in_lines() -> None:
     [note] = await asked(["echo", "ABEND S0C7 after IGZ0035S"], "BATCH001")
     assert (note.subject, note.codes) == ("BATCH001", ("S0C7", "IGZ0035S"))

@@ -63,6 +63,21 @@ async def hang(file: str) -> str:
     return ""
 
 @server.tool()
+async def late(job: str) -> str:
+    """Answers about one job, and about others never."""
+    await asyncio.sleep(0 if job == "A100" else 600)
+    return job + " lost"
+
+@server.tool()
+def flood(file: str) -> str:
+    """Tells of its progress, and of nothing else, for ever."""
+    with open(file, "w") as out:
+        out.write(str(os.getpid()))
+    said = '{"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "%s"}}\\n'
+    while True:
+        os.write(1, (said % ("x" * 500)).encode())
+
+@server.tool()
 def die() -> str:
     """Ends the server."""
     print("out of memory, or so", file=sys.stderr, flush=True)
@@ -285,6 +300,23 @@ async def test_an_answer_is_read_up_to_a_size(kind: str, program: list[str]) -> 
         assert len(piece.text) < 5_000
         with pytest.raises(SourceError):
             await asked(**settings, arguments={"size": 1_000_000})
+
+
+async def test_a_server_that_never_ends_talking_costs_its_time(program: list[str], tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    with pytest.raises(SourceError):
+        await asked(command=program, tool="flood", arguments={"file": str(pids)}, timeout_s=4.0)
+    await _end(pids)
+
+
+async def test_what_was_said_of_one_job_counts_though_there_is_no_time_for_another(
+    kind: str, program: list[str]
+) -> None:
+    async with serving(kind, program) as server:
+        piece, note = await asked("B200", "A100", **server, tool="late", arguments={"job": "{job}"}, timeout_s=5.0)
+    assert piece.text == "A100 lost"
+    assert note.kind == "note"
+    assert "did not answer" in note.text or "imed out" in note.text
 
 
 async def test_who_asks_is_said_over_http_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:

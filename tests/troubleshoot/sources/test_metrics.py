@@ -411,6 +411,10 @@ async def test_errors_now_and_then_are_tried_again_and_lose_nothing() -> None:
         (Fault(status=200, body='{"status": "success", "data": {"resultType": "string", "result": []}}'), "a string"),
         (Fault(status=200, body='{"data": {"resultType": "matrix", "result": [7]}}'), "none of Prometheus's"),
         (
+            Fault(status=200, body=f'{{"data": {{"resultType": "scalar", "result": [1{"0" * 400}, "1"]}}}}'),
+            "none of Prometheus's",
+        ),
+        (
             Fault(status=200, body='{"data": {"resultType": "vector", "result": [{"metric": [], "value": [1]}]}}'),
             "none",
         ),
@@ -434,6 +438,14 @@ async def test_a_query_that_hangs_costs_its_time_and_the_others_are_kept() -> No
         evidence = await asked(server.url, request_timeout_s=0.3, limit=4)
     assert by_name(evidence)
     assert "did not answer within 0.3 s" in notes(evidence)
+
+
+async def test_where_the_time_for_all_is_up_what_has_answered_is_told() -> None:
+    slow = [Fault(on="/query_range", latency_s=60, times=2)]
+    async with FakePrometheus(ALL, faults=slow) as server:
+        evidence = await asked(server.url, timeout_s=2.0, request_timeout_s=60.0)
+    assert by_name(evidence)
+    assert "no answer within 2 s" in notes(evidence)
 
 
 async def test_an_answer_is_read_up_to_a_size() -> None:
