@@ -7,7 +7,7 @@ import itertools
 import os
 import shutil
 import stat
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -65,13 +65,26 @@ async def _touched(at: PrivateGit) -> list[bytes]:
     return records(done.stdout)
 
 
-async def capture(at: PrivateGit, objects: Objects, base: str, base_tree: str) -> Change:
+def without(names: Iterable[bytes], left_out: Collection[bytes]) -> list[bytes]:
+    """The names that are none of those to leave out, nor below one of them."""
+    if not left_out:
+        return list(names)
+    below = tuple(each + b"/" for each in left_out)
+    return [name for name in names if name not in left_out and not name.startswith(below)]
+
+
+async def capture(
+    at: PrivateGit, objects: Objects, base: str, base_tree: str, *, leave_out: Collection[bytes] = ()
+) -> Change:
     """The working tree compared with `base`, whose tree the index describes; the tree and index stay as they are.
 
+    Args:
+        leave_out: paths that are no change where base doesn't hold them, with all below them.
     Raises:
         GitError: a file can't be read, or a filter failed.
     """
     touched, new = await asyncio.gather(_touched(at), untracked(at))
+    new = without(new, leave_out)
     if not touched and not new:
         return Change(base, base_tree, ())
     sorted_out = await _sort_out(at, objects, base_tree, {*touched, *new})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Collection
 
 from fanfold.git.capture import PrivateGit
 from fanfold.git.command import GitError, uninterrupted
@@ -29,12 +30,14 @@ async def check_out(slot: Slot, repository: Repository, objects: Objects, wanted
         await restore(slot, repository, objects, wanted, tree)
 
 
-async def restore(slot: Slot, repository: Repository, objects: Objects, wanted: str, tree: str) -> None:
-    """As `check_out`, with a single try."""
-    await uninterrupted(asyncio.to_thread(_clear, slot, objects, tree))
+async def restore(
+    slot: Slot, repository: Repository, objects: Objects, wanted: str, tree: str, *, keep: Collection[bytes] = ()
+) -> None:
+    """As `check_out`, with a single try; `keep` are paths that stay though the tree doesn't hold them."""
+    await uninterrupted(asyncio.to_thread(_clear, slot, objects, tree, keep))
     await PrivateGit(repository.git_dir, slot.tree, slot.index).run("read-tree", "--reset", "-u", wanted)
 
 
-def _clear(slot: Slot, objects: Objects, tree: str) -> None:
+def _clear(slot: Slot, objects: Objects, tree: str, keep: Collection[bytes]) -> None:
     slot.prepare()
-    sweep(os.fsencode(slot.tree), tree, objects.trees)
+    sweep(os.fsencode(slot.tree), tree, objects.trees, keep=keep)

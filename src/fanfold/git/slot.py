@@ -6,13 +6,13 @@ import contextlib
 import fcntl
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from fanfold.git.sweep import remove
 
-_OWN = frozenset({"tree", "index", "cache", "lock", ".git", "layers", "git", "holds"})
+_OWN = frozenset({"tree", "index", "cache", "lock", ".git", "layers", "git", "holds", "kept", "made"})
 SLOT = re.compile(r"(slot|overlay|snapshot)-\d+(\.removed)?")
 
 _TRIES = 100
@@ -47,6 +47,19 @@ class Slot:
     def cache(self) -> Path:
         """Where tools may keep what speeds them up."""
         return self.folder / "cache"
+
+    @property
+    def kept(self) -> tuple[bytes, ...]:
+        """Paths below the tree that outlive the leases and are no change of any."""
+        try:
+            names = (self.folder / "kept").read_bytes().split(b"\0")
+        except OSError:
+            return ()
+        return tuple(name for name in names if name and not {b"", b".", b".."} & set(name.split(b"/")))
+
+    def keep(self, paths: Iterable[bytes]) -> None:
+        """Say which paths these are from now on."""
+        (self.folder / "kept").write_bytes(b"\0".join(paths))
 
     @property
     def held(self) -> bool:

@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from fanfold.git.capture import PrivateGit, capture, mode_at, untracked
+from fanfold.git.capture import PrivateGit, capture, mode_at, untracked, without
 from fanfold.git.change import ABSENT, Change
 from fanfold.git.checkout import restore
-from fanfold.git.command import GitError, uninterrupted
+from fanfold.git.command import GitError, raw, records, text, uninterrupted
 from fanfold.git.diff import LINES, FileDiff, Hunk, parse_diff
 from fanfold.git.objects import Objects
 from fanfold.git.repository import Repository
@@ -95,7 +95,8 @@ class Workspace:
             WorkspaceError: a file can't be read, or a filter failed.
         """
         try:
-            return await capture(self._git, self._objects, self.base, self._base_tree)
+            kept = self._slot.kept
+            return await capture(self._git, self._objects, self.base, self._base_tree, leave_out=kept)
         except GitError as error:
             raise WorkspaceError(f"can't read what changed: {error.message}", hint=error.hint) from error
 
@@ -109,10 +110,33 @@ class Workspace:
         """
         try:
             await self._in_thread(self._slot.prepare)
-            keep = await untracked(self._git)
+            keep = (*await untracked(self._git), *self._slot.kept)
             await self._in_thread(lambda: sweep(self._bytes, self._base_tree, self._objects.trees, keep=keep))
         except (GitError, OSError) as error:
             raise WorkspaceError(f"can't remove ignored files: {error}") from error
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Paths that base doesn't hold, which outlive resets and leases and are no change."""
+        return tuple(text(path) for path in self._slot.kept)
+
+    async def keep(self, paths: Iterable[str]) -> None:
+        """Say which paths below the root are kept from now on, instead of those that were; then reset to base.
+
+        Raises:
+            WorkspaceError: that can't be done.
+        """
+        await self._in_thread(lambda: self._keep([raw(path) for path in paths]))
+        await self.reset()
+
+    def _keep(self, paths: Iterable[bytes]) -> None:
+        self._slot.keep(paths)
+
+    async def strangers(self) -> tuple[str, ...]:
+        """What base doesn't hold and isn't kept, ignored by git or not; a folder with nothing of base's is one path."""
+        done = await self._git.run("ls-files", "-z", "-o", "--directory")
+        found = (name.rstrip(b"/") for name in records(done.stdout))
+        return tuple(text(name) for name in without(found, self._slot.kept))
 
     async def hunks(self, path: str) -> FileDiff | None:
         """Which lines of one file differ from base now; None = none do. Writes no object."""
@@ -125,7 +149,7 @@ class Workspace:
         return await self._in_thread(lambda: new_file(self.root / path, path))
 
     async def _restore(self, wanted: str, tree: str) -> None:
-        await restore(self._slot, self._repository, self._objects, wanted, tree)
+        await restore(self._slot, self._repository, self._objects, wanted, tree, keep=self._slot.kept)
         head = self._head if wanted == tree else wanted
         await self._in_thread(lambda: self._throwaway.make(self.root / ".git", head=head, index=self._slot.index))
         self.base, self._base_tree, self._head = wanted, tree, head

@@ -6,10 +6,11 @@ import asyncio
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-from fanfold.git.capture import untracked
+from fanfold.git.capture import mode_at, untracked, without
 from fanfold.git.change import Change, path_changes
 from fanfold.git.command import GitError, raw, records, text
 from fanfold.git.coprocess import Coprocess
@@ -145,6 +146,7 @@ class OverlayWorkspace(Workspace):
                 keep = await untracked(self._git)
             else:
                 keep = await self._untracked(found)
+            keep += self._slot.kept
             upper = os.fsencode(self._layers.upper)
             trees = self._objects.trees
             await self._in_thread(lambda: sweep(self._bytes, self._base_tree, trees, keep=keep, layer=upper))
@@ -199,7 +201,26 @@ class OverlayWorkspace(Workspace):
             self._throwaway.make(over / ".git", head=head, index=snapshot.slot.index)
             _protected(over)
             self._git_over = snapshot, head
-        self._layers.mount((over, snapshot.slot.tree))
+        made = self._slot.folder / "made"
+        self._layers.mount((over, *([made] if made.exists() else []), snapshot.slot.tree))
+
+    def _keep(self, paths: Iterable[bytes]) -> None:
+        """Move what is kept into a layer of its own, which each lease's layer lies over from now on."""
+        names = list(paths)
+        made = os.fsencode(self._slot.folder / "made.new")
+        remove(made)
+        os.mkdir(made)  # noqa: PTH102 bytes
+        for name in names:
+            _copied(self._bytes, made, name)
+        self._layers.drop()
+        remove(os.fsencode(self._slot.folder / "made"))
+        (self._slot.folder / "made.new").rename(self._slot.folder / "made")
+        super()._keep(names)
+
+    async def strangers(self) -> tuple[str, ...]:
+        """As in a plain workspace, with an index that describes base."""
+        await self._index()
+        return await super().strangers()
 
     async def _apply(self, snapshot: Snapshot, tree: str, head: str) -> None:
         """Write into the layer what the tree has otherwise than the snapshot, as a checkout does."""
@@ -241,7 +262,7 @@ class OverlayWorkspace(Workspace):
         tops = sorted(found.tops) if len(found.tops) <= _MANY else []
         asked = ("ls-files", "-z", "-o", "--exclude-standard", "--", *(text(top) for top in tops))
         done = await self._git.run(*asked, index=index)
-        return [name for name in records(done.stdout) if name in found.new]
+        return without((name for name in records(done.stdout) if name in found.new), self._slot.kept)
 
     async def _nodes(self, found: Sorted) -> dict[str, Node | None] | None:
         """What the layer makes of base, by path; None where only an index can tell."""
@@ -261,6 +282,21 @@ class OverlayWorkspace(Workspace):
         differences: Iterable[Difference] = await self._objects.differences(self._base_tree, tree)
         ordered = sorted(differences, key=lambda one: raw(one[0]))
         return Change(self.base, tree, path_changes(ordered, len(self.base)))
+
+
+def _copied(source: bytes, target: bytes, name: bytes) -> None:
+    """Copy what stands at a path below one folder to the same path below another; links stay links."""
+    *folders, last = name.split(b"/")
+    for folder in folders:
+        source, target = os.path.join(source, folder), os.path.join(target, folder)  # noqa: PTH118 bytes
+        if not os.path.isdir(target):  # noqa: PTH112 bytes
+            os.mkdir(target)  # noqa: PTH102 bytes
+            shutil.copystat(source, target)
+    source, target = os.path.join(source, last), os.path.join(target, last)  # noqa: PTH118 bytes
+    if stat.S_ISDIR(mode_at(source)):
+        shutil.copytree(os.fsdecode(source), os.fsdecode(target), symlinks=True)
+    elif mode_at(source):
+        shutil.copy2(source, target, follow_symlinks=False)
 
 
 def _protected(folder: Path) -> None:
