@@ -95,7 +95,7 @@ class TestTroubleshoot:
         assert "BATCH002" in out
         assert "fanfold incident act rerun DAILY.BATCH001" in out
         assert "TWS status: " in error
-        assert "asked TWS status at once in " in error
+        assert "asked TWS status in " in error
 
     @pytest.mark.usefixtures("scheduler")
     @pytest.mark.parametrize("runtime", ["native", "langgraph"])
@@ -183,10 +183,34 @@ class TestTroubleshoot:
         assert "once more, measured: one after another " in error
 
     @pytest.mark.usefixtures("project")
+    def test_who_has_configured_nothing_is_told_what_is_missing(self, run: Callable[..., Told]) -> None:
+        code, _, error = run("troubleshoot", "Job BATCH001 failed")
+        assert code == 1
+        assert "hint: no scheduler, logs or metrics are configured here" in error
+        assert "hint: " not in run("troubleshoot", "What does S0C7 mean?")[2]
+
+    @pytest.mark.usefixtures("scheduler")
+    def test_answer_is_told_even_where_its_evidence_cannot_be_saved(
+        self, run: Callable[..., Told], tmp_path: Path
+    ) -> None:
+        (tmp_path / "saved.json.part").mkdir()
+        code, out, error = run("troubleshoot", "Job BATCH001 failed", "--save", "saved.json")
+        assert code == 2
+        assert "Likely cause:" in out
+        assert "saved.json can't be written" in error
+
+    @pytest.mark.usefixtures("scheduler")
+    def test_job_that_is_not_there_is_told_beside_the_one_that_is(self, run: Callable[..., Told]) -> None:
+        code, out, _ = run("troubleshoot", "--job", "BATCH001", "--job", " ", "--job", "NOPE", "--job", "BATCH001")
+        assert code == 0
+        assert "which job is meant: NOPE is not in the plan" in out
+
+    @pytest.mark.usefixtures("project")
     @pytest.mark.parametrize(
         ("arguments", "words"),
         [
             ((), "it isn't said what is to be looked into"),
+            (("--job", " "), "it isn't said what is to be looked into"),
             (("x failed", "--at", "yesterday"), "--at 'yesterday' is no time"),
             (("x failed", "--timeout", "0"), "--timeout 0.0 is no number"),
             (("x failed", "--json", "--markdown"), "contradict each other"),

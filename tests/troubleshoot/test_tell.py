@@ -65,6 +65,30 @@ def test_evidence_is_shown_where_there_is_no_cause_that_could_cite_it() -> None:
     assert "- E1 RAG search: `S0C7: data exception`\n  - `A field does not hold a valid number.`" in text
 
 
+def test_runbooks_that_only_sound_alike_are_no_evidence_of_what_happened() -> None:
+    alike = replace(RUNBOOK, facts={**RUNBOOK.facts, "exact": False})
+    text = told(answer(alike, JOB, status="unknown"))
+    assert "E1" not in text
+    assert "- E2 TWS status: " in text
+
+
+def test_evidence_stands_in_the_order_of_its_numbers() -> None:
+    pieces = [replace(JOB, id=f"E{number}") for number in (10, 2, 1)]
+    claims = (Claim(text="so", evidence=("E10", "E1", "E2")),)
+    text = told(replace(answer(), evidence=tuple(pieces), next_steps=claims))
+    assert [line[:5].strip("- ") for line in text.splitlines() if " TWS status: `" in line] == ["E1", "E2", "E10"]
+
+
+def test_place_that_all_evidence_of_a_source_is_from_is_said_once() -> None:
+    here = "https://master.example.com"
+    pieces = (replace(JOB, reference=here), replace(JOB, reference=here), replace(LOG, reference="batch.log:17"))
+    sources = (Answered(source="tws_status", evidence=pieces[:2]), Answered(source="log_cache", evidence=pieces[2:]))
+    text = told(answer(*pieces, status="unknown", sources=sources))
+    assert text.count(here) == 1
+    assert f"- TWS status at `{here}`: 2 pieces (0 ms)" in text
+    assert "(`batch.log:17`)" in text
+
+
 def test_titles_are_in_the_language_of_the_question() -> None:
     text = told(replace(FULL, incident=replace(FULL.incident, language="pt")))
     assert "## Causa provável" in text

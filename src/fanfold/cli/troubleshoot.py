@@ -8,7 +8,7 @@ import logging
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from fanfold.troubleshoot.flow import incident_of
 from fanfold.troubleshoot.route import route_of_trouble
 from fanfold.troubleshoot.rules import prepared
 from fanfold.troubleshoot.run import troubleshoot
-from fanfold.troubleshoot.settings import ParallelConfig, load_config, sources_of
+from fanfold.troubleshoot.settings import KNOWLEDGE, ParallelConfig, load_config, sources_of
 from fanfold.troubleshoot.sources.protocol import Source
 from fanfold.troubleshoot.state import ParallelState
 from fanfold.troubleshoot.tell import plain, told
@@ -66,17 +66,20 @@ def carry_out(options: Options) -> int:
         KeyboardInterrupt: it was stopped.
     """
     logging.getLogger("fanfold").addHandler(logging.NullHandler())  # or the library's warnings go to stderr
+    options = replace(options, jobs=tuple(dict.fromkeys(job.strip() for job in options.jobs if job.strip())))
     _consistent(options)
     with SourceProgress(quiet=options.quiet) as progress:
         state, config = run_until_interrupted(
             lambda: _asked(options, progress), on_stop=progress.stopping, on_kill=progress.close
         )
-    if options.save is not None:
-        minimum = config.min_sources_required
-        save(bundle_of_state(state, incident_of(state, config), min_sources=minimum), options.save)
     emit(rendered(state, options.output_format))
     if not options.quiet:
         tell(figures(state))
+        if unconfigured := _unconfigured(state, config):
+            tell(unconfigured)
+    if options.save is not None:
+        minimum = config.min_sources_required
+        save(bundle_of_state(state, incident_of(state, config), min_sources=minimum), options.save)
     return exit_code(state)
 
 
@@ -109,7 +112,8 @@ def figures(state: ParallelState) -> str:
     if not asked:
         return "no source was asked"
     wall_ms = metadata.get("parallel_wall_ms", 0.0)
-    line = f"asked {', '.join(map(title, asked))} at once in {wall_ms:.0f} ms"
+    at_once = " at once" if len(asked) > 1 else ""
+    line = f"asked {', '.join(map(title, asked))}{at_once} in {wall_ms:.0f} ms"
     line += f"; their times together are {metadata.get('sequential_equivalent_ms', 0.0):.0f} ms"
     line += f" (speedup_factor {metadata.get('speedup_factor', 1.0):.2f})"
     if "measured_speedup" in metadata:
@@ -117,6 +121,16 @@ def figures(state: ParallelState) -> str:
         line += f"; once more, measured: one after another {one_by_one_ms:.0f} ms, at once {at_once_ms:.0f} ms"
         line += f", {metadata['measured_speedup']:.2f} times faster"
     return line + _took(metadata.get("usage"))
+
+
+def _unconfigured(state: ParallelState, config: ParallelConfig) -> str:
+    """What to do where nobody could say anything of a job, for no system that knows it is configured; "" = one is."""
+    if state.get("intent") == "how_to" or set(config.sources) - {KNOWLEDGE}:
+        return ""
+    return (
+        "hint: no scheduler, logs or metrics are configured here, so only runbooks were asked: write "
+        "[troubleshoot.sources.tws_status] in fanfold.toml, or see fanfold troubleshoot --demo"
+    )
 
 
 def _took(usage: Mapping[str, Any] | None) -> str:
@@ -156,7 +170,7 @@ async def _asked(options: Options, progress: SourceProgress) -> tuple[ParallelSt
             message,
             sources,
             jobs=options.jobs,
-            instance=options.instance,
+            instance=options.instance or None,
             at=moment(options.at, datetime.now().astimezone()) if options.at else None,
             config=config,
             intent=route_of_trouble(message).intent,

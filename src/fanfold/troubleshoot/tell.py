@@ -65,8 +65,10 @@ def told(answer: Answer) -> str:
         blocks.append(_block(titles[name], map(_claim, claims)))
     blocks.append(_block(titles["commands"], map(code, proposed(answer))))
     blocks.append(_block(titles["missing"], map(_safe, answer.missing)))
-    blocks.append(_block(titles["evidence"], map(_evidence, _shown(answer))))
-    blocks.append(_block(titles["sources"], map(_source, answer.sources)))
+    shown = _shown(answer)
+    places = _places(shown)
+    blocks.append(_block(titles["evidence"], (_evidence(piece, places) for piece in shown)))
+    blocks.append(_block(titles["sources"], (_source(one, places) for one in answer.sources)))
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
@@ -110,22 +112,39 @@ def _shown(answer: Answer) -> Sequence[Evidence]:
         for cited in (*entry.evidence, *getattr(entry, "against", ()))
     }
     found = tuple(evidence for evidence in answer.evidence if evidence.id in cited)
-    return found or answer.evidence[:SHOWN_UNCITED]
+    # Runbooks that merely sound alike tell nothing of what happened here.
+    telling = [piece for piece in answer.evidence if piece.kind != "runbook" or piece.facts.get("exact") is True]
+    return sorted(found, key=_number) if found else telling[:SHOWN_UNCITED]
 
 
-def _evidence(evidence: Evidence) -> str:
+def _number(piece: Evidence) -> int:
+    digits = piece.id[1:]
+    return int(digits) if digits.isdecimal() else 0
+
+
+def _places(shown: Iterable[Evidence]) -> Mapping[str, str]:
+    """By source, the one place that all of its evidence is from: said once, and not with each piece."""
+    places: dict[str, list[str]] = {}
+    for piece in shown:
+        places.setdefault(piece.source, []).append(piece.reference)
+    return {name: ones[0] for name, ones in places.items() if len(ones) > 1 and ones[0] and len(set(ones)) == 1}
+
+
+def _evidence(evidence: Evidence, places: Mapping[str, str]) -> str:
     first, *more = [line for line in evidence.text.splitlines() if line.strip()] or [""]
-    where = f" ({code(evidence.reference)})" if evidence.reference else ""
+    is_told = not evidence.reference or evidence.source in places
+    where = "" if is_told else f" ({code(evidence.reference)})"
     shown = [f"{evidence.id} {title(evidence.source)}: {code(first)}{where}", *map(code, more[:SHOWN_LINES])]
     if len(more) > SHOWN_LINES:
         shown.append(f"and {len(more) - SHOWN_LINES} more lines")
     return "\n  - ".join(shown)
 
 
-def _source(answered: Answered) -> str:
+def _source(answered: Answered, places: Mapping[str, str]) -> str:
+    where = f" at {code(places[answered.source])}" if answered.source in places else ""
     count = len(answered.evidence)
     what = _safe(answered.error) if answered.error else "1 piece" if count == 1 else f"{count} pieces"
-    return f"{title(answered.source)}: {what} ({answered.latency_ms:.0f} ms)"
+    return f"{title(answered.source)}{where}: {what} ({answered.latency_ms:.0f} ms)"
 
 
 def code(text: str) -> str:

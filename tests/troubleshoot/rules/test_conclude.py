@@ -222,6 +222,17 @@ def test_a_pod_belongs_to_what_is_deployed(pod: str, service: str) -> None:
     assert service_of(pod) == service
 
 
+@pytest.mark.parametrize("status", ["ABEND", "SUCC"])
+def test_job_that_nobody_knows_is_told_beside_those_that_are_known(status: str, night: Any) -> None:
+    night.job("PAY01", status)
+    night.joblog("PAY01", "ORA-00942: table or view does not exist")
+
+    answer = night.answer("PAY01", "PAY99")
+
+    assert answer.status == ("cause" if status == "ABEND" else "healthy")
+    assert "which job is meant: PAY99 is not in the plan" in answer.missing
+
+
 def test_names_stay_whole_in_whatever_brackets_they_end() -> None:
     for text, name in (
         ("DSN=BIL.PRD.CUSTOMER.EXTR(0)", "BIL.PRD.CUSTOMER.EXTR(0)"),

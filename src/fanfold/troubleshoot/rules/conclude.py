@@ -38,7 +38,8 @@ def conclude(incident: Incident, sources: Sequence[Answered], *, min_sources: in
     if found:
         return _with_causes(scene, cases, found)
     if _all_well(scene, cases):
-        return _answer(scene, "healthy", _why_well(scene, cases), missing=tuple(_failed(scene)))
+        missing = (*_failed(scene), *_not_there(scene, cases))
+        return _answer(scene, "healthy", _why_well(scene, cases), missing=missing)
     missing = (*_failed(scene), *_not_known(scene, cases))
     return _answer(scene, "unknown", _why_unknown(scene, cases), missing=missing, blast=tuple(_blast(scene, cases)))
 
@@ -75,7 +76,7 @@ def _with_causes(scene: Scene, cases: Sequence[Case], found: list[Candidate]) ->
         blast=tuple(_blast(scene, cases, [one.object.partition(" (")[0] for one in firsts])),
         steps=tuple(_steps(scene, firsts)),
         prevention=tuple(_claims(scene, firsts, "prevention")),
-        missing=tuple(_failed(scene)),
+        missing=(*_failed(scene), *_not_there(scene, cases)),
     )
 
 
@@ -215,6 +216,14 @@ def _why_unknown(scene: Scene, cases: Sequence[Case]) -> str:
         if case.state == "running" and case.piece and (times := overrun(case.piece, scene.now)) is not None
     ]
     return " ".join((*absent, *long, say(language, "unknown")))
+
+
+def _not_there(scene: Scene, cases: Sequence[Case]) -> Iterator[str]:
+    """The jobs that were asked about beside others, and that nobody knows."""
+    told = {short(case.name) for case in cases}
+    for name in dict.fromkeys(map(short, scene.incident.jobs)):
+        if name not in told:
+            yield say(scene.incident.language, "no_job", job=name)
 
 
 def _failed(scene: Scene) -> Iterator[str]:
