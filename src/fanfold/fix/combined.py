@@ -5,91 +5,38 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
 
+from fanfold.fix.candidate import MAX_REASONS, Candidate, Green, Red
 from fanfold.fix.census import able, against_base, census_of, named
 from fanfold.fix.checkers import Census, Checked, Scope, run_checkers
-from fanfold.fix.compare import Comparison
 from fanfold.fix.hook import Hook
 from fanfold.fix.record import Run
-from fanfold.fix.tested import Part, Tester, comparable
+from fanfold.fix.suitecheck import SuiteCheck
 from fanfold.git.hooks import pre_commit_hook
 
-MAX_REASONS = 10
 HOOK = "the pre-commit hook"
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A tree that may become the tip.
-
-    Args:
-        tip: the commit that it is on.
-        tree: the whole tree.
-        paths: in which it differs from the tip.
-        count: of the changes that it is made of.
-    """
-
-    tip: str
-    tree: str
-    paths: tuple[str, ...]
-    count: int
-
-
-@dataclass(frozen=True)
-class Green:
-    """Nothing speaks against a tree; what the checkers say of it, and whether the suite could judge it."""
-
-    census: Census
-    comparison: Comparison
-    tested: bool
-
-
-@dataclass(frozen=True)
-class Red:
-    """What speaks against a tree.
-
-    Args:
-        by: what found it; `narrow` = that is less than the whole verification, and shows it again by itself.
-        reasons: in words that follow "it".
-        tests: names of the tests that it breaks.
-        part: of the suite, which shows it again; None where it was something else.
-    """
-
-    by: Literal["checkers", "hook", "tests"]
-    reasons: tuple[str, ...]
-    tests: tuple[str, ...] = ()
-    part: Part | None = None
-    narrow: bool = True
 
 
 @dataclass
 class Verification:
-    """Verifies trees one after another; knows what the checkers said of the tip, and which tests are flaky.
+    """Verifies trees one after another; knows what the checkers said of the tip.
 
     Args:
         census: what the checkers say of the tip.
         tested: whether the suite has judged the tip.
-        flaky: tests that failed without the change, too, or not the second time.
         unable: checkers that could check the base and no longer can check the tip, with their words.
     """
 
     run: Run
     hook: Hook | None
-    paths: frozenset[str]
+    suite: SuiteCheck | None
     census: Census
     tested: bool = False
-    flaky: dict[str, None] = field(default_factory=dict)
     unable: dict[str, str] = field(default_factory=dict)
-    _doubt: Part | None = None
 
     async def ready(self) -> float:
         """Wait until trees can be verified; about how many seconds that takes, as far as it is known."""
-        tester = self.run.tester
-        if tester is None:
-            return 0.0
-        await tester.whole()
-        return tester.whole_s
+        return await self.suite.ready() if self.suite else 0.0
 
     async def verify(self, candidate: Candidate) -> Green | Red:
         """By everything: what is cheap first."""
@@ -99,11 +46,7 @@ class Verification:
         if isinstance(checked, Red):
             return checked
         red = await self._hooked(candidate) or await self._tested(candidate)
-        if red is not None:
-            return red
-        self._doubt = None
-        tester = self.run.tester
-        return replace(checked, tested=tester is not None and comparable((await tester.whole()).base))
+        return red or replace(checked, tested=self.suite is not None and await self.suite.judges())
 
     async def shows(self, red: Red, candidate: Candidate) -> Red | None:
         """Whether another tree is red by the same, by that alone; only for what is narrow."""
@@ -113,21 +56,13 @@ class Verification:
             return checked if isinstance(checked, Red) else None
         if red.by == "hook":
             return await self._hooked(candidate)
-        tester = self.run.tester
-        names = await tester.broken_by(candidate.tree, red.part) if tester else ()
-        return replace(red, reasons=_breaks(names), tests=names) if names else None
+        return await self.suite.shows(red, candidate.tree) if self.suite else None
 
-    async def confirms(self, candidate: Candidate) -> bool:
-        """Run a suite that doesn't divide once more on a red tree, and on its tip: whether it is red by the change."""
-        tester = self.run.tester
-        if tester is None:
+    async def confirms(self, candidate: Candidate, *, tip: bool) -> bool:
+        """Whether a change that a suite that doesn't divide is against is bad, and wasn't red by chance."""
+        if self.suite is None:
             return True
-        names = await tester.broken_by(candidate.tree, again=True)
-        flaky = not names or bool(await tester.broken_by(await self._tree_of(candidate.tip), again=True))
-        if flaky:
-            self.flaky[tester.suite.command] = None
-            tester.correct(candidate.tree, ())
-        return not flaky
+        return await self.suite.confirms(candidate.tree, await self._tree_of(candidate.tip) if tip else None)
 
     def accept(self, green: Green) -> None:
         """What was verified is the tip now."""
@@ -180,38 +115,10 @@ class Verification:
         return None if said is None else Red("hook", (f"is refused by {HOOK}: {said}",))
 
     async def _tested(self, candidate: Candidate) -> Red | None:
-        """By the suite; by what was red a moment ago first, which takes less."""
-        tester = self.run.tester
-        if tester is None or not comparable((await tester.whole()).base):
+        if self.suite is None or not await self.suite.judges():
             return None
-        if self._doubt is not None and (names := await tester.broken_by(candidate.tree, self._doubt)):
-            return Red("tests", _breaks(names), names, self._doubt)
-        self.run.phase("testing", tester.suite.command)
-        names = await tester.broken_by(candidate.tree)
-        return await self._really_broken(tester, names, candidate) if names else None
-
-    async def _really_broken(self, tester: Tester, names: tuple[str, ...], candidate: Candidate) -> Red | None:
-        """What is left of a red run without the flaky tests: those fail without the change, or pass the second time."""
-        part = await tester.part(names, self.paths, to_the_end=True)
-        if not tester.divides(part):
-            return Red("tests", _breaks(names), names, part, narrow=False)
-        again = await tester.broken_by(candidate.tree, part, again=True)
-        without = await tester.broken_by(await self._tree_of(candidate.tip), part, again=True)
-        real = tuple(name for name in names if name in again and name not in without)
-        if real:
-            red = Red("tests", _breaks(real), real, part)
-        else:
-            # What fails only after other tests is as real, and no part shows it.
-            whole = set(names) - set(without)
-            once_more = await tester.broken_by(candidate.tree, again=True) if whole else ()
-            real = tuple(name for name in once_more if name in whole)
-            red = Red("tests", _breaks(real), real, await tester.whole(), narrow=False)
-        self.flaky.update(dict.fromkeys(name for name in names if name not in real))
-        tester.correct(candidate.tree, real)
-        if not real:
-            return None
-        self._doubt = part if red.narrow else None
-        return red
+        self.run.phase("testing", self.suite.tester.suite.command)
+        return await self.suite.examine(candidate.tree, await self._tree_of(candidate.tip))
 
     async def _tree_of(self, commit: str) -> str:
         return await self.run.landing.branch.compose((), on=commit)
@@ -225,21 +132,16 @@ def _merged(before: Checked, now: Checked | None, paths: Sequence[str]) -> Check
     return replace(before, findings=tuple(sorted((*elsewhere, *(now.findings if now else ())))))
 
 
-def _breaks(names: Sequence[str]) -> tuple[str, ...]:
-    more = len(names) - MAX_REASONS
-    told = tuple(f"breaks {name}" for name in names[:MAX_REASONS])
-    return (*told, f"breaks {more} more") if more > 0 else told
-
-
 async def verification_of(run: Run) -> Verification:
     """The verification of a run, whose result branch may have been begun by an earlier process."""
     tip, base = run.landing.branch.tip, run.repository.head
     paths = tuple(entry.path for entry in await run.repository.tree(base))
     path = await pre_commit_hook(run.repository) if run.settings.hooks else None
     hook = None if path is None else Hook(path, run.project, run.pool, paths)
-    verification = Verification(run, hook, frozenset(paths), run.census)
+    suite = None if run.tester is None else SuiteCheck(run.tester, frozenset(paths))
+    verification = Verification(run, hook, suite, run.census)
     if tip != base:
         census = await census_of(run, tip, able(run))
-        tested = run.tester is not None and comparable((await run.tester.whole()).base)
+        tested = suite is not None and await suite.judges()
         verification.accept(Green(census, await against_base(run, tip, census), tested))
     return verification

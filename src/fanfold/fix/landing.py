@@ -14,7 +14,7 @@ from fanfold.fix.runlog import Note, RunLog
 from fanfold.git import Change, Landed, ResultBranch
 
 if TYPE_CHECKING:
-    from fanfold.fix.combined import Red
+    from fanfold.fix.candidate import Red
     from fanfold.fix.restored import Restored
 
 KIND = "landing"

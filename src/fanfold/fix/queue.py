@@ -18,7 +18,7 @@ from typing import Protocol
 from fanfold.engine import Outcome
 from fanfold.fix.attempt import Attempted
 from fanfold.fix.batches import Batches, Crowd, Trial, starts_in_s
-from fanfold.fix.combined import Candidate, Green, Red
+from fanfold.fix.candidate import Candidate, Green, Red
 from fanfold.fix.landing import KIND, Landing, Offer, Refusal
 from fanfold.fix.runlog import RunLog
 from fanfold.git import LandConflict, Landed, LandRefused
@@ -40,8 +40,12 @@ class Verifier(Protocol):
         """Whether a tree is red by the same as another one, by less than everything."""
         ...
 
-    async def confirms(self, candidate: Candidate) -> bool:
-        """Whether one change that is red by something that isn't narrow is so by itself, and not by chance."""
+    async def confirms(self, candidate: Candidate, *, tip: bool) -> bool:
+        """Whether one change that is red by something that isn't narrow is so by itself, and not by chance.
+
+        Args:
+            tip: see, too, that the tip is still green.
+        """
         ...
 
     def accept(self, green: Green) -> None:
@@ -93,6 +97,7 @@ class MergeQueue:
         self._news = asyncio.Event()
         self._idle = asyncio.Event()
         self._red: Red | None = None
+        self._red_on = ""
         self._task: asyncio.Task[None] | None = None
         self.batches = 0
         self.largest = 0
@@ -196,6 +201,7 @@ class MergeQueue:
             found = await self._verifier.verify(candidate)
         if isinstance(found, Red):
             self._red = found
+            self._red_on = self._red_on if trial.searching else candidate.tip
             self._batches.red(trial)
         elif found is None:
             self._batches.green(trial, whole=False)
@@ -247,7 +253,8 @@ class MergeQueue:
             raise RuntimeError("a search that came to its end knows what was red")
         if not red.narrow:
             trial, candidate = await self._composed(Trial((culprit,), searching=True))
-            if not await self._verifier.confirms(candidate):
+            # A tip that was found green during the search needn't be asked again.
+            if not await self._verifier.confirms(candidate, tip=candidate.tip == self._red_on):
                 found = await self._verifier.verify(candidate)
                 if isinstance(found, Green):
                     await self._land(self._batches.green(trial), candidate, found)

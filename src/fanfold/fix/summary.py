@@ -200,7 +200,7 @@ def _tests(run: Run) -> TestsLine:
         command=" ".join(run.suite.argv),
         base_failures=_failures(base),
         taken_out=tuple(key for key, refusal in landing.dropped.items() if refusal.red and refusal.red.by == "tests"),
-        flaky=tuple(verification.flaky) if verification else (),
+        flaky=tuple(verification.suite.flaky) if verification and verification.suite else (),
         runs=run.tester.runs if run.tester else 0,
         partial_runs=run.tester.partial_runs if run.tester else 0,
         serial_runs=landing.offered + 1 if landing.offered else 0,

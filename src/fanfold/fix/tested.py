@@ -129,8 +129,7 @@ class Tester:
         return tree, self.suite.argv, self.suite.stops_early
 
     async def _on(self, suite: Suite, tree: str) -> SuiteResult:
-        async with self.pool.lease(tree) as workspace:
-            result = await suite.run(workspace.root, workspace.cache)
+        result = await self.run(suite, tree)
         if suite.argv == self.suite.argv:
             self.runs += 1
             self._whole_s += result.elapsed_s
@@ -139,6 +138,11 @@ class Tester:
         self.elapsed_s += result.elapsed_s
         self.warnings.update(dict.fromkeys(result.warnings))
         return result
+
+    async def run(self, suite: Suite, tree: str) -> SuiteResult:
+        """Run a part of the suite on a tree, in a workspace of its own."""
+        async with self.pool.lease(tree) as workspace:
+            return await suite.run(workspace.root, workspace.cache)
 
 
 def comparable(base: SuiteResult) -> bool:

@@ -252,7 +252,7 @@ async def _tester(
     elif cargo.tested:
         raise FixError(
             "there is no pytest on this worker for the project's tests",
-            hint=f"install it into {project.environment or project.python}, or test on the coordinator only: --tests batch",
+            hint=f"install it into {project.environment or project.python}, or test here only: --tests batch",
         )
     else:
         yield None
