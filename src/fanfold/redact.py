@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote
 
 MASK = "***"
@@ -117,6 +117,17 @@ _NO_SECRET = frozenset(
 )
 
 
+_held: set[str] = set()
+
+
+def hold(values: Iterable[str]) -> None:
+    """Mask these values wherever they stand, from now on and as long as the process lives.
+
+    For what a file holds that is known to be secret; words that any text may contain are left out.
+    """
+    _held.update(value for value in values if len(value) >= 6 and not _is_common(value))
+
+
 def redact(text: str, environment: Mapping[str, str] | None = None) -> str:
     """`text` with every secret that it shows replaced by `MASK`; all else is untouched.
 
@@ -155,7 +166,7 @@ def _held_secrets(environment: Mapping[str, str]) -> list[str]:
     for value in environment.values():
         if "://" in value:
             values.update(password for match in _IN_URL.finditer(value) if (password := match["password"]))
-    kept = {value for value in values if len(value) >= 6 and not _is_common(value)}
+    kept = {value for value in values if len(value) >= 6 and not _is_common(value)} | _held
     return sorted(kept | {quote(value, safe="") for value in kept}, key=len, reverse=True)
 
 

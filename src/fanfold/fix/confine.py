@@ -126,6 +126,8 @@ class Confinement:
             read=(*self._stores, *python_reach(python), *given, *self.settings.sandbox_read),
             # Whatever asks for a path in the user's checkout, as an editable install does, gets the workspace's.
             seen_as=() if home.is_relative_to(root) else ((workspace.root, root),),
+            # What setup made and what was copied is there for later attempts, too.
+            kept=tuple(workspace.root / path for path in workspace.kept),
             home=home,
             network=network,
         )

@@ -8,7 +8,7 @@ import hashlib
 import itertools
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
@@ -39,15 +39,24 @@ class WorkspacePool:
         kind: "overlay" = each workspace is a layer over one checkout, which takes a kernel that lets this process
             mount (see `overlay.namespace.enter`); "plain" = each is a checkout of its own; "auto" = overlays where
             that is possible.
+        prepare: makes a workspace ready each time that it is leased, once it is what the commit holds.
     Raises:
         WorkspaceError: on entering, when `home` is inside the checkout, or overlays were asked for and can't be.
     """
 
-    def __init__(self, repository: Repository, *, home: Path, kind: WorkspaceKind = "auto") -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        *,
+        home: Path,
+        kind: WorkspaceKind = "auto",
+        prepare: Callable[[Workspace], Awaitable[None]] | None = None,
+    ) -> None:
         self.repository = repository
         self.home = home / slot_home(repository)
         self.kind: WorkspaceKind = kind
         self.why_plain = ""
+        self.prepare = prepare
         self._below: Below | None = None
         self._objects = Objects(repository)
         self._throwaway: Throwaway | None = None
@@ -85,10 +94,13 @@ class WorkspacePool:
 
         Raises:
             WorkspaceError: no workspace can be made, with the reason.
+            FanfoldError: it can't be made ready.
         """
         workspace = self._free.pop() if self._free else await asyncio.to_thread(self._grow)
         try:
             await workspace.reset(commit)
+            if self.prepare is not None:
+                await self.prepare(workspace)
             yield workspace
         finally:
             if workspace.usable:

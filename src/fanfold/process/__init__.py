@@ -6,7 +6,7 @@ from fanfold.process.programs import find_program
 from fanfold.process.proxy import Proxy, ProxyError
 from fanfold.process.reach import program_reach, python_reach
 from fanfold.process.run import Completed, ProcessError, ProgramNotFound, run
-from fanfold.process.sandbox import Gate, Network, Sandbox, unusable
+from fanfold.process.sandbox import Gate, Network, Sandbox, read_only, unusable
 
 __all__ = [
     "Completed",
@@ -24,6 +24,7 @@ __all__ = [
     "limited",
     "program_reach",
     "python_reach",
+    "read_only",
     "run",
     "unusable",
 ]

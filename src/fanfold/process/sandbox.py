@@ -62,6 +62,7 @@ class Sandbox:
         write: paths that may be written, at their own place.
         read: paths that may be read; what isn't there is left out.
         seen_as: folders that may be written at another place as well, as pairs of source and place.
+        kept: paths in folders that may be written, which may not.
         home: the user's home directory, which is hidden.
         network: "host" = all of it, "none", or the way through a proxy.
     """
@@ -71,6 +72,7 @@ class Sandbox:
     write: tuple[Path, ...]
     read: tuple[Path, ...] = ()
     seen_as: tuple[tuple[Path, Path], ...] = ()
+    kept: tuple[Path, ...] = ()
     home: Path | None = None
     network: Network = "none"
 
@@ -114,6 +116,7 @@ class Sandbox:
             *((path, ("--ro-bind-try", str(path), str(path))) for path in _outermost(readable, hiding)),
             *((path, ("--bind", str(source), str(path))) for source, path in self.seen_as),
             *((path, ("--bind", str(path), str(path))) for path in self.write),
+            *((place, ("--ro-bind-try", str(path), str(place))) for path in self.kept for place in self._places(path)),
         ]
         if isinstance(self.network, Gate):
             placed += [
@@ -122,10 +125,23 @@ class Sandbox:
             ]
         return [mount for _, mount in sorted(placed, key=lambda one: len(one[0].parts))]
 
+    def _places(self, path: Path) -> Iterator[Path]:
+        """Everywhere that a path can be seen."""
+        yield path
+        for source, place in self.seen_as:
+            if path.is_relative_to(source):
+                yield place / path.relative_to(source)
+
     def _private(self, name: str) -> Path:
         folder = self.scratch / name
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+
+def read_only(bubblewrap: Path, paths: Iterable[Path], argv: Sequence[str], cwd: Path) -> tuple[str, ...]:
+    """The command line that runs `argv` as it would run anyway, but for these paths, which it can't write."""
+    binds = [part for path in paths for part in ("--ro-bind-try", str(path), str(path))]
+    return (str(bubblewrap), "--dev-bind", "/", "/", *binds, "--die-with-parent", "--chdir", str(cwd), "--", *argv)
 
 
 async def unusable(bubblewrap: Path) -> str | None:
