@@ -148,11 +148,11 @@ async def prepared_for(settings: FixSettings, repository: Repository, project: P
     Raises:
         FixError: the command can't be understood, or a file can't be copied, with the reason.
     """
-    copies = tuple(dict.fromkeys(_relative(repository.root, name) for name in settings.copy_files))
+    copies = tuple(dict.fromkeys(_relative(project.root, name) for name in settings.copy_files))
     if copies:
         _refuse_tracked(copies, {entry.path for entry in await repository.tree(repository.head)})
         for name in copies:
-            hold(_values(_content(repository.root, name)))
+            hold(_values(_content(project.root, name)))
     return Prepared(
         project=project,
         setup=_words(settings.setup) if settings.setup else (),

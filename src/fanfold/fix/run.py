@@ -21,6 +21,7 @@ from fanfold.fix.errors import FixError
 from fanfold.fix.flow import FIX, results_of
 from fanfold.fix.landing import Landing
 from fanfold.fix.plan import Request
+from fanfold.fix.prepared import prepared_for
 from fanfold.fix.project import Project, find_project
 from fanfold.fix.record import OnEvent, Run
 from fanfold.fix.report import Report
@@ -175,13 +176,16 @@ async def prepare(
     agent_made = agent or agent_for(settings.agent, settings)
     if starts_programs(agent_made):
         await bubblewrap_for(settings)
+    prepared = await prepared_for(settings, repository, project)
     return Run(
         request=request,
         name=name,
         runtime=runtime,
         elsewhere=runtime == "cluster",
         repository=repository,
-        pool=WorkspacePool(repository, home=workspaces_home(settings), kind=settings.workspace_kind),
+        pool=WorkspacePool(
+            repository, home=workspaces_home(settings), kind=settings.workspace_kind, prepare=prepared.ready
+        ),
         project=project,
         checkers=checkers,
         agent=agent_made,

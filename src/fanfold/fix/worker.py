@@ -27,6 +27,7 @@ from fanfold.fix.checkers.invoke import version_of
 from fanfold.fix.checkers.sarif import SarifCommand
 from fanfold.fix.errors import FixError
 from fanfold.fix.finding import Finding
+from fanfold.fix.prepared import prepared_for
 from fanfold.fix.project import Project, find_project
 from fanfold.fix.record import Run
 from fanfold.fix.suite import find_suite
@@ -126,6 +127,7 @@ async def prepare_worker(data: bytes) -> AsyncIterator[Workplace]:
         cache = cargo.cache if shares else Path(scratch)
         async with unpacked(bundle, home=home) as repository, WorkspacePool(repository, home=home) as pool:
             project = cargo.project if shares else replace(find_project(repository.root), root=repository.root)
+            pool.prepare = (await prepared_for(settings, repository, project)).ready
             checkers = checkers_for(repository.root, _specs(settings, cargo.brief.checkers))
             _refuse_other(cargo, await versions(checkers, repository.root, project, cache))
             if not shares:
