@@ -169,6 +169,9 @@ def fix(
     ] = None,
     dry_run: Annotated[bool, _option(RESULT, "--dry-run", help="Show what would be worked on; run no agent")] = False,
     diff: Annotated[bool, _option(RESULT, "--diff", help="Print the diffs that would land; land nothing")] = False,
+    resume: Annotated[
+        bool, _option(WHERE, "--resume", help="Finish the run named in PATHS (default the last unfinished one)")
+    ] = False,
     exit_zero: Annotated[bool, _option(RESULT, "--exit-zero", help="Exit 0 even if work remains")] = False,
     output_format: Annotated[
         Formats, _option(OUTPUT, "--output-format", help="Write the report in this format (default text)")
@@ -226,6 +229,7 @@ def fix(
             stage_only=stage_only,
             dry_run=dry_run,
             diff=diff,
+            resume=resume,
             exit_zero=exit_zero,
             output_format=output_format,
             output_file=output_file,
@@ -244,16 +248,56 @@ def doctor() -> int:
 
 
 @app.command(cls=GroupedCommand)
+def runs(as_json: Annotated[bool, _option(OUTPUT, "--json", help="Write the list as JSON")] = False) -> int:
+    """List the runs of this repository, the oldest first"""
+    from fanfold.cli.runs import list_runs
+
+    return list_runs(as_json=as_json)
+
+
+@app.command(cls=GroupedCommand)
+def show(
+    run: Annotated[
+        str | None, typer.Argument(metavar="RUN", help="The run, or how its name begins (default last)")
+    ] = None,
+    file: Annotated[str | None, typer.Argument(metavar="FILE", help="Only this file, with all that was said")] = None,
+    as_json: Annotated[bool, _option(OUTPUT, "--json", help="Write all that is kept as JSON")] = False,
+) -> int:
+    """Show what a run came to, or what was done for one file"""
+    from fanfold.cli.show import show_run
+
+    return show_run(run, file, as_json=as_json)
+
+
+@app.command(cls=GroupedCommand)
+def undo(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="The run, or how its name begins")],
+    dry_run: Annotated[bool, _option(OPTIONS, "--dry-run", help="Show what would be taken back, and end")] = False,
+) -> int:
+    """Delete a run's branches, and revert what it brought"""
+    from fanfold.cli.undo import take_back
+
+    return take_back(run, dry_run=dry_run)
+
+
+@app.command(cls=GroupedCommand)
 def clean(
     workspaces: Annotated[
         Path | None,
-        _option("Options", "--workspaces", help="Clean here (default user's cache)", metavar="DIRECTORY"),
+        _option(OPTIONS, "--workspaces", help="Clean here (default user's cache)", metavar="DIRECTORY"),
     ] = None,
+    older_than: Annotated[
+        float,
+        _option(OPTIONS, "--older-than", help="Remove records of runs this old (default 30)", metavar="DAYS", min=0),
+    ] = 30.0,
+    force: Annotated[
+        bool, _option(OPTIONS, "--force", help="Remove records of runs that could be resumed, too")
+    ] = False,
 ) -> int:
-    """Remove every repository's working copies that no run uses"""
+    """Remove working copies that no run uses, and old records"""
     from fanfold.cli.clean import remove_leftovers
 
-    return remove_leftovers(workspaces)
+    return remove_leftovers(workspaces, older_than_days=older_than, force=force)
 
 
 @app.command(cls=GroupedCommand)

@@ -9,37 +9,63 @@ from pathlib import Path
 
 from fanfold.cli.deliver import show
 from fanfold.cli.output import Quoted
-from fanfold.cli.render.story import Line, Lines
-from fanfold.config import load_settings, project_root, workspaces_home
-from fanfold.git import clean
+from fanfold.cli.render.story import Line, Lines, plural
+from fanfold.config import FixSettings, load_settings, project_root, workspaces_home
+from fanfold.fix.runs.tidy import DAY_S, Tidied, tidy
+from fanfold.git import Cleaned, Repository, RepositoryError, clean
 
 UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
-def remove_leftovers(workspaces: Path | None) -> int:
-    """Clean the directory of the working copies (None = the configured one); 0, also where there was nothing."""
+def remove_leftovers(workspaces: Path | None, *, older_than_days: float = 30.0, force: bool = False) -> int:
+    """Remove what no run needs any more; 0, also where there was nothing.
+
+    Args:
+        workspaces: the directory of the working copies, None = the configured one.
+        older_than_days: how long ago a run must have ended for its record to go.
+        force: remove records of runs that could be resumed, too.
+    """
     settings = load_settings(project_root(Path.cwd()), {"workspaces": workspaces})
     home = workspaces_home(settings)
-    cleaned = asyncio.run(clean(home))
-    headline: Line = (
-        f"Removed {copies(len(cleaned.removed))} from ",
-        Quoted(home),
-        f"; {size(cleaned.freed_bytes)} freed",
-    )
-    if not cleaned.removed:
+    cleaned, tidied = asyncio.run(_removed(settings, home, older_than_days * DAY_S, force=force))
+    freed = size(cleaned.freed_bytes + tidied.freed_bytes)
+    headline: Line = (f"Removed {copies(len(cleaned.removed))} from ", Quoted(home), f"; {freed} freed")
+    if not (cleaned.removed or tidied.removed or tidied.pins):
         headline = ("Nothing to remove in ", Quoted(home))
     show(
         tuple(
             section
             for section in (
                 Lines("", (headline,)),
-                Lines("Removed", _repositories(cleaned.removed)),
+                Lines("Removed", (*_repositories(cleaned.removed), *_records(tidied))),
                 Lines("Kept, in use by a run", _paths(cleaned.in_use)),
+                Lines("Kept, since it can be resumed", _resumable(tidied)),
+                Lines("Kept, since it can't be read", _paths(tidied.damaged)),
             )
             if section.lines
         )
     )
     return 0
+
+
+async def _removed(settings: FixSettings, home: Path, older_than_s: float, *, force: bool) -> tuple[Cleaned, Tidied]:
+    """Records first: a run that is resumed meanwhile holds its workspaces by then."""
+    try:
+        repository = await Repository.open(Path.cwd())
+    except RepositoryError:
+        repository = None
+    tidied = await tidy(settings.state, repository, older_than_s=older_than_s, force=force)
+    return await clean(home), tidied
+
+
+def _records(tidied: Tidied) -> tuple[Line, ...]:
+    names, pins = tidied.removed, tidied.pins
+    records: list[Line] = [(f"{plural(len(names), 'record')} of runs: {', '.join(names)}",)] if names else []
+    return (*records, *([(f"{plural(len(pins), 'ref')} below refs/fanfold",)] if pins else []))
+
+
+def _resumable(tidied: Tidied) -> tuple[Line, ...]:
+    return tuple((f"{name}: --force removes it once it is old enough",) for name in tidied.unfinished)
 
 
 def _repositories(paths: Iterable[Path]) -> tuple[Line, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from fanfold.errors import FanfoldError
 from fanfold.fix.plan import Request
 from fanfold.fix.report import EXIT_FIXED, EXIT_WORK_REMAINS
 from fanfold.fix.run import run
+from fanfold.fix.runs import Past
 from fanfold.git import allow_overlays
 
 
@@ -35,6 +37,7 @@ class Options:
     stage_only: bool = False
     dry_run: bool = False
     diff: bool = False
+    resume: bool = False
     exit_zero: bool = False
     output_format: str = "text"
     output_file: Path | None = None
@@ -50,12 +53,12 @@ def carry_out(options: Options) -> int:
         KeyboardInterrupt: it was stopped before there was anything to report.
     """
     _consistent(options)
-    request = _request(options, Path.cwd())
+    request, past = _resumed(options) if options.resume else (_request(options, Path.cwd()), None)
     if request.settings.workspace_kind != "plain":
         allow_overlays(workspaces_home(request.settings))  # before there are threads; the report says why not
     with Progress(quiet=options.quiet, verbose=options.verbose) as progress:
         report = run_until_interrupted(
-            lambda: run(request, on_event=progress), on_stop=progress.stopping, on_kill=progress.close
+            lambda: run(request, on_event=progress, past=past), on_stop=progress.stopping, on_kill=progress.close
         )
     deliver(
         report,
@@ -67,6 +70,14 @@ def carry_out(options: Options) -> int:
     )
     excused = options.exit_zero and report.exit_code == EXIT_WORK_REMAINS
     return EXIT_FIXED if excused else report.exit_code
+
+
+def _resumed(options: Options) -> tuple[Request, Past]:
+    from fanfold.cli.resume import run_to_resume  # noqa: PLC0415  most runs begin
+
+    said = ("git_changed", "git_staged", "git_diff", "apply", "stage_only", "diff")
+    given = {name: getattr(options, name) for name in said}
+    return asyncio.run(run_to_resume(Path.cwd(), options.overrides, options.paths, given))
 
 
 def _about_runtimes(given: Mapping[str, object]) -> Iterator[tuple[bool, str, str]]:
@@ -97,6 +108,7 @@ def _consistent(options: Options) -> None:
     contradictions = (
         (options.quiet and options.verbose, "--quiet", "--verbose"),
         (options.dry_run and options.diff, "--dry-run", "--diff"),
+        (options.dry_run and options.resume, "--dry-run", "--resume"),
         (options.apply and options.dry_run, "--apply", "--dry-run"),
         (options.apply and options.diff, "--apply", "--diff"),
         (options.stage_only and options.apply, "--stage-only", "--apply"),

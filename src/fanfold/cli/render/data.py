@@ -14,6 +14,11 @@ SCHEMA_VERSION = 1
 
 def render_json(report: Report) -> str:
     """One JSON object, keys in the order of docs/report.md; undecodable bytes of a path are spelled `\\xNN`."""
+    return json.dumps(report_data(report), indent=2) + "\n"
+
+
+def report_data(report: Report) -> dict[str, Any]:
+    """The report as what JSON can hold."""
     measured = {
         "findings_before": report.findings_before,
         "findings_after": report.findings_after,
@@ -24,12 +29,14 @@ def render_json(report: Report) -> str:
         "unchecked": report.unchecked,
         "exit_code": report.exit_code,
     }
-    return json.dumps(_plain({"schema_version": SCHEMA_VERSION, **asdict(report), **measured}), indent=2) + "\n"
+    told: dict[str, Any] = plain({"schema_version": SCHEMA_VERSION, **asdict(report), **measured})
+    return told
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value with lists for tuples, and with undecodable bytes spelled out."""
     if isinstance(value, str):
         return decodable(value)
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+        return {key: plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list | tuple) else value

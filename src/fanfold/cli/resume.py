@@ -1,0 +1,52 @@
+"""`fanfold fix --resume`: which run is meant, and whether what else was said goes with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from fanfold.config import load_settings, project_root
+from fanfold.fix.errors import FixError
+from fanfold.fix.plan import Request
+from fanfold.fix.runs import Past, find_past, find_unfinished, home_of
+from fanfold.fix.runs.begun import request_again
+from fanfold.fix.runs.record import ended
+from fanfold.git import Repository
+
+RUN = re.compile(r"\d{8}-\d{6}(-|$)")
+"""How the name of a run begins."""
+
+
+async def run_to_resume(
+    start: Path, overrides: Mapping[str, object], paths: tuple[str, ...], given: Mapping[str, object]
+) -> tuple[Request, Past]:
+    """What a run that didn't come to its end was begun with, and where it was left.
+
+    Args:
+        start: where the user stands.
+        overrides: settings from the command line, by name; None = not given.
+        paths: what stands there without an option: the run's name, none = the last unfinished one.
+        given: what else of the request was given, by the names of `Request`.
+    Raises:
+        FixError: there is no such run, it has come to its end or is at work, or what was given isn't what it was
+            begun with.
+    """
+    settings = load_settings(project_root(start), overrides)
+    home = home_of(settings, await Repository.open(start))
+    named, others = _run_named(paths)
+    past = await (find_past(home, named) if named else find_unfinished(home))
+    if past.state == "running":
+        raise FixError(
+            f"the run {past.name} is at work in the process {past.summary.owner_pid}",
+            hint=f"wait for it, or stop it: kill -INT {past.summary.owner_pid}",
+        )
+    if not past.is_unfinished:
+        raise ended(past.name)
+    return request_again(past.begun, {**overrides, **given, "paths": others}, settings, start), past
+
+
+def _run_named(paths: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
+    """The run among what was given without an option, and the rest."""
+    names = [path for path in paths if RUN.match(path)]
+    return (names[0] if names else None), tuple(path for path in paths if path not in names[:1])
