@@ -1,11 +1,11 @@
-"""How well knowledge is found: questions about 300 entries and more, by words, by vectors, and fused.
+"""How well knowledge is found: questions about 300 entries and more, by words, by vectors, and by both.
 
     python benchmarks/retrieval.py [--entries] [--misses] [--questions FILE]
 
 The entries are the package's starter set, and the runbooks and incidents in benchmarks/retrieval; its README has the
 formats. Prints Markdown: hit@1, hit@5 and the mean reciprocal rank (of the first right entry, 0 beyond the tenth), for
-all questions and for the Portuguese ones. Questions that were looked at while the glossary and the entries' other
-wordings were written, and the developer's own, are reported apart and decide nothing. Exits 1 where a floor is missed:
+all questions and for the Portuguese ones. Questions that the glossary, the entries' other wordings and the ranking were
+developed with are reported apart and decide nothing. Exits 1 where a floor is missed:
 hit@5 of 95%, a mean reciprocal rank of 0.75, over at least 100 questions, 30 of them in Portuguese, and at least 300
 entries.
 """
@@ -31,7 +31,7 @@ OWN = HERE / "questions_own.json"
 DEPTH = 10
 LEAST_ENTRIES, LEAST_QUESTIONS, LEAST_PORTUGUESE = 300, 100, 30
 LEAST_HIT5, LEAST_MRR = 0.95, 0.75
-WAYS = {"words": "words (FTS5)", "vectors": "vectors (wordllama)", "both": "fused"}
+WAYS = {"words": "words", "vectors": "vectors (wordllama)", "both": "both"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def mean_reciprocal_rank(asked: Sequence[Asked]) -> float:
 
 
 def table(index: Index, questions: Sequence[Question]) -> tuple[str, list[Asked]]:
-    """The figures of each way to search, and what came of the questions when fused."""
+    """The figures of each way to search, and what came of the questions by both."""
     lines = [
         "| searched by | questions | hit@1 | hit@5 | MRR | median ms |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -151,8 +151,8 @@ def main(argv: list[str] | None = None) -> int:
         print(f"# Retrieval\n\n{len(entries)} entries.")
         try:
             asked = _told(index, options.questions, names, "Questions", options.misses)
-            _told(index, SEEN, names, "Questions by the same hand that were looked at", with_misses=False)
-            _told(index, OWN, names, "Questions that the ranking was developed with", with_misses=False)
+            _told(index, SEEN, names, "Questions that were developed with", with_misses=False)
+            _told(index, OWN, names, "The developer's own questions", with_misses=False)
         except (OSError, json.JSONDecodeError, QuestionError) as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
