@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import os
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -363,6 +364,17 @@ async def test_several_incidents_at_once_get_their_own_answers(cache: RedisSetti
     await ingest_lines([line(0.5, f"ERROR job J{n} failed: RC={n}") for n in range(1, 30)], cache, timezone="UTC")
     found = await asyncio.gather(*(ask(cache, f"J{n}") for n in range(1, 30)))
     assert [logs(one)[0].codes for one in found] == [(f"RC={n}",) for n in range(1, 30)]
+
+
+@pytest.mark.parametrize("end", [b"", b"\n"])
+async def test_an_archive_that_grows_without_end_is_given_up(
+    tmp_path: Path, cache: RedisSettings, end: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[ingest.__module__], "LEAST_UNPACKED_BYTES", 100_000)
+    first = line(0.5, "ERROR job A100 lost").encode()
+    (tmp_path / "bomb.gz").write_bytes(gzip.compress(first + b"\n" + (b"x" * 999 + end) * 20_000))
+    came = await ingest([tmp_path], cache, timezone="UTC")
+    assert "many times its size" in came.trouble[0]
 
 
 async def test_nothing_to_read_is_an_error(tmp_path: Path, cache: RedisSettings) -> None:

@@ -205,16 +205,23 @@ def recoded(head: bytes, data: bytes) -> bytes:
     return data.decode(encoding, "replace").removeprefix("\ufeff").encode() if encoding else data
 
 
-def lines_from(stream: IO[bytes], offset: int) -> Iterator[tuple[int, bytes, int]]:
+def lines_from(stream: IO[bytes], offset: int, *, most: float = math.inf) -> Iterator[tuple[int, bytes, int]]:
     """Lines, between the offsets of their beginnings and of what follows them; of one that is too long, its beginning.
 
     A line at the end that has no end yet is followed by itself.
+
+    Args:
+        most: bytes that are read.
+    Raises:
+        OSError: there are more.
     """
     while line := stream.readline(CHUNK_BYTES):
         length, ended = len(line), line.endswith(b"\n")
-        while not ended and (more := stream.readline(CHUNK_BYTES)):
+        while not ended and offset + length <= most and (more := stream.readline(CHUNK_BYTES)):
             length += len(more)
             ended = more.endswith(b"\n")
+        if offset + length > most:
+            raise OSError(f"it holds more than {most:.0f} bytes, many times its size")
         yield offset, line.rstrip(b"\r\n"), offset + length if ended else offset
         offset += length
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import sys
 import threading
 import time
@@ -47,6 +48,8 @@ MOST_FILES = 10_000
 BATCH = 1_000
 BATCH_READ = 20_000
 QUIET_S = 5.0
+LEAST_UNPACKED_BYTES, MOST_EXPANSION = 64 * 1024 * 1024, 200
+"""What packed logs hold at most: some bytes can be made to hold millions."""
 STDIN_BYTES = 64 * 1024
 MOST_REST = 1024 * 1024
 STDIN = "-"
@@ -289,7 +292,8 @@ def _read_on(
     settled = bool(file.packed) or time.time() - file.written > QUIET_S
     batch, last = _Batch([], [], 0), b""
     offset = position.offset
-    for begin, raw, after in lines_from(stream, position.offset):
+    most = max(LEAST_UNPACKED_BYTES, MOST_EXPANSION * file.size) if file.packed else math.inf
+    for begin, raw, after in lines_from(stream, position.offset, most=most):
         if after == begin and not settled:  # somebody is still writing it
             break
         offset, last = (after if after > begin else begin + len(raw)), raw
