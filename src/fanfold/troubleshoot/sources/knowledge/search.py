@@ -17,7 +17,7 @@ from fanfold.troubleshoot.sources.knowledge.vectors import Embedder, vectors_of
 
 MAX_QUERY_CHARS = 4_000
 CANDIDATES = 100
-WEIGHED = 60
+WEIGHED = 40
 MOST_HELD = 10_000
 FUSION = 10
 WORDS_WEIGHT = 1.0

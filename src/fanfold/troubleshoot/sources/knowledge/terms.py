@@ -26,19 +26,17 @@ Phrases: TypeAlias = dict[tuple[str, ...], tuple[str, ...]]
 _WORD = re.compile(r"[^\W_]+")
 # What a system calls something, amid ordinary words: FLUSH, SUPPR.
 _NAME = re.compile(r"\b[A-Z]{3,}\b")
-# The first that fits is cut off, as long as what stays has a vowel and three letters. Portuguese and English together,
-# for a text says not which it is; a stem needs to be the same on both sides, not to be a word.
-_SUFFIXES = tuple(
-    sorted(
-        """
+# The longest that fits is cut off, as long as what stays has a vowel and three letters. Portuguese and English
+# together, for a text says not which it is; a stem needs to be the same on both sides, not to be a word.
+_SUFFIXES = frozenset(
+    """
         ing ings ed er ers ly ies es s al als ation ations ition itions tion ment ments able ness
         mente acao acoes cao coes icao icoes ado ada ados adas ido ida idos idas ando endo indo ar er ir ou iu eu
         am aram eram iram ava avam vel veis oes aes ais eis is as os a o e
-        """.split(),  # noqa: SIM905 a table of words
-        key=len,
-        reverse=True,
-    )
+        """.split()  # noqa: SIM905 a table of words
 )
+_LONGEST_SUFFIX = max(map(len, _SUFFIXES))
+_VOWELS = frozenset("aeiouy")
 
 _VERB = re.compile(
     r"(?P<root>\w{3,}?)(?:ando|endo|indo|aram|eram|iram|arem|erem|irem|avam?|ou|iu|eu|ei|ad[oa]s?|id[oa]s?|ar|er|ir|am|em)"
@@ -98,9 +96,9 @@ def stem(word: str) -> str:
         return word
     if len(word) > 4 and word.endswith(("ies", "ied")):
         return f"{word[:-3]}y"
-    for suffix in _SUFFIXES:
-        rest = word[: -len(suffix)]
-        if word.endswith(suffix) and len(rest) >= 3 and any(letter in "aeiouy" for letter in rest):
+    for length in range(min(_LONGEST_SUFFIX, len(word) - 3), 0, -1):
+        rest = word[:-length]
+        if word[-length:] in _SUFFIXES and not _VOWELS.isdisjoint(rest):
             word = rest
             break
     return word[:-1] if len(word) > 3 and word[-1] == word[-2] else word
