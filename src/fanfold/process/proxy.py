@@ -60,16 +60,19 @@ class Proxy:
     def __init__(self, allowed: Iterable[str]) -> None:
         self.allowed = frozenset(address_of(one) for one in allowed)
         self.refused: Counter[str] = Counter()
-        self._folder = tempfile.TemporaryDirectory(prefix="fanfold-")
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._server: asyncio.Server | None = None
         self._at_work: set[asyncio.Task[None]] = set()
 
     @property
     def socket(self) -> Path:
-        """Where it answers."""
+        """Where it answers, once it was entered."""
+        if self._folder is None:
+            raise ProxyError("the proxy is not open", hint="async with proxy: ...")
         return Path(self._folder.name) / "proxy"
 
     async def __aenter__(self) -> Proxy:
+        self._folder = tempfile.TemporaryDirectory(prefix="fanfold-")
         self._server = await asyncio.start_unix_server(self._taken, self.socket, limit=_MAX_HEAD)
         return self
 
@@ -78,10 +81,12 @@ class Proxy:
     ) -> None:
         if self._server is not None:
             self._server.close()
+            self._server = None
         for task in self._at_work:
             task.cancel()
         await asyncio.gather(*self._at_work, return_exceptions=True)
-        self._folder.cleanup()
+        if self._folder is not None:
+            self._folder.cleanup()
 
     def allows(self, host: str, port: int) -> bool:
         """Whether programs may reach a host."""
@@ -90,6 +95,9 @@ class Proxy:
         return any((name, port) in self.allowed for name in (host, *above))
 
     def _taken(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._server is None:  # taken in the moment that it closed
+            writer.transport.abort()
+            return
         task = asyncio.get_running_loop().create_task(self._serve(reader, writer), name="proxy")
         self._at_work.add(task)
         task.add_done_callback(self._at_work.discard)
