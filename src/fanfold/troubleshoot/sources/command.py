@@ -26,7 +26,7 @@ from fanfold.troubleshoot.sources.protocol import SourceError
 from fanfold.troubleshoot.sources.settings import complaint, revealed, wrong
 
 NAME = "command"
-ENDING_S = 0.7
+ENDING_S = 1.0
 SHARE_OF_TIME = 0.97
 LAST_LINES = 5
 LAST_CHARS = 500

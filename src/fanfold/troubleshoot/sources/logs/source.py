@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from fanfold.redact import redact
@@ -102,12 +103,10 @@ class Logs:
         """What files and the cache hold, as far as there was time: what one has doesn't wait for the other."""
         ways = []
         if self._settings.paths:
-            files = Harvest()
-            searching = asyncio.to_thread(harvest, self._settings, self._root, asked, files)
-            ways.append(self._in_time(searching, files, "the log files were not looked through in time"))
+            files = partial(asyncio.to_thread, harvest, self._settings, self._root, asked)
+            ways.append(self._in_time(files, "the log files were not looked through in time"))
         if self._settings.redis:
-            cached = Harvest()
-            ways.append(self._in_time(self._cached(asked, cached), cached, "the cache does not answer in time"))
+            ways.append(self._in_time(partial(self._cached, asked), "the cache does not answer in time"))
         came = await asyncio.gather(*ways, return_exceptions=True)
         errors = [one for one in came if isinstance(one, BaseException)]
         for error in errors:
@@ -122,11 +121,12 @@ class Logs:
             )
         return found, trouble
 
-    async def _in_time(self, searching: Awaitable[None], found: Harvest, late: str) -> Harvest:
+    async def _in_time(self, search: Callable[[Harvest], Awaitable[None]], late: str) -> Harvest:
         """What a search finds; where its time is up, what it has found by then."""
+        found = Harvest()
         try:
             async with asyncio.timeout(SHARE_OF_TIME * self.timeout_s + GRACE_S):
-                await searching
+                await search(found)
         except TimeoutError:
             found.is_over = True
             if not found.read:
