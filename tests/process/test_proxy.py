@@ -120,6 +120,8 @@ async def test_connections_end_with_the_proxy() -> None:
     proxy = Proxy(["listed.org:8080"])
     async with proxy:
         reader, writer = await asyncio.open_unix_connection(proxy.socket)
+        while not proxy._at_work:
+            await asyncio.sleep(0)
         folder = proxy.socket.parent
         assert folder.stat().st_mode & 0o077 == 0
     assert await asyncio.wait_for(reader.read(), 20) == b""
