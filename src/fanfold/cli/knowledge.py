@@ -31,7 +31,7 @@ def index(paths: Sequence[Path], index_path: Path | None) -> int:
     for path in wanted:
         if not path.exists():
             raise UsageError(f"{path} is not there", hint="name files or folders that are")
-    updated = index_command(wanted, index_path or told.index)
+    updated = index_command(wanted, index_path or told.index, told)
     emit(f"{summary(updated)}\n")
     for skipped in updated.skipped[:MOST_SKIPPED]:
         tell(f"left out {visible(skipped.path)}: {visible(skipped.why)}")
