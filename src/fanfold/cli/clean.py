@@ -39,7 +39,7 @@ def remove_leftovers(workspaces: Path | None, *, older_than_days: float = 30.0, 
                 Lines("", (headline,)),
                 Lines("Removed", (*_repositories(cleaned.removed), *_records(tidied))),
                 Lines("Kept, in use by a run", _paths(cleaned.in_use)),
-                Lines("Kept, since it can be resumed", _resumable(tidied)),
+                Lines("Kept, since they aren't finished", _unfinished(tidied)),
                 Lines("Kept, since it can't be read", _paths(tidied.damaged)),
             )
             if section.lines
@@ -64,8 +64,13 @@ def _records(tidied: Tidied) -> tuple[Line, ...]:
     return (*records, *([(f"{plural(len(pins), 'ref')} below refs/fanfold",)] if pins else []))
 
 
-def _resumable(tidied: Tidied) -> tuple[Line, ...]:
-    return tuple((f"{name}: --force removes it once it is old enough",) for name in tidied.unfinished)
+def _unfinished(tidied: Tidied) -> tuple[Line, ...]:
+    return tuple(
+        (f"{past.name}: at work in the process {past.summary.owner_pid}",)
+        if past.state == "running"
+        else (f"{past.name}: fanfold fix --resume finishes it, --force removes it once it is old enough",)
+        for past in tidied.unfinished
+    )
 
 
 def _repositories(paths: Iterable[Path]) -> tuple[Line, ...]:

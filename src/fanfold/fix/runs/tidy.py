@@ -30,14 +30,14 @@ class Tidied:
 
     Args:
         removed: names of runs whose records are gone.
-        unfinished: runs that could be resumed, so that their records stay.
+        unfinished: runs that could be resumed or are at work, so that their records stay.
         damaged: records that can't be read, and stay.
         pins: refs that are gone.
         freed_bytes: that became free on the disk.
     """
 
     removed: tuple[str, ...] = ()
-    unfinished: tuple[str, ...] = ()
+    unfinished: tuple[Past, ...] = ()
     damaged: tuple[Path, ...] = ()
     pins: tuple[str, ...] = ()
     freed_bytes: int = 0
@@ -52,7 +52,7 @@ async def tidy(state: Path, repository: Repository | None, *, older_than_s: floa
         force: remove records of runs that could be resumed, too, if nobody is at work on them.
     """
     removed: list[str] = []
-    unfinished: list[str] = []
+    unfinished: list[Past] = []
     damaged: list[Path] = []
     freed = 0
     for folder in [folder for home in all_homes(state) for folder in folders(home)]:
@@ -61,13 +61,13 @@ async def tidy(state: Path, repository: Repository | None, *, older_than_s: floa
         except FanfoldError:
             damaged.append(folder.path)
             continue
-        if _is_old(folder, past, older_than_s) and (past is None or force or not past.is_unfinished):
-            size = folder.size_bytes()
-            if await _removed(folder, past):
-                removed.append(folder.name)
-                freed += size
+        size = folder.size_bytes()
+        may_go = past is None or not past.is_unfinished or (force and past.state != "running")
+        if may_go and _is_old(folder, past, older_than_s) and await _removed(folder, past):
+            removed.append(folder.name)
+            freed += size
         elif past is not None and past.is_unfinished:
-            unfinished.append(folder.name)
+            unfinished.append(past)
     dropped = await _drop_pins(repository, state, older_than_s, {*removed}) if repository else ()
     return Tidied(tuple(removed), tuple(unfinished), tuple(damaged), tuple(dropped), freed)
 
