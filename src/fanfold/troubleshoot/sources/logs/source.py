@@ -103,8 +103,7 @@ class Logs:
         """What files and the cache hold, as far as there was time: what one has doesn't wait for the other."""
         ways = []
         if self._settings.paths:
-            files = partial(asyncio.to_thread, harvest, self._settings, self._root, asked)
-            ways.append(self._in_time(files, "the log files were not looked through in time"))
+            ways.append(self._in_time(partial(self._in_files, asked), "the log files were not looked through in time"))
         if self._settings.redis:
             ways.append(self._in_time(partial(self._cached, asked), "the cache does not answer in time"))
         came = await asyncio.gather(*ways, return_exceptions=True)
@@ -135,6 +134,9 @@ class Logs:
             # A thread can't be stopped: what it may still add is added to what nobody looks at.
             return replace(found, lines=found.lines.copy(), ends=found.ends.copy(), trouble=found.trouble.copy())
         return found
+
+    async def _in_files(self, asked: Asked, found: Harvest) -> None:
+        await asyncio.to_thread(harvest, self._settings, self._root, asked, found)
 
     async def _cached(self, asked: Asked, found: Harvest) -> None:
         cache = self._cache
