@@ -25,9 +25,10 @@ from fanfold.troubleshoot.answer import Answer, Claim, Hypothesis
 from fanfold.troubleshoot.evidence import Evidence
 from fanfold.troubleshoot.incident import Incident
 from fanfold.troubleshoot.prompts import Prompts
+from fanfold.troubleshoot.rules.wording import causes
 from fanfold.troubleshoot.shown import fitted, tokens_of
 from fanfold.troubleshoot.synthesise import ModelWriter, opened_writer, together
-from fanfold.troubleshoot.written import Check, Sentence, Suspect, Written, causes, within_0_and_1
+from fanfold.troubleshoot.written import Check, Sentence, Suspect, Written, within_0_and_1
 
 NOW = datetime(2024, 12, 11, 9, 0, tzinfo=UTC)
 INCIDENT = Incident(message="Job BATCH001 falhou com ABEND S0C7", now=NOW, jobs=("BATCH001",), language="pt")
