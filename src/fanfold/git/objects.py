@@ -114,6 +114,15 @@ class Objects:
             oid = node.oid
         return (await self.tree(oid)).get(name)
 
+    async def content(self, node: Node) -> bytes:
+        """What is in a file, or the target of a link, as the store has it.
+
+        Raises:
+            GitError: there is no such object.
+        """
+        [(_, content)] = await self._read([node.oid])
+        return content
+
     async def splice(self, root: str, edits: Mapping[str, Node | None]) -> str:
         """The tree with some paths replaced (None = removed); written, with folders made and dropped as needed.
 

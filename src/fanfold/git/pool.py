@@ -19,6 +19,7 @@ from fanfold.git.overlay.namespace import entered, reason_not_entered
 from fanfold.git.repository import Repository
 from fanfold.git.slot import Slot, hold
 from fanfold.git.throwaway import Throwaway
+from fanfold.git.treediff import PATCH, TreeDiff
 from fanfold.git.workspace import Workspace, WorkspaceError
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class WorkspacePool:
         self.prepare = prepare
         self._below: Below | None = None
         self._objects = Objects(repository)
+        self._patches = TreeDiff(PATCH, cwd=repository.root)
         self._throwaway: Throwaway | None = None
         self._free: list[Workspace] = []
         self._slots: list[Slot] = []
@@ -86,7 +88,7 @@ class WorkspacePool:
             for slot in self._slots:
                 slot.release()
             self._slots, self._free = [], []
-            await uninterrupted(self._objects.close())
+            await uninterrupted(self._close())
 
     @contextlib.asynccontextmanager
     async def lease(self, commit: str) -> AsyncIterator[Workspace]:
@@ -105,6 +107,18 @@ class WorkspacePool:
         finally:
             if workspace.usable:
                 self._free.append(workspace)
+
+    async def patch(self, old: str, new: str) -> bytes:
+        """What differs between two trees, each given by its full id, as `Repository.patch` has it.
+
+        Raises:
+            GitError: there is no such tree.
+        """
+        trees = [await self._objects.root_of(each) for each in (old, new)]
+        return await self._patches.between(*trees)
+
+    async def _close(self) -> None:
+        await asyncio.gather(self._objects.close(), self._patches.close())
 
     async def _try_overlay(self) -> None:
         """Become a pool of overlays, if that is possible here; tried in the first slot, once."""

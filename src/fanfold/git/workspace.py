@@ -20,7 +20,7 @@ from fanfold.git.repository import Repository
 from fanfold.git.slot import Slot
 from fanfold.git.sweep import sweep
 from fanfold.git.throwaway import Throwaway
-from fanfold.git.trees import LINK
+from fanfold.git.trees import GITLINK, LINK, TREE
 
 T = TypeVar("T")
 
@@ -137,6 +137,11 @@ class Workspace:
         done = await self._git.run("ls-files", "-z", "-o", "--directory")
         found = (name.rstrip(b"/") for name in records(done.stdout))
         return tuple(text(name) for name in without(found, self._slot.kept))
+
+    async def at_base(self, path: str) -> bytes | None:
+        """The content of a file at base; None = there is no such file."""
+        node = await self._objects.find(self._base_tree, path)
+        return None if node is None or node.mode in (TREE, GITLINK) else await self._objects.content(node)
 
     async def hunks(self, path: str) -> FileDiff | None:
         """Which lines of one file differ from base now; None = none do. Writes no object."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import shutil
 import stat
 from collections.abc import Iterable
@@ -13,8 +12,7 @@ from pathlib import Path
 from fanfold.git.capture import mode_at, untracked, without
 from fanfold.git.change import Change, path_changes
 from fanfold.git.command import GitError, raw, records, text
-from fanfold.git.coprocess import Coprocess
-from fanfold.git.diff import LINES, FileDiff, parse_diff
+from fanfold.git.diff import FileDiff, parse_diff
 from fanfold.git.objects import Objects
 from fanfold.git.overlay import kernel
 from fanfold.git.overlay.blobs import Blobs, Habits
@@ -25,6 +23,7 @@ from fanfold.git.repository import Repository
 from fanfold.git.slot import Slot
 from fanfold.git.sweep import remove, sweep
 from fanfold.git.throwaway import Throwaway
+from fanfold.git.treediff import HUNKS, TreeDiff
 from fanfold.git.trees import GITLINK, TREE, Node
 from fanfold.git.workspace import Workspace, WorkspaceError, new_file
 
@@ -41,7 +40,7 @@ class Below:
         self._objects = objects
         self._habits = habits
         self._blobs: dict[Snapshot, Blobs] = {}
-        self._differ: dict[Snapshot, Coprocess] = {}
+        self._diffs: dict[Snapshot, TreeDiff] = {}
 
     def workspace(self, slot: Slot, throwaway: Throwaway) -> Workspace:
         """A workspace in a slot of its own."""
@@ -55,30 +54,20 @@ class Below:
 
     async def lines(self, snapshot: Snapshot, old: str, new: str) -> dict[str, FileDiff]:
         """Which lines differ between two trees, by path; attributes are the snapshot's."""
-        if snapshot not in self._differ:
+        if snapshot not in self._diffs:
             tree = snapshot.slot.tree
             places = {
                 "GIT_DIR": str(self._repository.git_dir),
                 "GIT_WORK_TREE": str(tree),
                 "GIT_INDEX_FILE": str(snapshot.slot.index),
             }
-            self._differ[snapshot] = Coprocess("diff-tree", "--stdin", "-r", *LINES, cwd=tree, places=places)
-        end = f"end {secrets.token_hex(8)}\n".encode()  # git repeats what names no object
-
-        async def read(answer: asyncio.StreamReader) -> bytes:
-            found = [await answer.readline()]
-            while found[-1] != end:
-                if not found[-1]:
-                    raise asyncio.IncompleteReadError(b"", None)
-                found.append(await answer.readline())
-            return b"".join(found[1:-1])
-
-        return parse_diff(await self._differ[snapshot].ask(f"{old} {new}\n".encode() + end, read))
+            self._diffs[snapshot] = TreeDiff(HUNKS, cwd=tree, places=places)
+        return parse_diff(await self._diffs[snapshot].between(old, new))
 
     async def close(self) -> None:
         """End the processes, and let others have the snapshots."""
         await asyncio.gather(*(each.close() for each in self._blobs.values()))
-        await asyncio.gather(*(each.close() for each in self._differ.values()))
+        await asyncio.gather(*(each.close() for each in self._diffs.values()))
         await self.snapshots.close()
 
 
