@@ -120,7 +120,7 @@ async def _keep(
     if bench.trails is None:
         return
     if change is not None and not change.empty:
-        diff = await bench.repository.patch(change.base, change.tree)
+        diff = await bench.pool.patch(change.base, change.tree)
         trail = replace(trail, diff=diff.decode("utf-8", "surrogateescape"))
     if verdict is not None:
         trail = replace(trail, ok=verdict.ok, fixed=verdict.fixed, left=verdict.left, reasons=verdict.reasons)

@@ -124,7 +124,7 @@ class Judge:
 
     async def _text_before(self) -> bytes:
         if self._before is None:
-            self._before = await self.repository.read(self.baseline.commit, self.task.path) or b""
+            self._before = await self.workspace.at_base(self.task.path) or b""
         return self._before
 
     async def _compiles(self, source: bytes) -> tuple[str, ...]:
