@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import time
@@ -182,6 +183,9 @@ def _feedback(verdict: Judgement) -> str:
 
 def _scratch(workspace: Workspace) -> Path:
     scratch = workspace.cache / "scratch"
+    with contextlib.suppress(OSError):
+        if not scratch.is_symlink() and not any(scratch.iterdir()):
+            return scratch
     remove(os.fsencode(scratch))
     scratch.mkdir(parents=True)
     return scratch
