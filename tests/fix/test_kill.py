@@ -28,20 +28,28 @@ from fanfold.testing.repositories import make_repository
 
 MORTAL = Path(__file__).parent / "mortal.py"
 KILLED = -9
+PYTHON = f"{sys.executable} -S -E"
 MARK = "XDG_MARK_OF_THIS_TEST"
+SUITE = """\
+import pathlib, sys
+sys.exit("33" in pathlib.Path("f3.py").read_text())
+"""
 BAD = "import os\nimport sys\n\nprint(sys.argv, {number})\n"
 FILES = {
     "pyproject.toml": "[tool.ruff]\n",
+    "check.txt": SUITE,
     **{f"f{number}.py": BAD.format(number=number) for number in range(5)},
     "pkg/f0.py": BAD.format(number=9),
 }
 AGENT = """\
 import os, pathlib, sys, time
+again = "was taken out" in sys.stdin.read()
 paid = os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-os.write(paid, (sys.argv[1] + "\\n").encode())
+os.write(paid, (sys.argv[1] + (":again" if again else "") + "\\n").encode())
 time.sleep(0.02)
 path = pathlib.Path(sys.argv[1])
-path.write_text(path.read_text().replace("import os\\n", ""))
+text = path.read_text().replace("import os\\n", "")
+path.write_text(text if again or sys.argv[3] == "good" else text.replace("argv, 3)", "argv, 33)"))
 """
 
 
@@ -99,6 +107,7 @@ class Case:
     root: Path
     mortals: Mortals
     options: tuple[str, ...] = ()
+    careless: bool = False
     kills: int = 0
     before: dict[str, str] = field(default_factory=dict)
 
@@ -109,16 +118,17 @@ class Case:
 
     @property
     def paid(self) -> list[str]:
-        """The files that the agent was paid for, in order."""
+        """The files that the agent was paid for, in order; with `:again` for a second attempt after landing."""
         log = self.root / "paid"
         return log.read_text().split() if log.exists() else []
 
     def fix(self, *more: str, **how: Any) -> tuple[int, str]:
         """`fanfold fix` as it begins, or with `--resume`."""
-        agent = f"{sys.executable} -S -E {self.root / 'agent.py'} {{file}} {self.root / 'paid'}"
-        begun = () if "--resume" in more else (
-            "--check", "ruff", "--tests", "none", "--agent-command", agent, "--sandbox", "none", *self.options
-        )  # fmt: skip
+        manner = "careless" if self.careless else "good"
+        agent = f"{PYTHON} {self.root / 'agent.py'} {{file}} {self.root / 'paid'} {manner}"
+        tests = ("--tests", "batch", "--test-command", f"{PYTHON} check.txt") if self.careless else ("--tests", "none")
+        asked = ("--check", "ruff", "--agent-command", agent, "--sandbox", "none", *tests, *self.options)
+        begun = () if "--resume" in more else asked
         args = ("--workspaces", str(self.root / "home"), "--runtime", "native", "--output-format", "json", *begun)
         code, said = self.mortals.run(self.user.root, self.root / "state", "fix", *args, *more, **how)
         self.kills += code == KILLED
@@ -128,16 +138,16 @@ class Case:
         return sorted((self.root / "state").rglob("journal.sqlite"))
 
     def committed(self) -> set[str]:
-        """The files whose outcome is in the journal."""
-        rows = self._read("SELECT path FROM outcome WHERE value IS NOT NULL")
-        return {json.loads(path)[-1] for (path,) in rows}
+        """The files whose outcome is in the journal, as `paid` has them."""
+        rows = self._read("SELECT path, function FROM outcome WHERE value IS NOT NULL")
+        return {json.loads(path)[-1] + (":again" if "again" in function else "") for path, function in rows}
 
     def notes(self, kind: str) -> int:
         """How many notes of that kind there are."""
         return len(self._read(f"SELECT value FROM note WHERE kind = '{kind}'"))
 
-    def _read(self, query: str) -> list[tuple[str]]:
-        found: list[tuple[str]] = []
+    def _read(self, query: str) -> list[tuple[str, ...]]:
+        found: list[tuple[str, ...]] = []
         for journal in self.journals():
             with closing(sqlite3.connect(journal)) as connection:
                 try:
@@ -163,8 +173,9 @@ class Case:
         assert len(names) == 1, names
         return self.user.git("rev-parse", f"{names[0]}^{{tree}}").strip()
 
-    def check(self, tree: str, commits: int) -> None:
+    def check(self, same: Undisturbed) -> None:
         """It came to the same, and nothing else is left."""
+        tree, commits = same.tree, same.commits
         assert self.result() == tree
         assert self.user.git("for-each-ref", "refs/fanfold") == ""
         [name] = self.user.git("for-each-ref", "--format=%(refname)", "refs/heads/fanfold").split()
@@ -208,22 +219,33 @@ class Undisturbed:
     commits: int
     took_s: float
     steps: Counter[str]
+    careless: bool
 
 
 @pytest.fixture(scope="module")
 def undisturbed(mortals: Mortals, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    return left_alone(mortals, tmp_path_factory.mktemp("undisturbed"), careless=False)
+
+
+@pytest.fixture(scope="module")
+def careless(mortals: Mortals, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    return left_alone(mortals, tmp_path_factory.mktemp("careless"), careless=True)
+
+
+def left_alone(mortals: Mortals, folder: Path, *, careless: bool) -> Undisturbed:
     took: list[float] = []
     for number in range(2):  # the first one makes what later ones find
-        case = Case(tmp_path_factory.mktemp(f"undisturbed{number}"), mortals)
-        counted = case.root / "counted"
+        case = Case(folder / str(number), mortals, careless=careless)
+        counted = folder / "counted"
         started_s = time.monotonic()
         code, said = case.fix(counted=counted)
         took.append(time.monotonic() - started_s)
         assert code == 0, said
-        assert sorted(case.paid) == sorted(name for name in FILES if name.endswith(".py"))
-        tree = case.result()
-        case.check(tree, len(FILES) - 1)
-    return Undisturbed(tree, len(FILES) - 1, min(took), Counter(json.loads(counted.read_text())))
+        again = ["f3.py:again"] if careless else []
+        assert sorted(case.paid) == sorted([*(name for name in FILES if name.endswith(".py")), *again])
+        same = Undisturbed(case.result(), 6, min(took), Counter(json.loads(counted.read_text())), careless)
+        case.check(same)
+    return same
 
 
 def killed(case: Case, undisturbed: Undisturbed, how: dict[str, Any], *, gc: bool) -> None:
@@ -234,11 +256,12 @@ def killed(case: Case, undisturbed: Undisturbed, how: dict[str, Any], *, gc: boo
         case.user.git("gc", "-q", "--prune=now")
         case.before = fingerprint(case.user.root)
     case.finish()
-    case.check(undisturbed.tree, undisturbed.commits)
+    case.check(undisturbed)
 
 
-STEP_KILLS = 22
-RANDOM_KILLS = 18
+STEP_KILLS = 16
+RANDOM_KILLS = 14
+CARELESS_KILLS = 10
 
 
 def steps_of(undisturbed: Undisturbed) -> list[tuple[str, int]]:
@@ -264,7 +287,8 @@ def test_run_that_is_killed_at_every_journaled_step_comes_to_the_same(
 def killed_at_steps(mortals: Mortals, undisturbed: Undisturbed, tmp_path: Path, steps: list[tuple[str, int]]) -> None:
     kills = 0
     for number, step in enumerate(steps):
-        case = Case(tmp_path / str(number), mortals, options=("--apply",) if number % 5 == 4 else ())
+        options = ("--apply",) if number % 5 == 4 else ()
+        case = Case(tmp_path / str(number), mortals, options=options, careless=undisturbed.careless)
         killed(case, undisturbed, {"step": step}, gc=number % 3 == 0 and number % 5 != 4)
         kills += case.kills
         shutil.rmtree(case.root)
@@ -275,6 +299,21 @@ def test_run_that_is_killed_at_any_instant_comes_to_the_same(
     mortals: Mortals, undisturbed: Undisturbed, tmp_path: Path
 ) -> None:
     assert killed_at_random(mortals, undisturbed, tmp_path, RANDOM_KILLS, random.Random(7)) >= RANDOM_KILLS
+
+
+def test_second_attempts_are_not_paid_twice_either(mortals: Mortals, careless: Undisturbed, tmp_path: Path) -> None:
+    """One change breaks the suite, is sent back with the reason, and lands then."""
+    assert killed_at_random(mortals, careless, tmp_path / "random", CARELESS_KILLS // 2, random.Random(8))
+    steps = steps_of(careless)[-30:]
+    killed_at_steps(mortals, careless, tmp_path / "steps", random.Random(9).sample(steps, CARELESS_KILLS // 2))
+
+
+@pytest.mark.soak
+def test_second_attempts_are_not_paid_twice_wherever_the_run_is_killed(
+    mortals: Mortals, careless: Undisturbed, tmp_path: Path
+) -> None:
+    killed_at_steps(mortals, careless, tmp_path / "steps", steps_of(careless))
+    assert killed_at_random(mortals, careless, tmp_path / "random", 100, random.Random(secrets.randbits(32)))
 
 
 @pytest.mark.soak
@@ -291,14 +330,15 @@ def killed_at_random(
     kills = number = 0
     while kills < wanted:
         number += 1
-        case = Case(tmp_path / str(number), mortals, options=("--apply",) if number % 4 == 0 else ())
+        options = ("--apply",) if number % 4 == 0 else ()
+        case = Case(tmp_path / str(number), mortals, options=options, careless=undisturbed.careless)
         left = rng.randint(1, 4)
 
         def dies(case: Case = case, left: int = left) -> dict[str, Any]:
             return {"kill_after_s": rng.uniform(0, undisturbed.took_s)} if case.kills < left else {}
 
         case.finish(at_times=dies)
-        case.check(undisturbed.tree, undisturbed.commits)
+        case.check(undisturbed)
         kills += case.kills
         shutil.rmtree(case.root)
     return kills
