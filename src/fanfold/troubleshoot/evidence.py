@@ -34,7 +34,7 @@ Kind: TypeAlias = Literal[
     run         job, run, status, return_code, started, ended, elapsed_s, estimated_s, attempt, workstation
     joblog      job, run, exit_status, user, script, lines, bytes, cut
     dependency  job, other, relation (predecessor, successor), depth, status, substatus, what,
-                type (job, jobstream, resource, file, prompt, time)
+                type (job, jobstream, resource, file, prompt, time), changed
     workstation workstation, status, linked, running, limit, fence, agents, healthy
     plan        status, jobs, count
     runbook     entry, title, section, rank, exact, cause, steps

@@ -113,6 +113,9 @@ class Finder:
         said = ", ".join([_state(other), *(_run_words(run) if run else [])])
         if relation == "predecessor":
             text = f"{job.title} comes after {other.title} (depth {depth}), which is in {said}."
+            if other.changed:
+                facts["changed"] = _iso(other.changed)
+                text += f"\nThe definition of {other.title} was last changed at {other.changed.isoformat()}."
         else:
             text = f"{other.title} comes after {job.title} (depth {depth}) and is in {said}."
         codes = _codes(run.return_code if run else None, other.error) if other.is_failing else ()
