@@ -418,7 +418,7 @@ NOT_NEEDED = (
 
 
 @pytest.mark.usefixtures("scheduler")
-@pytest.mark.parametrize("arguments", [("troubleshoot", "Job BATCH001 failed"), ("incident", "replay", "saved.json")])
+@pytest.mark.parametrize("arguments", [("troubleshoot", "Job BATCH001 failed", "--runtime", "native"), ("incident", "replay", "saved.json")])
 def test_nothing_is_imported_that_an_answer_does_not_need(arguments: tuple[str, ...], project: Path) -> None:
     (project / "saved.json").write_text('{"incident": {"message": "x"}, "sources": []}')
     program = (

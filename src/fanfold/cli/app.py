@@ -457,14 +457,38 @@ def ingest(
     ttl: Annotated[
         int | None, _option(OPTIONS, "--ttl", help="Keep lines this long (default 604800)", metavar="SECONDS")
     ] = None,
-    every: Annotated[bool, _option(OPTIONS, "--every", help="Keep all lines, not only telling ones")] = False,
+    most: Annotated[
+        int | None,
+        _option(OPTIONS, "--most", help="Keep N lines of a job, and of all (default 100000)", metavar="N"),
+    ] = None,
+    day_first: Annotated[
+        bool | None,
+        _option(OPTIONS, "--day-first/--month-first", help="Read 03/04 as the third of April, or the fourth of March"),
+    ] = None,
+    prefix: Annotated[
+        str | None, _option(OPTIONS, "--prefix", help="Begin keys with this (default as configured)", metavar="NAME")
+    ] = None,
+    every: Annotated[
+        bool, _option(OPTIONS, "--every", help="Keep all lines, not only errors and what happened to jobs")
+    ] = False,
 ) -> int:
     """Put what is new in log files into the cache"""
     from fanfold.cli.logs import IngestOptions
     from fanfold.cli.logs import ingest as carry_out
 
     return carry_out(
-        IngestOptions(paths=paths, redis=redis, host=host, job=job, timezone=timezone, ttl_s=ttl, every=every)
+        IngestOptions(
+            paths=paths,
+            redis=redis,
+            host=host,
+            job=job,
+            timezone=timezone,
+            ttl_s=ttl,
+            most=most,
+            day_first=day_first,
+            prefix=prefix,
+            every=every,
+        )
     )
 
 

@@ -174,8 +174,7 @@ async def _asked(options: Options, progress: SourceProgress) -> tuple[ParallelSt
             at=moment(options.at, datetime.now().astimezone()) if options.at else None,
             config=config,
             intent=route_of_trouble(message).intent,
-            # Both come to the same answer, and LangGraph takes half a second to import.
-            runtime=runtime_for("native" if options.runtime == "auto" else options.runtime),
+            runtime=runtime_for(options.runtime),
             on_event=progress,
             compare_sequential=options.compare_sequential,
         )
