@@ -14,6 +14,7 @@ from fanfold.config import FixSettings
 from fanfold.errors import FanfoldError
 from fanfold.fix.errors import FixError
 from fanfold.fix.escape import Escaped, Lookout, words_for
+from fanfold.fix.installed import linked_folders, site_directories
 from fanfold.fix.project import Project, workspace_environment
 from fanfold.git import Repository, Workspace
 from fanfold.git.command import uninterrupted
@@ -118,12 +119,14 @@ class Confinement:
     def _sandbox(self, workspace: Workspace, scratch: Path, bubblewrap: Path, network: Network) -> Sandbox:
         home, root = Path.home(), self.project.root
         python = self.project.environment or self.project.python.parent.parent
+        sites = site_directories(self.project.python, self.project.environment)
+        linked = (path for path in linked_folders(sites) if not _is_workspace_s(path, root, workspace.root))
         given = (Path(value) for name in _CERTIFICATES if (value := os.environ.get(name)))
         return Sandbox(
             bubblewrap=bubblewrap,
             scratch=scratch / "inside",
             write=(workspace.root, scratch, *self.settings.sandbox_write),
-            read=(*self._stores, *python_reach(python), *given, *self.settings.sandbox_read),
+            read=(*self._stores, *python_reach(python), *linked, *given, *self.settings.sandbox_read),
             # Whatever asks for a path in the user's checkout, as an editable install does, gets the workspace's.
             seen_as=() if home.is_relative_to(root) else ((workspace.root, root),),
             # What setup made and what was copied is there for later attempts, too.
@@ -165,6 +168,11 @@ class Confinement:
             for task in (working, watching):
                 task.cancel()
             await asyncio.gather(working, watching, return_exceptions=True)
+
+
+def _is_workspace_s(path: Path, main: Path, workspace: Path) -> bool:
+    """Whether a path of the checkout is one that the workspace has, too; what installations generate there is not."""
+    return path.is_relative_to(main) and (workspace / path.relative_to(main)).exists()
 
 
 def _escaped(found: Sequence[Touched]) -> Escaped:

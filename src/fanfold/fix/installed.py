@@ -56,6 +56,15 @@ def _path_lines(site: Path) -> Iterator[str]:
         yield from (line for line in lines if line.startswith("/"))
 
 
+def linked_folders(sites: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Folders anywhere that an environment's path files and editable installs put on the import path."""
+    found = [Path(line) for site in sites for line in _path_lines(site)]
+    for site in sites:
+        for finder in (*site.glob("__editable__*.py"), *site.glob("_editable_impl_*.py")):
+            found += _mapped(finder)
+    return tuple(dict.fromkeys(found))
+
+
 def source_roots(main: Path, sites: tuple[Path, ...]) -> tuple[str, ...]:
     """Folders of the main checkout that editable installs put on the import path, relative to its root.
 
