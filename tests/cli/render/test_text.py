@@ -156,7 +156,7 @@ def test_runs_of_the_suite_are_told_beside_those_of_one_change_after_another(rep
 
 def test_how_changes_landed_is_told(report: Report) -> None:
     told = plain(report)
-    assert "2 changes of 4 verified together in 1 batch, up to 2 in one step\n" in told
+    assert "2 of 4 changes that were offered, verified in 1 batch, up to 2 landed in one step\n" in told
     assert "1 change sent back for a second attempt, 1 of them landed\n" in told
     assert "the pre-commit hook ran 2 times: /home/ada/hooks/pre-commit\n" in told
     assert "Landing" not in plain(replace(report, queue=QueueLine()))

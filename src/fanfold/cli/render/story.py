@@ -242,11 +242,11 @@ def _landing(report: Report) -> tuple[Line, ...]:
     queue = report.queue
     if not queue.offered:
         return ()
-    landed = plural(len(report.landed), "change")
+    batches = plural(queue.batches, "batch", "batches")
     lines: list[Line] = [
         (
-            f"{landed} of {queue.offered} verified together in {plural(queue.batches, 'batch', 'batches')}, "
-            f"up to {queue.largest} in one step",
+            f"{len(report.landed)} of {plural(queue.offered, 'change')} that were offered, "
+            f"verified in {batches}, up to {queue.largest} landed in one step",
         )
     ]
     if queue.sent_back:
