@@ -29,6 +29,7 @@ RUN = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
 VOLATILE = (
     (RUN, "<run>"),
     (re.compile(r"(/[\w.+@-]+)+/(?=python3?\b)"), ""),
+    (re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d\S*)?"), "<when>"),
     (re.compile(r"\b[0-9a-f]{7,40}\b"), "<commit>"),
     (re.compile(r"\d+(\.\d+)? ?(ms|s|min|h|seconds|times)(?=\W|$)"), "<time>"),
     (re.compile(r"\b\d+\.\d+\.\d+\b"), "<version>"),

@@ -44,7 +44,7 @@ def _told(undoing: Undoing, *, dry_run: bool) -> Iterator[Line]:
         yield (f"{would}{'taken' if would else 'Taken'} the result out of the index and the checkout",)
     for name, commit in undoing.branches.items():
         verb = "deleted" if would else "Deleted"
-        yield (f"{would}{verb} the branch ", Quoted(name), f" (it was at {commit}: git branch NAME {commit[:10]})")
+        yield (f"{would}{verb} the branch ", Quoted(name), f" (git branch NAME {commit[:10]} brings it back)")
     for name, why in undoing.kept.items():
         yield ("Kept the branch ", Quoted(name), ": ", Prose(why))
     if not (undoing.commits or undoing.unstaged or undoing.branches or undoing.kept):
