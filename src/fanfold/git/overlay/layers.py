@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fanfold.git.overlay import kernel
-from fanfold.git.overlay.namespace import entered, reason_not_entered
 from fanfold.git.sweep import remove
 
 _PLAIN = {"index": "off", "metacopy": "off"}
@@ -76,13 +75,11 @@ class Layers:
 
 
 def possible(folder: Path) -> tuple[Way | None, str]:
-    """How overlays can be mounted in `folder`, tried there; else None, and why.
+    """How overlays can be mounted in `folder` by this process, which has entered, tried there; else None, and why.
 
     Raises:
         OSError: the folder can't be written.
     """
-    if not entered():
-        return None, reason_not_entered()
     reason = ""
     for way in WAYS:
         try:

@@ -55,7 +55,8 @@ def enter(check: Callable[[], str] = lambda: "", *, other_threads: bool = False)
     a namespace would be of no use.
 
     Args:
-        other_threads: whether there may be other threads: these stay outside, with all that they start.
+        other_threads: whether there may be other threads: these stay outside, with all that they start. Only where
+            it takes no user namespace.
     """
     global _entered, _reason
     if not _entered:
@@ -66,12 +67,13 @@ def enter(check: Callable[[], str] = lambda: "", *, other_threads: bool = False)
 def _attempted(check: Callable[[], str], *, other_threads: bool) -> tuple[Entered, str]:
     if sys.platform != "linux":
         return "", "only Linux has overlay mounts"
-    if not other_threads and len(os.listdir("/proc/self/task")) > 1:  # noqa: PTH208  as cheap as can be
+    alone = len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208  as cheap as can be
+    if not alone and not other_threads:
         return "", "other threads are running already"
     try:
         return _mounts(), ""
     except OSError as error:
-        if error.errno != errno.EPERM:
+        if error.errno != errno.EPERM or not alone:
             return "", str(error.strerror)
     reason = _in_child(lambda: _users() and check())
     return ("", reason) if reason else (_users(), "")
