@@ -195,22 +195,21 @@ def test_full_disk_of_the_repository_costs_no_byte_of_the_checkout(tmp_path: Pat
 SPOILING = """
 fix()
 for other in pathlib.Path({cache!r}).rglob("*.py"):
-    if pathlib.Path.cwd() not in other.parents and other.name != path.name:
+    if pathlib.Path.cwd() not in other.parents and other.name in ("b.py", "c.py", "clean.py"):
         try:
             as_it_was = other.stat()
             other.write_text(other.read_text() + "planted = 1\\n")
             os.utime(other, ns=(as_it_was.st_atime_ns, as_it_was.st_mtime_ns))
-            pathlib.Path({planted!r}).touch()
         except OSError:
             pass
 """
 
 
-def test_what_an_agent_plants_in_the_workspaces_of_others_is_on_no_result(tmp_path: Path) -> None:
-    scene = make_scene(tmp_path, {"a.py": BROKEN, "b.py": BROKEN, "c.py": BROKEN, "clean.py": "x = 1\n"})
-    scene.acts["a.py"] = SPOILING.format(cache=str(tmp_path / "home/.cache"), planted=str(tmp_path / "planted"))
+def test_what_an_agent_plants_where_workspaces_are_made_from_is_on_no_result(tmp_path: Path) -> None:
+    names = ("a.py", "b.py", "c.py")
+    scene = make_scene(tmp_path, {**dict.fromkeys(names, BROKEN), "clean.py": "x = 1\n"})
+    scene.acts["a.py"] = SPOILING.format(cache=str(tmp_path / "home/.cache"))
     for _ in range(2):
         ran = scene.fix("--sandbox", "none", "--jobs", "1")
-        assert {scene.blob(ran, name) for name in ("b.py", "c.py") if name in scene.changed(ran)} <= {FIXED.encode()}
-        assert "clean.py" not in scene.changed(ran)
-    assert (tmp_path / "planted").exists()
+        assert set(scene.changed(ran)) == set(names), ran.told
+        assert {scene.blob(ran, name) for name in names} == {FIXED.encode()}

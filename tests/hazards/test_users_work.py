@@ -33,10 +33,6 @@ def test_dirty_staged_intended_and_untracked_files_stay_and_are_no_part_of_the_r
     assert {"added.py", "new.py", "folder/new.py", "intended.py"} <= named
 
 
-def commit(scene: Scene) -> None:
-    scene.user.commit({"mine.py": "mine = 1\n"}, "mine")
-
-
 def commit_to_the_very_file(scene: Scene) -> None:
     scene.user.commit({"a.py": BROKEN + "mine = 1\n"}, "mine")
 
@@ -54,19 +50,13 @@ def edit_the_very_file(scene: Scene) -> None:
     scene.user.write({"a.py": BROKEN + "mine = 1\n"})
 
 
-def detach(scene: Scene) -> None:
-    scene.user.git("switch", "-q", "--detach")
-
-
 @pytest.mark.parametrize(
     ("act", "why"),
     [
-        (commit, "main is no longer where the run began"),
         (commit_to_the_very_file, "main is no longer where the run began"),
         (amend, "main is no longer where the run began"),
         (switch_branch, "other is no longer where the run began"),
         (edit_the_very_file, "the checkout has uncommitted changes: a.py"),
-        (detach, "no branch is checked out"),
     ],
 )
 def test_what_the_user_does_meanwhile_is_left_alone_and_the_result_stands_beside_it(
@@ -112,14 +102,6 @@ def cherry_pick(user: TemporaryRepository) -> None:
     user.git("cherry-pick", "other", check=False)
 
 
-def revert(user: TemporaryRepository) -> None:
-    user.git("revert", "--no-edit", "HEAD~1", check=False)
-
-
-def apply_mail(user: TemporaryRepository) -> None:
-    user.git("am", "-3", stdin=user.git("format-patch", "-1", "--stdout", "other").encode(), check=False)
-
-
 def bisect(user: TemporaryRepository) -> None:
     user.git("bisect", "start", "HEAD", "HEAD~2")
 
@@ -130,8 +112,6 @@ def bisect(user: TemporaryRepository) -> None:
         (merge, "a merge is under way"),
         (rebase, "no branch is checked out"),
         (cherry_pick, "a cherry-pick is under way"),
-        (revert, "a revert is under way"),
-        (apply_mail, "a rebase is under way"),
         (bisect, "no branch is checked out"),
     ],
 )
