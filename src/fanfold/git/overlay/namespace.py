@@ -11,8 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from fanfold.process import run
+
 Entered = Literal["", "mounts", "users"]
 
+_DEADLINE_S = 20.0
 _entered: Entered = ""
 _reason = "this program did not ask for a mount namespace of its own"
 
@@ -36,9 +39,15 @@ def allow_overlays(home: Path) -> str:
     return enter(partial(_reason_against, home))
 
 
-def overlays_work(home: Path) -> str:
-    """As `allow_overlays`, tried in a child: this process stays as it is."""
-    return _in_child(lambda: allow_overlays(home) or _reason_against(home))
+async def why_no_overlays(home: Path) -> str:
+    """Why a program can't use overlay workspaces below `home`, or nothing where it can; tried by a program."""
+    script = f"import sys, pathlib, {__name__} as own; sys.exit(own._tried(pathlib.Path(sys.argv[1])) or None)"
+    done = await run([sys.executable, "-c", script, home], deadline_s=_DEADLINE_S)
+    return done.stderr.decode(errors="replace").strip() if done.returncode else ""
+
+
+def _tried(home: Path) -> str:
+    return allow_overlays(home) or _reason_against(home)
 
 
 def _reason_against(home: Path) -> str:
