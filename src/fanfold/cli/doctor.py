@@ -14,11 +14,11 @@ from fanfold import __version__
 from fanfold.cli.deliver import show
 from fanfold.cli.output import Prose, Quoted
 from fanfold.cli.render.story import Line, Lines, Section, Table
-from fanfold.config import settings_with_origins
+from fanfold.config import settings_with_origins, workspaces_home
 from fanfold.errors import FanfoldError
 from fanfold.fix.confine import find_bubblewrap
 from fanfold.fix.project import Project, find_project
-from fanfold.git import Repository
+from fanfold.git import Repository, why_no_overlays
 from fanfold.process import allowed_environment, find_program, run
 from fanfold.redact import redact
 from fanfold.runtimes.choice import chosen
@@ -84,6 +84,7 @@ async def _examine(start: Path) -> tuple[tuple[Section, ...], bool]:
         repository,
         _environment(project),
         _tools(probes),
+        await _workspaces(root),
         _sandbox(*await find_bubblewrap()),
         Lines(
             "Missing", tuple((f"{probe.tool.name}: {probe.tool.without}",) for probe in probes if probe.found is None)
@@ -166,6 +167,19 @@ def _plugins() -> Lines:
         for kind in ("checkers", "agents")
     ]
     return Lines("Known", tuple(lines))
+
+
+async def _workspaces(root: Path) -> Lines:
+    try:
+        settings, _ = settings_with_origins(root, {})
+    except FanfoldError:
+        return Lines("Workspaces", ())  # what is wrong with the settings is told with them
+    home = workspaces_home(settings)
+    reason = await why_no_overlays(home)
+    works = f"no overlays: {reason}" if reason else "overlays work"
+    kind = "plain" if reason else "overlay"
+    used = kind if settings.workspace_kind == "auto" else settings.workspace_kind
+    return Lines("Workspaces", ((f"kind: {used} (", Prose(works), ")"), ("in: ", Quoted(home))))
 
 
 def _settings(root: Path) -> Section:

@@ -9,7 +9,7 @@ from fanfold.git.command import GitError
 from fanfold.git.diff import FileDiff, Hunk
 from fanfold.git.land import BranchMoved, LandConflict, Landed, LandError, LandRefused, ResultBranch
 from fanfold.git.leftovers import Cleaned, clean
-from fanfold.git.overlay.namespace import allow_overlays
+from fanfold.git.overlay.namespace import allow_overlays, why_no_overlays
 from fanfold.git.parcel import Inbox, ParcelError, pack_change
 from fanfold.git.pin import Pins, drop_pin, pins
 from fanfold.git.pool import WorkspacePool, slot_home
@@ -55,5 +55,6 @@ __all__ = [
     "stage",
     "unpacked",
     "unstage",
+    "why_no_overlays",
     "write_bundle",
 ]
