@@ -98,6 +98,15 @@ async def test_a_folder_is_seen_at_another_place_too(inside: Inside, tmp_path: P
     assert not (other / "b.py").exists()
 
 
+async def test_what_is_read_within_a_folder_of_two_places_is_seen_at_both(inside: Inside, tmp_path: Path) -> None:
+    other = tmp_path / "checkout"
+    text(other / ".venv/pyvenv.cfg", "read")
+    code = f"for place in ('.', {str(other)!r}): print(open(place + '/.venv/pyvenv.cfg').read())"
+    seen_as = ((inside.root, other),)
+    for _ in range(2):
+        assert await inside.says(code, seen_as=seen_as, read=(other / ".venv",)) == "read\nread"
+
+
 async def test_what_is_kept_is_not_written_wherever_it_is_seen(inside: Inside, tmp_path: Path) -> None:
     other = tmp_path / "checkout"
     other.mkdir()

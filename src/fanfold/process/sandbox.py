@@ -113,7 +113,7 @@ class Sandbox:
         placed = [
             *((path, ("--bind", str(source), str(path))) for source, path in private),
             *_system(),
-            *((path, ("--ro-bind-try", str(path), str(path))) for path in _outermost(readable, hiding)),
+            *((place, ("--ro-bind-try", str(path), str(place))) for path, place in self._seen(readable, hiding)),
             *((path, ("--bind", str(source), str(path))) for source, path in self.seen_as),
             *((path, ("--bind", str(path), str(path))) for path in self.write),
             *((place, ("--ro-bind-try", str(path), str(place))) for path in self.kept for place in self._places(path)),
@@ -124,6 +124,15 @@ class Sandbox:
                 for name, source in (("proxy", self.network.socket), ("relay.py", _RELAY))
             ]
         return [mount for _, mount in sorted(placed, key=lambda one: len(one[0].parts))]
+
+    def _seen(self, readable: Iterable[Path], hiding: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
+        """What can be read, and where it is seen."""
+        for path in _outermost(readable, hiding):
+            yield path, path
+            # Mounted in a folder that is seen at two places, it leaves an empty folder in the other one.
+            for source, place in self.seen_as:
+                if path != place and path.is_relative_to(place) and _is_free(source / path.relative_to(place)):
+                    yield path, source / path.relative_to(place)
 
     def _places(self, path: Path) -> Iterator[Path]:
         """Everywhere that a path can be seen."""
@@ -180,6 +189,11 @@ def _ours(network: Network) -> tuple[Path, ...]:
 
 def _python() -> str:
     return os.path.realpath(sys.executable)
+
+
+def _is_free(path: Path) -> bool:
+    """Whether there is nothing at a path, or an empty folder."""
+    return not os.path.lexists(path) or (path.is_dir() and not path.is_symlink() and not any(path.iterdir()))
 
 
 def _outermost(paths: Iterable[Path], hiding: Iterable[Path]) -> list[Path]:
