@@ -248,6 +248,27 @@ def left_alone(mortals: Mortals, folder: Path, *, careless: bool) -> Undisturbed
     return same
 
 
+@pytest.mark.parametrize(
+    "step", [("taken", 1), ("inserted", 1), ("committed", 1), ("inserted", 2), ("committed", 2), ("closing", 1)]
+)
+def test_undo_that_is_killed_reverts_once(mortals: Mortals, tmp_path: Path, step: tuple[str, int]) -> None:
+    """Its first note comes before the checkout is written, its second when all of it is done."""
+    case = Case(tmp_path, mortals, options=("--apply",))
+    head = case.user.git("rev-parse", "HEAD^{tree}")
+    code, said = case.fix()
+    assert code == 0, said
+    (journal,) = case.journals()
+    run = journal.parent.name
+    code, said = mortals.run(case.user.root, case.root / "state", "undo", run, step=step)
+    assert code == KILLED, said
+    code, said = mortals.run(case.user.root, case.root / "state", "undo", run)
+    assert code == 0, said
+    assert case.user.git("rev-parse", "HEAD^{tree}") == head
+    assert case.user.git("status", "--porcelain") == ""
+    assert len(case.user.git("rev-list", "HEAD").split()) == 1 + 2 * 6
+    assert case.user.git("for-each-ref", "--format=%(refname)").split() == ["refs/heads/main"]
+
+
 def killed(case: Case, undisturbed: Undisturbed, how: dict[str, Any], *, gc: bool) -> None:
     """Kill a run once, let git throw away what nothing names, and finish it."""
     code, said = case.fix(**how)

@@ -9,8 +9,8 @@ from fanfold.engine import Journal
 from fanfold.engine.journal import JournalInUse
 from fanfold.fix import delivery, landing
 from fanfold.fix.errors import FixError
+from fanfold.fix.runs import record
 from fanfold.fix.runs.past import UNDONE, Past
-from fanfold.fix.runs.record import VERSION, open_journal
 from fanfold.git import (
     LandConflict,
     LandError,
@@ -84,7 +84,7 @@ async def undo(repository: Repository, past: Past) -> Undoing:
     if undoing.before:
         return undoing
     try:
-        async with open_journal(past.folder.journal, run=past.name, version=VERSION) as journal:
+        async with record.open_journal(past.folder.journal, run=past.name, version=record.VERSION) as journal:
             if undoing.unstaged and undoing.tip is not None:
                 await unstage(replace(repository, head=past.begun.base), undoing.tip)
             if undoing.commits and undoing.tip is not None:
