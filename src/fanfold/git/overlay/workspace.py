@@ -214,7 +214,7 @@ class OverlayWorkspace(Workspace):
     async def _apply(self, snapshot: Snapshot, tree: str, head: str) -> None:
         """Write into the layer what the tree has otherwise than the snapshot, as a checkout does."""
         await self._in_thread(lambda: shutil.copy2(snapshot.slot.index, self._slot.index))
-        await self._git.run("read-tree", "-m", "-u", snapshot.tree, tree)
+        await self._git.run("read-tree", "--reset", "-u", snapshot.tree, tree)
         await self._in_thread(lambda: self._tell_git(head))
 
     def _tell_git(self, head: str) -> None:
