@@ -141,7 +141,7 @@ def fix(
     ] = None,
     copy: Annotated[
         list[str] | None,
-        _option(HOW, "--copy", help="Copy this untracked file into each; repeatable (default none)", metavar="FILE"),
+        _option(HOW, "--copy", help="Copy this untracked file there; repeatable (default none)", metavar="FILE"),
     ] = None,
     workspaces: Annotated[
         Path | None,
