@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from fanfold.cli.live import plural, seconds, started_live
+from fanfold.cli.live import started_live
 from fanfold.cli.output import tell, visible
+from fanfold.cli.words import plural, seconds
 from fanfold.engine import Event
 from fanfold.troubleshoot.arrivals import Arrivals
 from fanfold.troubleshoot.ask import title

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fanfold.cli.output import emit, tell, visible
-from fanfold.cli.render.story import plural
 from fanfold.cli.troubleshoot import UsageError
+from fanfold.cli.words import plural
 from fanfold.config import project_root
 from fanfold.troubleshoot.settings import KNOWLEDGE, load_config
 

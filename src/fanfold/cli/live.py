@@ -1,4 +1,4 @@
-"""What a display on the terminal is made of, and the words in it; nothing that any command's own work needs."""
+"""A display on the terminal that changes in place."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 REFRESHES_PER_S = 8
-SECONDS_AS_SUCH = 120
 
 
 def started_live(render: Callable[[], Text]) -> Live | None:
@@ -34,15 +33,3 @@ def started_live(render: Callable[[], Text]) -> Live | None:
     )
     live.start()
     return live
-
-
-def plural(count: int, noun: str) -> str:
-    """A number with its noun: "1 file", "2 files"."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def seconds(value: float) -> str:
-    """A time as a reader says it: "0.4 s", "75 s", "12 min 5 s"."""
-    if value >= SECONDS_AS_SUCH:
-        return f"{value // 60:.0f} min {value % 60:.0f} s"
-    return f"{value:.1f} s" if value < 60 else f"{value:.0f} s"

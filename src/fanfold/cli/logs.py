@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fanfold.cli.interrupt import run_until_interrupted
 from fanfold.cli.output import emit, tell, visible
-from fanfold.cli.render.story import plural
+from fanfold.cli.words import plural
 from fanfold.config import project_root
 from fanfold.errors import FanfoldError
 from fanfold.troubleshoot.settings import load_config

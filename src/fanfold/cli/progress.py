@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from fanfold.cli.live import started_live
 from fanfold.cli.output import tell, visible
-from fanfold.cli.render.story import plural, seconds
+from fanfold.cli.words import plural, seconds
 from fanfold.engine import BranchCancelled, BranchFinished, BranchQueued, BranchStarted, Done, Outcome
 from fanfold.fix.attempt import Attempted
 from fanfold.fix.events import Phase
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 MAX_RUNNING_SHOWN = 8
 MAX_REASON_CHARS = 200
-REFRESHES_PER_S = 8
 STOPPING = "stopping; what has landed stays (once more to end at once)"
 
 
@@ -140,25 +138,3 @@ def _words(outcome: Outcome[Attempted]) -> str:
 def _reason(error: Exception) -> str:
     said = words_of(error, hint=False)
     return visible(" ".join(said.split()))[:MAX_REASON_CHARS]
-
-
-def started_live(render: Callable[[], Text]) -> Live | None:
-    """A live display where stderr is a terminal that can move its cursor; None elsewhere."""
-    if not sys.stderr.isatty():
-        return None
-    from rich.console import Console  # noqa: PLC0415  only terminals need it
-    from rich.live import Live  # noqa: PLC0415
-
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
-    if not console.is_terminal or console.is_dumb_terminal:
-        return None
-    live = Live(
-        get_renderable=render,
-        console=console,
-        refresh_per_second=REFRESHES_PER_S,
-        transient=True,
-        redirect_stdout=False,
-        redirect_stderr=False,
-    )
-    live.start()
-    return live

@@ -13,8 +13,9 @@ from typing import Any
 from fanfold.cli.deliver import show
 from fanfold.cli.output import Quoted, emit, visible
 from fanfold.cli.render.data import SCHEMA_VERSION, plain, report_data
-from fanfold.cli.render.story import Line, Lines, Table, plural, seconds, tell_story
+from fanfold.cli.render.story import Line, Lines, Table, tell_story
 from fanfold.cli.runs import RunLine, line_of, settings_here
+from fanfold.cli.words import plural, seconds
 from fanfold.fix.errors import FixError
 from fanfold.fix.landing import KIND
 from fanfold.fix.report import Report, TaskLine

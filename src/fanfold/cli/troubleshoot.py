@@ -15,8 +15,8 @@ from typing import Any
 
 from fanfold.cli.asking import SourceProgress
 from fanfold.cli.interrupt import run_until_interrupted
-from fanfold.cli.live import plural
 from fanfold.cli.output import decodable, emit, tell
+from fanfold.cli.words import plural
 from fanfold.config import project_root
 from fanfold.errors import FanfoldError
 from fanfold.runtimes.choice import runtime_for

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from fanfold.cli.deliver import show
 from fanfold.cli.output import Prose, Quoted
-from fanfold.cli.render.story import Line, Lines, plural
+from fanfold.cli.render.story import Line, Lines
 from fanfold.cli.runs import settings_here
+from fanfold.cli.words import plural
 from fanfold.fix.runs import find_past, home_of
 from fanfold.fix.runs.undo import Undoing, plan_undo, undo
 from fanfold.git import Repository

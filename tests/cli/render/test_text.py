@@ -8,8 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from fanfold.cli.render.story import MAX_ROWS, seconds, summary, tell_story
+from fanfold.cli.render.story import MAX_ROWS, summary, tell_story
 from fanfold.cli.render.text import print_rich, render_plain
+from fanfold.cli.words import seconds
 from fanfold.fix.finding import Finding
 from fanfold.fix.report import QueueLine, Report, RuleCount, TaskLine, TestsLine, TestsStatus
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from fanfold.cli.output import Prose, Quoted
+from fanfold.cli.words import plural, seconds
 from fanfold.fix.finding import Finding
 from fanfold.fix.report import Report, TaskLine
 
@@ -243,12 +244,8 @@ def _landing(report: Report) -> tuple[Line, ...]:
     if not queue.offered:
         return ()
     batches = plural(queue.batches, "batch", "batches")
-    lines: list[Line] = [
-        (
-            f"{len(report.landed)} of {plural(queue.offered, 'change')} that were offered, "
-            f"verified in {batches}, up to {queue.largest} landed in one step",
-        )
-    ]
+    offered = f"{len(report.landed)} of {plural(queue.offered, 'change')} that were offered"
+    lines: list[Line] = [(f"{offered}, verified in {batches}, up to {queue.largest} landed in one step",)]
     if queue.sent_back:
         fixed = sum(task.sent_back for task in report.landed)
         lines.append((f"{plural(queue.sent_back, 'change')} sent back for a second attempt, {fixed} of them landed",))
@@ -290,15 +287,3 @@ def _number(count: int | None) -> str:
 
 def _seconds_of(task: TaskLine) -> str:
     return seconds(task.elapsed_s) if task.attempts or task.elapsed_s else ""
-
-
-def plural(count: int, noun: str, many: str | None = None) -> str:
-    """A number with its noun: "1 file", "2 files"; `many` where that isn't formed with an "s"."""
-    return f"{count} {noun}" if count == 1 else f"{count} {many or noun + 's'}"
-
-
-def seconds(value: float) -> str:
-    """A time as a reader says it: "0.4 s", "75 s", "12 min 5 s"."""
-    if value < 60:
-        return f"{value:.1f} s"
-    return f"{value:.0f} s" if value < 120 else f"{value // 60:.0f} min {value % 60:.0f} s"
