@@ -102,3 +102,20 @@ async def test_a_tree_has_the_id_that_git_gave_it(user: TemporaryRepository) -> 
         assert (await objects.find(root, "a/x")) == Node("100644", user.git("rev-parse", "HEAD:a/x").strip())
         for path in ("a/x/y", "absent/x", "a/absent"):
             assert await objects.find(root, path) is None
+
+
+async def test_trees_that_pass_by_are_forgotten_and_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fanfold.git.objects._REMEMBERED", 50)
+    user = make_repository(tmp_path, {f"d/{n}": f"{n}\n" for n in range(10)})
+    repository = await Repository.open(tmp_path)
+    blob = Node("100644", user.git("rev-parse", "HEAD:d/1").strip())
+    async with Objects(repository) as objects:
+        base = await objects.root_of(repository.head)
+        await objects.load(base)
+        made = [await objects.splice(base, {f"d/new{n}": blob}) for n in range(40)]
+        assert sum(len(tree) for tree in objects.trees.values()) < 100
+        assert objects.count(base) == 10
+        for n, tree in enumerate(made):
+            assert await objects.differences(base, tree) == [(f"d/new{n}", None, blob)]
+            await objects.load(tree)
+            assert objects.count(tree) == 11

@@ -16,6 +16,8 @@ from fanfold.git.trees import GITLINK, TREE, Node, Tree, listed, parse_tree, tre
 _OID_BYTES = {"sha1": 20, "sha256": 32}
 _SYNCS = 6
 _AT_ONCE = 512
+_REMEMBERED = 200_000
+"""Entries of trees that are kept in memory besides those of trees that were loaded whole."""
 
 
 class ObstructedError(GitError):
@@ -23,7 +25,7 @@ class ObstructedError(GitError):
 
 
 class Objects:
-    """Reads and writes trees through long-lived git processes; every tree is read once.
+    """Reads and writes trees through long-lived git processes; a tree that was loaded whole is read once.
 
     An async context manager: the processes end with it.
     """
@@ -37,6 +39,9 @@ class Objects:
         self._store = repository.common_dir / "objects"
         self._format = repository.object_format
         self._trees: dict[str, Tree] = {}
+        self._passing: dict[str, int] = {}
+        self._passing_entries = 0
+        self._kept: set[str] = set()
         self._roots: dict[str, str] = {}
         self._whole: set[str] = set()
 
@@ -54,7 +59,7 @@ class Objects:
 
     @property
     def trees(self) -> Mapping[str, Tree]:
-        """All trees read so far by object id."""
+        """Trees by object id: all of those that were loaded whole."""
         return self._trees
 
     async def root_of(self, treeish: str) -> str:
@@ -65,8 +70,7 @@ class Objects:
         """
         if treeish not in self._roots:
             [(oid, content)] = await self._read([f"{treeish}^{{tree}}"])
-            if oid not in self._trees:
-                self._trees[oid] = parse_tree(content, _OID_BYTES[self._format])
+            self._add(oid, parse_tree(content, _OID_BYTES[self._format]))
             self._roots[treeish] = oid
         return self._roots[treeish]
 
@@ -94,6 +98,7 @@ class Objects:
         """Read a tree with all trees below it."""
         level, seen = [oid], [oid]
         while level := [each for each in level if each not in self._whole]:
+            self._keep(level)
             await self._fetch(level)
             seen += level
             level = [node.oid for each in level for node in self._trees[each].values() if node.mode == TREE]
@@ -132,6 +137,7 @@ class Objects:
             ObstructedError: a folder of an edit is a file in the tree, or the other way around.
         """
         split = {tuple(raw(path).split(b"/")): node for path, node in edits.items()}
+        self._forget()
         made: dict[str, Tree] = {}
         oid = await self._splice(root, split, made)
         if oid is None:
@@ -141,7 +147,8 @@ class Objects:
         written = await self._writer.ask(asked, lambda answer: lines(answer, len(made)))
         if written != [[each] for each in made]:
             raise GitError("git mktree wrote other trees than it was to")
-        self._trees.update(made)
+        for each, tree in made.items():
+            self._add(each, tree)
         return oid
 
     async def sync(self, oids: Iterable[str]) -> None:
@@ -173,8 +180,7 @@ class Objects:
         """Every path below two trees whose entry differs, in git's order of names; folders are opened."""
         if old == new:
             return []
-        await self._fetch([oid for oid in (old, new) if oid])
-        before, after = (self._trees[oid] if oid else {} for oid in (old, new))
+        before, after = [await self.tree(oid) if oid else {} for oid in (old, new)]
         found: list[tuple[str, Node | None, Node | None]] = []
         for name in sorted({*before, *after}):
             a, b = before.get(name), after.get(name)
@@ -229,7 +235,31 @@ class Objects:
         missing = [oid for oid in dict.fromkeys(oids) if oid not in self._trees]
         for start in range(0, len(missing), _AT_ONCE):
             for oid, content in await self._read(missing[start : start + _AT_ONCE]):
-                self._trees[oid] = parse_tree(content, _OID_BYTES[self._format])
+                self._add(oid, parse_tree(content, _OID_BYTES[self._format]))
+
+    def _add(self, oid: str, tree: Tree) -> None:
+        if oid in self._trees:
+            return
+        self._trees[oid] = tree
+        if oid not in self._kept:
+            self._passing[oid] = len(tree)
+            self._passing_entries += len(tree)
+
+    def _keep(self, oids: Iterable[str]) -> None:
+        """Never forget these."""
+        self._kept.update(oids)
+        for oid in oids:
+            self._passing_entries -= self._passing.pop(oid, 0)
+
+    def _forget(self) -> None:
+        """Drop the trees that came first, where too many have passed by; what is needed again is read again."""
+        if self._passing_entries <= _REMEMBERED:
+            return
+        for oid in list(self._passing):
+            self._passing_entries -= self._passing.pop(oid)
+            del self._trees[oid]
+            if self._passing_entries <= _REMEMBERED // 2:
+                return
 
     async def _read(self, names: list[str]) -> list[tuple[str, bytes]]:
         asked = "".join(f"contents {name}\n" for name in names).encode()
