@@ -52,6 +52,13 @@ async def test_one_call_answers() -> None:
     assert result["answer"]["incident"]["instance"] == "TWS-PROD-01"
 
 
+@pytest.mark.parametrize("message", ["everything is red", "what is going on?", "tudo parado"])
+async def test_who_calls_a_troubleshooter_has_trouble_whatever_the_words_are(message: str) -> None:
+    result = await parallel_troubleshoot(message, sources=four_sources())
+    assert (result["intent"], result["sources"]) == ("troubleshoot", list(PIECES))
+    assert result["confidence"] <= 1
+
+
 async def test_graph_takes_a_configuration() -> None:
     config = ParallelConfig(
         node_timeout_seconds=5.0,

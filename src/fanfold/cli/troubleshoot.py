@@ -173,7 +173,7 @@ async def _asked(options: Options, progress: SourceProgress) -> tuple[ParallelSt
             instance=options.instance or None,
             at=moment(options.at, datetime.now().astimezone()) if options.at else None,
             config=config,
-            intent=route_of_trouble(message).intent,
+            read=route_of_trouble(message),
             runtime=runtime_for(options.runtime),
             on_event=progress,
             compare_sequential=options.compare_sequential,

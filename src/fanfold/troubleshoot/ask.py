@@ -39,7 +39,7 @@ async def ask(source: Source, incident: Incident, *, timeout_s: float) -> Answer
     try:
         async with asyncio.timeout(timeout_s) as deadline:
             found = (await source.ask(incident))[:MOST_PIECES]
-        # Without waiting for a thread: the time for all sources may be up meanwhile, and what is there must not be lost.
+        # Not on a thread: the time for all sources may be up meanwhile, and what is there must not be lost.
         evidence = tuple(map(clean, found))
     except TimeoutError as raised:
         timed_out = deadline.expired()

@@ -12,6 +12,7 @@ from fanfold.runtimes.choice import chosen, runtime_for
 from fanfold.troubleshoot.arrivals import Arrivals
 from fanfold.troubleshoot.desk import Desk, Writer
 from fanfold.troubleshoot.flow import troubleshoot_flow
+from fanfold.troubleshoot.route import route_of_trouble
 from fanfold.troubleshoot.run import asked
 from fanfold.troubleshoot.settings import ParallelConfig
 from fanfold.troubleshoot.sources.protocol import Source
@@ -42,7 +43,8 @@ async def parallel_troubleshoot(
         ConfigError, SourceError: a setting is unknown or wrong.
     """
     graph = await create_parallel_troubleshoot_graph(config, sources=sources, writer=writer)
-    return await graph.ainvoke(asked(message, jobs=[job_name] if job_name else [], instance=tws_instance_id))
+    jobs, read = [job_name] if job_name else [], route_of_trouble(message)
+    return await graph.ainvoke(asked(message, jobs=jobs, instance=tws_instance_id, read=read))
 
 
 async def create_parallel_troubleshoot_graph(

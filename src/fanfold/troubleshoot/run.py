@@ -10,7 +10,7 @@ from fanfold.engine import Event
 from fanfold.runtimes import Runtime
 from fanfold.troubleshoot.desk import Desk, Writer
 from fanfold.troubleshoot.flow import answered, incident_of, troubleshoot_flow
-from fanfold.troubleshoot.route import Intent
+from fanfold.troubleshoot.route import Route
 from fanfold.troubleshoot.settings import ParallelConfig
 from fanfold.troubleshoot.sources.protocol import Source
 from fanfold.troubleshoot.state import ParallelState
@@ -23,7 +23,7 @@ async def troubleshoot(
     jobs: Sequence[str] = (),
     instance: str | None = None,
     at: datetime | None = None,
-    intent: Intent | None = None,
+    read: Route | None = None,
     config: ParallelConfig | None = None,
     writer: Writer | None = None,
     runtime: Runtime | None = None,
@@ -42,7 +42,7 @@ async def troubleshoot(
         jobs: what it is about; none = those that the message names.
         instance: of the scheduler; None = the one that the message names, if it does.
         at: when it happened, with a time zone; None = lately.
-        intent: what is wanted; None = what the words of the message ask for.
+        read: what the message asks for; None = what its words do, which may be no question for a troubleshooter.
         config: times and limits.
         writer: a language model; None = the one of the configuration, else the answer is made by rules alone.
         runtime: who runs it; None = the native one.
@@ -53,9 +53,7 @@ async def troubleshoot(
         The final state; `response` is the answer as text, `answer` as data.
     """
     config = config or ParallelConfig()
-    state = asked(message, jobs=jobs, instance=instance, at=at)
-    if intent is not None:
-        state["intent"] = intent
+    state = asked(message, jobs=jobs, instance=instance, at=at, read=read)
     async with Desk(config=config, sources=sources, writer=writer).opened() as desk:
         flow = troubleshoot_flow(config)
         result = await flow.run(state, context=desk, runtime=runtime, on_event=on_event)
@@ -63,7 +61,12 @@ async def troubleshoot(
 
 
 def asked(
-    message: str, *, jobs: Sequence[str] = (), instance: str | None = None, at: datetime | None = None
+    message: str,
+    *,
+    jobs: Sequence[str] = (),
+    instance: str | None = None,
+    at: datetime | None = None,
+    read: Route | None = None,
 ) -> ParallelState:
     """The state that a run begins with."""
     began_at = datetime.now(UTC).isoformat()
@@ -72,6 +75,8 @@ def asked(
         state["job_names"] = list(jobs)
     if at is not None:
         state["at"] = at.isoformat()
+    if read is not None:
+        state |= {"intent": read.intent, "confidence": read.confidence}
     return state
 
 
