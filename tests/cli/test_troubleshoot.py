@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -348,6 +349,15 @@ class TestIncident:
         assert scheduler.performed == []
 
 
+class Lengths:
+    """An embedder of one's own: what is as long means the same."""
+
+    model = "lengths"
+
+    def of(self, texts: Sequence[str]) -> list[list[float]]:
+        return [[1.0, float(len(text))] for text in texts]
+
+
 class TestKnowledge:
     def test_runbooks_are_indexed_once(self, project: Path, run: Callable[..., Told]) -> None:
         (project / "runbooks").mkdir()
@@ -366,6 +376,24 @@ class TestKnowledge:
         )
         assert run("knowledge", "index")[0] == 0
         assert (project / "mine.sqlite").exists()
+
+    @pytest.mark.parametrize(
+        ("setting", "models"),
+        [
+            ("", {"wordllama/l2_supercat_256"}),
+            ("vectors = false", {""}),
+            (f'embedder = "{__name__}:Lengths"', {"lengths"}),
+        ],
+    )
+    def test_index_has_the_vectors_that_the_source_will_search(
+        self, setting: str, models: set[str], project: Path, run: Callable[..., Told]
+    ) -> None:
+        (project / "a.md").write_text("# U4711\n\nThe table is full.\n")
+        (project / "fanfold.toml").write_text(f"[troubleshoot.sources.rag_search]\n{setting}\n")
+        assert run("knowledge", "index", "a.md", "--index", "index.sqlite")[0] == 0
+        with closing(sqlite3.connect(project / "index.sqlite")) as database:
+            made = database.execute("SELECT DISTINCT model, vector IS NULL FROM entries").fetchall()
+        assert made == [(model, not model) for model in models]
 
     @pytest.mark.usefixtures("project")
     @pytest.mark.parametrize(
@@ -418,7 +446,10 @@ NOT_NEEDED = (
 
 
 @pytest.mark.usefixtures("scheduler")
-@pytest.mark.parametrize("arguments", [("troubleshoot", "Job BATCH001 failed", "--runtime", "native"), ("incident", "replay", "saved.json")])
+@pytest.mark.parametrize(
+    "arguments",
+    [("troubleshoot", "Job BATCH001 failed", "--runtime", "native"), ("incident", "replay", "saved.json")],
+)
 def test_nothing_is_imported_that_an_answer_does_not_need(arguments: tuple[str, ...], project: Path) -> None:
     (project / "saved.json").write_text('{"incident": {"message": "x"}, "sources": []}')
     program = (
