@@ -81,7 +81,6 @@ def fix(user: TemporaryRepository, tmp_path: Path) -> Fix:
             "max_attempts": 1,
             "runtime": "native",
             "sandbox": "bwrap",
-            "sandbox_read": (agent,),
             "sandbox_write": (told.parent,),
             "tests": "none",
             "workspaces": tmp_path / "workspaces",

@@ -54,6 +54,12 @@ async def test_what_is_listed_as_writable_is_written(inside: Inside) -> None:
     assert (state / "session").read_text() == "kept"
 
 
+async def test_what_may_be_written_is_written_though_it_is_listed_to_be_read_too(inside: Inside) -> None:
+    note = text(inside.root / "note", "old")
+    await inside.says(f"open({str(note)!r}, 'w').write('new')", read=(note,))
+    assert note.read_text() == "new"
+
+
 @pytest.mark.parametrize("place", ["/usr/planted", "/etc/planted", "/planted", "/dev/planted", "/bin/planted"])
 async def test_the_system_can_not_be_written(inside: Inside, place: str) -> None:
     assert await inside.says(f"{TRIED}\nprint(tried(open, {place!r}, 'w'))") in {"OSError", "PermissionError"}

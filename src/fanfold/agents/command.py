@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
 import signal
@@ -88,10 +89,16 @@ class Command:
     async def _kept_in(self, argv: tuple[str, ...], assignment: Assignment) -> tuple[str, ...]:
         """The command line that starts the program within its bounds."""
         if (sandbox := assignment.sandbox) is not None:
-            reach = await asyncio.to_thread(lambda: program_reach(Path(argv[0]), home=sandbox.home))
+            reach = await asyncio.to_thread(lambda: self._reach(sandbox.home))
             argv = await asyncio.to_thread(lambda: sandbox.around(argv, assignment.root, read=reach))
         limit = assignment.max_file_bytes
         return argv if limit is None else limited(argv, limit)
+
+    def _reach(self, home: Path | None) -> tuple[Path, ...]:
+        """What the program needs to read, with files that its arguments name: its script, say."""
+        values = (value for part in self.argv[1:] for value in (part, part.partition("=")[2]))
+        named = (Path(value) for value in values if value.startswith("/") and os.path.isfile(value))  # noqa: PTH113
+        return tuple(path for one in (Path(self.argv[0]), *named) for path in program_reach(one, home=home))
 
     @property
     def _program(self) -> str:

@@ -108,7 +108,8 @@ class Sandbox:
         private.append((self._private("shm"), Path("/dev/shm")))  # noqa: S108 inside
         if self.home is not None and self.home != Path("/"):
             private.append((self._private("home"), self.home))
-        readable = [*_ours(self.network), *self.read, *read]
+        listed = (*_ours(self.network), *self.read, *read)
+        readable = [path for path in listed if not any(path.is_relative_to(one) for one in self.write)]
         hiding = [place for _, place in (*private, *self.seen_as)]
         placed = [
             *((path, ("--bind", str(source), str(path))) for source, path in private),
