@@ -39,8 +39,9 @@ def requests(project: Path, monkeypatch: pytest.MonkeyPatch, report: Report) -> 
     del project
     asked: list[Request] = []
 
-    async def run(request: Request, *, on_event: Callable[[object], None] | None = None) -> Report:
+    async def run(request: Request, *, on_event: Callable[[object], None] | None = None, past: object) -> Report:
         assert on_event is not None
+        assert past is None
         asked.append(request)
         return report
 

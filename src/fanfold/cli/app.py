@@ -170,7 +170,7 @@ def fix(
     dry_run: Annotated[bool, _option(RESULT, "--dry-run", help="Show what would be worked on; run no agent")] = False,
     diff: Annotated[bool, _option(RESULT, "--diff", help="Print the diffs that would land; land nothing")] = False,
     resume: Annotated[
-        bool, _option(WHERE, "--resume", help="Finish the run named in PATHS (default the last unfinished one)")
+        bool, _option(WHERE, "--resume", help="Finish the run named in PATHS (default last unfinished)")
     ] = False,
     exit_zero: Annotated[bool, _option(RESULT, "--exit-zero", help="Exit 0 even if work remains")] = False,
     output_format: Annotated[
