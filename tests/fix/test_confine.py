@@ -329,6 +329,13 @@ async def test_a_sandbox_that_is_asked_for_and_missing_is_refused_before_anythin
     assert "bubblewrap is not installed" in report.notes[-1]
 
 
+@pytest.mark.usefixtures("_sandbox")
+async def test_an_agent_that_fails_in_a_sandbox_is_told_to_have_been_in_one(fix: Fix) -> None:
+    report, _ = await fix("raise SystemExit('not logged in')")
+    (reason,) = task(report).reasons
+    assert reason.endswith("ended in its sandbox with exit code 1: not logged in")
+
+
 async def test_hosts_that_are_none_are_refused_before_anything_runs(fix: Fix) -> None:
     with pytest.raises(FixError, match="'https://x' is no host"):
         await fix("tell(ran=True)", agent_network=("https://x",))

@@ -118,8 +118,8 @@ class Command:
                 hint="if that is right, raise workspace_max_bytes",
             )
         if done.returncode:
-            hint = None if assignment.sandbox is None else SANDBOXED
-            raise AgentError(f"agent {self._program} ended with exit code {done.returncode}: {words}", hint=hint)
+            where, hint = ("", None) if assignment.sandbox is None else (" in its sandbox", SANDBOXED)
+            raise AgentError(f"agent {self._program} ended{where} with exit code {done.returncode}: {words}", hint=hint)
 
 
 def _check_placeholders(arguments: Iterable[str]) -> None:
