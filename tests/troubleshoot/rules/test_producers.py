@@ -55,3 +55,26 @@ def test_it_is_told_in_portuguese_too(night: Any) -> None:
     id_ = cannot_read(night, changed_ago=60 * 9)
     answer = night.answer("LOADCUST", language="pt")
     assert f"UNLOAD1, que vem antes de LOADCUST, foi alterado 8.5 h antes disso [{id_}]." in answer.summary
+
+
+def test_job_that_waits_did_not_meet_what_befell_the_one_before_it(night: Any) -> None:
+    cannot_read(night, changed_ago=None)
+    night.log("LOADCUST", "CEE3207S data exception: ABEND=S0C7")
+    night.job("REPORT", status="HOLD", ran=None)
+    waits = night.comes_after("REPORT", "LOADCUST", "ABEND")
+    changed = night.comes_after("REPORT", "UNLOAD1", "SUCC", depth=2, changed=night.at(60 * 9).isoformat())
+    answer = night.answer("REPORT")
+    assert answer.hypotheses[0].text.startswith("LOADCUST met data that it can't process")
+    assert f"REPORT waits for LOADCUST [{waits}]." in answer.summary
+    assert f"UNLOAD1, which comes before LOADCUST, was changed 8.5 h before that [{changed}]." in answer.summary
+    assert not any("REPORT" in hypothesis.text for hypothesis in answer.hypotheses if hypothesis.cause == "change")
+
+
+def test_what_several_jobs_have_from_one_producer_is_told_once(night: Any) -> None:
+    cannot_read(night, changed_ago=60 * 9)
+    night.job("REPORT", status="HOLD", ran=None)
+    night.comes_after("REPORT", "LOADCUST", "ABEND")
+    night.comes_after("REPORT", "UNLOAD1", "SUCC", depth=2, changed=night.at(60 * 9).isoformat())
+    answer = night.answer("LOADCUST", "REPORT")
+    assert answer.summary.count("UNLOAD1") == 1
+    assert answer.hypotheses[0].text.startswith("LOADCUST met data")

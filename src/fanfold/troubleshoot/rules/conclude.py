@@ -66,7 +66,8 @@ def _with_causes(scene: Scene, cases: Sequence[Case], found: list[Candidate]) ->
     shown = found[:MOST_HYPOTHESES]
     hypotheses = tuple(_hypothesis(scene, one) for one in shown)
     firsts = _firsts(shown, cases)
-    summary = " ".join(sentence for one in firsts for sentence in (_headline(scene, one), *_producers(scene, one)))
+    told = ((_headline(scene, one), *_waiting_for(scene, one), *_producers(scene, one)) for one in firsts)
+    summary = " ".join(sentence for sentences in told for sentence in sentences)
     well = [case for case in cases if jobs.is_well(scene, case)]
     return _answer(
         scene,
@@ -92,19 +93,29 @@ def _headline(scene: Scene, one: Candidate) -> str:
     return say(language, name, jobs=whose, text=text, score=one.score, ids=", ".join(one.evidence[:HEADLINE_IDS]))
 
 
+def _waiting_for(scene: Scene, one: Candidate) -> Iterator[str]:
+    """The jobs that it befell only in that they wait for another one."""
+    for case in (scene.case(name) for name in one.jobs if name not in one.met_by):
+        if (first := waiting.root(scene, case)) is not None:
+            other = ", ".join(one.met_by)
+            yield say(scene.incident.language, "waits", job=case.name, other=other, ids=first.id)
+
+
 def _producers(scene: Scene, one: Candidate) -> Iterator[str]:
     """What writes the input of a job that can't read it, and was changed before."""
-    for job, producer, hours in _changed_before(scene, one):
+    for producer, hours in _changed_before(scene, one):
         ids = producer.piece.id
-        yield say(scene.incident.language, "changed", other=producer.name, job=job, hours=hours, ids=ids)
+        yield say(scene.incident.language, "changed", other=producer.name, job=_job(one), hours=hours, ids=ids)
 
 
-def _changed_before(scene: Scene, one: Candidate) -> Iterator[tuple[str, Producer, str]]:
-    if one.cause in producers.OF_THE_INPUT:
-        for case in map(scene.case, one.jobs):
-            since = surroundings.first_failure(scene, case)
-            for producer in producers.changed(scene, case, since)[:1]:
-                yield case.name, producer, f"{(since - producer.at).total_seconds() / 3600:.1f}"
+def _changed_before(scene: Scene, one: Candidate) -> Iterator[tuple[Producer, str]]:
+    """Each producer that was changed, and how many hours before the first failure."""
+    if one.cause not in producers.OF_THE_INPUT or not one.met_by:
+        return
+    since = min(surroundings.first_failure(scene, scene.case(name)) for name in one.met_by)
+    latest = [found[0] for name in one.jobs if (found := producers.changed(scene, scene.case(name), since))]
+    for producer in {producer.name: producer for producer in latest}.values():
+        yield producer, f"{(since - producer.at).total_seconds() / 3600:.1f}"
 
 
 def _firsts(found: Sequence[Candidate], cases: Sequence[Case]) -> list[Candidate]:
@@ -130,7 +141,7 @@ def _hypothesis(scene: Scene, one: Candidate) -> Hypothesis:
 
 
 def _job(one: Candidate) -> str:
-    return ", ".join(one.jobs)
+    return ", ".join(one.met_by)
 
 
 def _steps(scene: Scene, firsts: Iterable[Candidate]) -> Iterator[Claim]:
@@ -138,8 +149,8 @@ def _steps(scene: Scene, firsts: Iterable[Candidate]) -> Iterator[Claim]:
     firsts = tuple(firsts)
     language = scene.incident.language
     for one in firsts:
-        for job, producer, hours in _changed_before(scene, one):
-            text = say(language, "compare", other=producer.name, job=job, hours=hours)
+        for producer, hours in _changed_before(scene, one):
+            text = say(language, "compare", other=producer.name, job=_job(one), hours=hours)
             yield Claim(text=text, evidence=(producer.piece.id, *one.evidence[:1]))
     yield from _claims(scene, firsts, "steps")
     wanted = {one.cause for one in firsts}

@@ -122,12 +122,17 @@ def _speaks_of(piece: Evidence, case: Case) -> bool:
 
 def _of_the_root(scene: Scene, case: Case) -> Iterator[Sign]:
     """Why the job that this one waits for failed or is late: the cause of the cause."""
+    other = _root(scene, case)
+    if other is not None:
+        for sign in _signs(scene, other, depth=1):
+            yield replace(sign, weight=sign.weight * OF_THE_ROOT, object=sign.object or other.name, of=other.name)
+
+
+def _root(scene: Scene, case: Case) -> Case | None:
     first = waiting.root(scene, case)
     if first is None or short(name := word(first.facts, "other") or first.subject) == short(case.name):
-        return
-    other = scene.case(name)
-    for sign in _signs(scene, other, depth=1):
-        yield replace(sign, weight=sign.weight * OF_THE_ROOT, object=sign.object or name)
+        return None
+    return scene.case(name)
 
 
 def _cancelled(case: Case) -> Sign:
@@ -155,14 +160,17 @@ def _not_planned(scene: Scene, case: Case) -> Iterator[Sign]:
 
 
 def _changes(scene: Scene, case: Case, near: str, found: list[Sign], errors: str) -> Iterator[Sign]:
-    since = surroundings.first_failure(scene, case)
+    before = _root(scene, case) if case.state == "waiting" else None
+    failed = before if before and before.state == "failed" else case
+    since = surroundings.first_failure(scene, failed)
     causes = likely(found, least=LIKELY)
     if case.state != "done":
         yield from surroundings.own_change(case, since)
         # A job's own name stands in its log whatever happens.
         errors = re.sub(rf"(?<![\w-]){re.escape(case.name.casefold())}(?![\w-])", "", errors)
         yield from surroundings.changes(scene, since, near, causes, errors=errors)
-        yield from producers.signs(scene, case, since, causes)
+        of = "" if failed is case else failed.name
+        yield from (replace(sign, of=of) for sign in producers.signs(scene, case, since, causes))
 
 
 def _codes(case: Case, own: list[Evidence]) -> frozenset[str]:

@@ -23,6 +23,7 @@ class Sign:
         channel: where it is from; signs of one channel are not independent, so only the strongest of them counts.
         order: the place in its log; of equals the earlier one counts.
         certain: whether the object is really named, not only the nearest thing.
+        of: the job that it befell, where that is one before the job that is looked at; "" = that job itself.
         against: it speaks against the cause; `weight` is how much of its score that takes away.
         supports: it makes a cause that others speak for more likely, and never is a reason by itself.
     """
@@ -35,6 +36,7 @@ class Sign:
     order: int = 0
     certain: bool = True
     supports: bool = False
+    of: str = ""
     against: bool = False
 
 

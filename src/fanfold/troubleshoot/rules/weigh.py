@@ -36,6 +36,7 @@ class Candidate:
     Attributes:
         score: from 0 to 1.
         jobs: that it explains.
+        met_by: those of them that it befell, or one before them for which they wait.
         certain: whether its object is named anywhere.
     """
 
@@ -45,6 +46,7 @@ class Candidate:
     evidence: tuple[str, ...]
     against: tuple[str, ...] = ()
     jobs: tuple[str, ...] = ()
+    met_by: tuple[str, ...] = ()
     certain: bool = True
 
 
@@ -88,8 +90,14 @@ def _candidate(cause: str, signs: Sequence[Sign], job: str) -> Candidate:
         evidence=ids,
         against=tuple(dict.fromkeys(id_ for one in contrary for id_ in one.evidence if id_ and id_ not in ids)),
         jobs=(job,) if job else (),
+        met_by=_met_by(ranked, job),
         certain=first.certain,
     )
+
+
+def _met_by(signs: Sequence[Sign], job: str) -> tuple[str, ...]:
+    befell = {sign.of or job for sign in signs if not sign.supports}
+    return (job,) * bool(job) if job in befell else tuple(sorted(befell))
 
 
 def _most_telling(ranked: Sequence[Sign]) -> tuple[str, ...]:
@@ -137,6 +145,7 @@ def _joined(one: Candidate, other: Candidate) -> Candidate:
         score=min(MOST, max(one.score, other.score) + 0.02),
         evidence=tuple(dict.fromkeys((*one.evidence[:3], *other.evidence[:3], *one.evidence, *other.evidence)))[:8],
         jobs=tuple(dict.fromkeys((*one.jobs, *other.jobs))),
+        met_by=tuple(dict.fromkeys((*one.met_by, *other.met_by))),
         against=tuple(dict.fromkeys((*one.against, *other.against))),
     )
 
