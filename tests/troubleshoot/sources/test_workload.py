@@ -365,6 +365,27 @@ async def test_the_instance_of_the_incident_chooses_the_scheduler() -> None:
                 await source.ask(incident("BATCH001"))
 
 
+@pytest.mark.parametrize(("instance", "is_told"), [("TWS-QA", True), ("tws-prod-01", False), (None, False)])
+async def test_only_scheduler_that_calls_itself_otherwise_says_so(instance: str | None, is_told: bool) -> None:
+    async with FakeScheduler(PLAN, password=PASSWORD) as server:
+        source = Workload.make({"url": server.url, "user": "operator", "password": {"env": "WA_PASSWORD"}}, Path.cwd())
+        async with source.open():
+            evidence = await source.ask(incident("BATCH001", instance=instance))
+    assert ("No scheduler is configured by the name of TWS-QA." in notes(evidence)) is is_told
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+async def test_nothing_is_done_at_a_scheduler_that_calls_itself_otherwise(dry_run: bool) -> None:
+    async with FakeScheduler(PLAN, password=PASSWORD) as server:
+        source = Workload.make({"url": server.url, "user": "operator", "password": {"env": "WA_PASSWORD"}}, Path.cwd())
+        async with source.open():
+            with pytest.raises(SourceError, match="calls itself 'TWS-PROD-01', not 'TWS-QA': nothing was done"):
+                await source.act("rerun", "BATCH001", instance="TWS-QA", dry_run=dry_run)
+            assert server.performed == []
+            assert (await source.act("rerun", "BATCH001", instance="tws-prod-01", dry_run=False)).performed
+        assert len(server.performed) == 1
+
+
 async def test_random_faults_lose_no_part_that_was_had_and_raise_nothing_else() -> None:
     faults = [
         Fault(status=500, share=0.1),

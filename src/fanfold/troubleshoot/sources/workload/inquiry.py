@@ -32,6 +32,7 @@ T = TypeVar("T")
 LOG = logging.getLogger(__name__)
 Part = Callable[[], Awaitable[list[Evidence]]]
 
+WHICH = "which scheduler it is"
 MOST_INSTANCES = 50
 MOST_FAILING = 100
 MOST_RUNS = 3
@@ -91,7 +92,10 @@ class Inquiry:
         most = self.settings.max_jobs
         parts: dict[str, Callable[[], Awaitable[Found]]] = {f"job {name}": self._named(name) for name in names[:most]}
         parts["the jobs that fail"] = self._failing(look=not names)
+        if self.settings.leaves_open(self.incident.instance):
+            parts[WHICH] = self._whether_meant
         outcomes = await self._together(parts, depth=0)
+        which = outcomes.pop(WHICH, None)
         done = [outcome.value for outcome in outcomes.values() if isinstance(outcome, Done)]
         if not done:
             raise _why_nothing(outcomes)
@@ -99,6 +103,8 @@ class Inquiry:
         for title, outcome in outcomes.items():
             if not isinstance(outcome, Done):
                 pieces.append(self._missing(title, outcome.error))
+        if isinstance(which, Done):
+            pieces += which.value.evidence
         if len(names) > most:
             pieces.append(self._too_many(len(names)))
         return by_weight(pieces, {name for found in done for name in found.about})
@@ -156,6 +162,14 @@ class Inquiry:
             return [self.finder.engine(await self.api.engine(), self.incident.now)]
         except SourceError:
             return []
+
+    async def _whether_meant(self) -> Found:
+        """A note where the scheduler calls itself something else than the instance that is meant."""
+        name, meant = (await self.api.engine()).name, self.incident.instance or ""
+        if name.casefold() in ("", meant.casefold()):
+            return Found([])
+        words = f"The scheduler that was asked calls itself {name}. No scheduler is configured by the name of {meant}."
+        return Found([self.finder.note("scheduler", words)])
 
     def _too_many(self, count: int) -> Evidence:
         most = self.settings.max_jobs

@@ -120,6 +120,10 @@ class WorkloadSettings(BaseModel):
                 return name
         raise SourceError(f"no scheduler {instance!r} is configured", hint=f"name one of {self._names()}")
 
+    def leaves_open(self, instance: str | None) -> bool:
+        """Whether an instance is named, and the only scheduler has no name by which to tell that it is this one."""
+        return instance is not None and "" in self.instances
+
     def _names(self) -> str:
         return ", ".join(sorted(self.instances))
 

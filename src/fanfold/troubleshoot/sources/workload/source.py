@@ -15,7 +15,7 @@ from fanfold.troubleshoot.sources.workload.actions import Act, Action, Justifica
 from fanfold.troubleshoot.sources.workload.api import PlanApi
 from fanfold.troubleshoot.sources.workload.found import Finder
 from fanfold.troubleshoot.sources.workload.inquiry import Deadlines, Inquiry
-from fanfold.troubleshoot.sources.workload.settings import WorkloadSettings, settings_of
+from fanfold.troubleshoot.sources.workload.settings import NAME, WorkloadSettings, settings_of
 from fanfold.troubleshoot.sources.workload.transport import connected
 from fanfold.troubleshoot.sources.workload.v1 import V1
 from fanfold.troubleshoot.sources.workload.v2 import V2
@@ -109,12 +109,28 @@ class Workload:
         dry_run: bool = True,
         expected_status: str | None = None,
     ) -> Act:
-        """Do one thing to one job, or, as a dry run, say what would be sent; see `actions.act`. Never used by `ask`."""
+        """Do one thing to one job, or, as a dry run, say what would be sent; see `actions.act`. Never used by `ask`.
+
+        Raises:
+            SourceError: also where nothing says that the scheduler is the instance that is named.
+        """
+        api = self.api(instance)
+        if instance is not None and self._settings.leaves_open(instance):
+            await _refuse_another(api, instance)
         return await act(
-            self.api(instance),
+            api,
             action,
             job,
             justification=justification,
             dry_run=dry_run,
             expected_status=expected_status,
+        )
+
+
+async def _refuse_another(api: PlanApi, instance: str) -> None:
+    name = (await api.engine()).name
+    if name.casefold() != instance.casefold():
+        raise SourceError(
+            f"the scheduler that is configured calls itself {name!r}, not {instance!r}: nothing was done",
+            hint=f"leave the instance out, or write [troubleshoot.sources.{NAME}.instances.{instance}]",
         )
