@@ -163,11 +163,30 @@ def test_urls_and_headers_without_credentials_stay(text: str) -> None:
         "Server=db;Password={};Timeout=3",
         "<password>{}</password>",
         "don't tell: password = '{}'",
+        "senha={}",
+        "DB_SENHA: {}",
     ],
 )
 @pytest.mark.parametrize("secret", ["s3cr3tv4lu3", "Tr0ub4dor+3", "9f86d081884c7d659a2feaa0c55ad015"])
 def test_literal_values_given_to_a_secrets_name_are_masked(text: str, secret: str) -> None:
     assert plain(text.format(secret)) == text.format(MASK)
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("sqlplus scott/tiger@orcl @load.sql", "sqlplus scott/***@orcl @load.sql"),
+        ("+ sqlplus -s batch/t1ger", "+ sqlplus -s batch/***"),
+        ("sqlldr userid=batch/t1ger@ORCL control=a.ctl", "sqlldr userid=batch/***@ORCL control=a.ctl"),
+        ("rman target sys/s3cret@prod", "rman target sys/***@prod"),
+        ("sqlplus / as sysdba", "sqlplus / as sysdba"),
+        ("sqlplus $USER/$PASSWORD@orcl", "sqlplus $USER/$PASSWORD@orcl"),
+        ("sqlplus /nolog @load.sql", "sqlplus /nolog @load.sql"),
+        ("run sqlplus scripts/load/a.sql", "run sqlplus scripts/load/a.sql"),
+    ],
+)
+def test_passwords_on_the_command_line_of_oracles_programs_are_masked(text: str, masked: str) -> None:
+    assert plain(text) == masked
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,12 @@ _IN_URL = re.compile(r"""://(?P<user>[^\s/:@'"<>?#\\]{0,256}+)(?::(?P<password>[
 _CURL_USER = re.compile(
     r"""curl\b(?<!\wcurl)[^\n]{0,100}?[ \t](?:-u|--user)[ =]{0,2}["']?[^\s:"'$]{1,100}:(?P<value>[^\s"'$]{1,200})"""
 )
+# What batch jobs give Oracle's programs: a user, a slash, what lets that user in, and often @ with a database.
+_ORACLE_USER = re.compile(
+    r"""(?i:sqlplus|sqlldr|expdp|impdp|rman|userid)\b(?:[ \t]{1,4}-[A-Za-z]{1,8}){0,3}[ \t=]{1,4}"""
+    r"""(?i:userid=|target[ \t=])?"""
+    r"""["']?[\w#$.-]{1,64}/(?P<value>[^\s/@"'$]{1,100})(?=@|["'\s]|$)"""
+)
 _AUTHORIZED = re.compile(
     r"""[Aa](?i:uthorization)\\{0,3}["']?\]?[ \t]{0,4}[:=,][ \t]{0,4}[rbfuRBFU]{0,2}\\{0,3}["']?"""
     r"(?i:bearer|basic|token|digest|apikey|negotiate)[ \t]{1,4}(?P<value>[A-Za-z0-9._~+/=:-]{6,8192}+)(?![({\[])"
@@ -62,10 +68,17 @@ _BEARER = re.compile(
     r"earer(?<=\b[Bb]earer)[ \t]{1,4}(?=[A-Za-z_~+/=-]{0,60}\d)(?P<value>[A-Za-z0-9._~+/=-]{16,8192}+)"
 )
 
+_GIVEN = (
+    *((sign, _AUTHORIZED) for sign in ("uthoriz", "UTHORIZ")),
+    ("earer", _BEARER),
+    ("curl", _CURL_USER),
+    *((sign, _ORACLE_USER) for sign in ("sqlplus", "SQLPLUS", "sqlldr", "SQLLDR", "expdp", "impdp", "rman", "userid")),
+)
+
 # Names end with one of these words; the first letter stands apart, because a set of letters is found fast.
 _ASSIGNED = re.compile(
     r"""
-    (?P<word>[PpSsTtAaCc](?i:assword|asswd|assphrase|asscode|wd|ecret|oken|pi[_-]?key|ccess[_-]?key|rivate[_-]?key
+    (?P<word>[PpSsTtAaCc](?i:assword|asswd|assphrase|asscode|wd|ecret|enha|oken|pi[_-]?key|ccess[_-]?key|rivate[_-]?key
         |igning[_-]?key|ccount[_-]?key|ster[_-]?key|ryption[_-]?key|uth|uthorization|redentials?))
     (?i:[_-]?(?:(?:access[_-]?)?key(?:[_-]?base)?|value|string|base64|b64|raw|plain|text|prod|production|staging|dev
         |test|live|old|new|current|[0-9]{1,3}))?
@@ -89,9 +102,11 @@ _REST = {
     "back": re.compile(r"[^`\n]++"),
     "bare": re.compile(r"""[^\s"'`,;&|<>(){}\[\]\\]++"""),
 }
-_SECRET_WORD = re.compile(r"pass|pwd|secret|token|key|auth|cred", re.IGNORECASE)
-_STRONG = re.compile(r"pass|pwd|secret", re.IGNORECASE)
-_SECRET_NAME = re.compile(r"pass(?:word|wd|phrase|code)|secret|token|_key\b|api_?key|credential|auth", re.IGNORECASE)
+_SECRET_WORD = re.compile(r"pass|pwd|secret|senha|token|key|auth|cred", re.IGNORECASE)
+_STRONG = re.compile(r"pass|pwd|secret|senha", re.IGNORECASE)
+_SECRET_NAME = re.compile(
+    r"pass(?:word|wd|phrase|code)|secret|senha|token|_key\b|api_?key|credential|auth", re.IGNORECASE
+)
 _HOLE = re.compile(
     r"\$\{[^}]*\}|\{[^}]*\}|%\([^)]*\)[sdr]|%[sdr]|<[^>]*>|\$[A-Z_][A-Z0-9_]*|\$\([^)]*\)|\*{3,}|\.{3,}|[xX]{4,}"
 )
@@ -144,7 +159,7 @@ def redact(text: str, environment: Mapping[str, str] | None = None) -> str:
         if sign in text:
             text = shape.sub(MASK, text)
     text = _masked(text, _urls(text))
-    for sign, pattern in (("uthoriz", _AUTHORIZED), ("UTHORIZ", _AUTHORIZED), ("earer", _BEARER), ("curl", _CURL_USER)):
+    for sign, pattern in _GIVEN:
         if sign in text:
             text = _masked(text, (match.span("value") for match in pattern.finditer(text) if _is_shown(match["value"])))
     return _masked(text, _assigned(text))
