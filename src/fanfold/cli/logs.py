@@ -67,7 +67,9 @@ def ingest(options: IngestOptions) -> int:
         on_stop=lambda: tell("stopping; what was written stays, and the next call goes on from there"),
         on_kill=lambda: None,
     )
-    lines = f"{plural(done.written, 'line')} of {done.read} from {plural(done.files, 'file')}"
+    is_a_stream = list(options.paths) == ["-"]
+    whence = "the standard input" if is_a_stream else plural(done.files, "file")
+    lines = f"{plural(done.written, 'line')} of {done.read} from {whence}"
     emit(f"Wrote {lines}, and {plural(done.ends, 'end')} of jobs\n")
     for trouble in done.trouble[:MOST_TROUBLE]:
         tell(visible(trouble))
