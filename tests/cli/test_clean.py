@@ -14,6 +14,7 @@ from fanfold.testing.repositories import TemporaryRepository, make_repository
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TemporaryRepository:
     repository = make_repository(tmp_path / "project", {"a.py": "x = 1\n" * 10_000})
     monkeypatch.chdir(repository.root)
+    monkeypatch.setenv("FANFOLD_FIX_STATE", str(tmp_path / "state"))
     return repository
 
 

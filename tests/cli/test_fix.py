@@ -220,7 +220,7 @@ def test_signal_stops_agents_with_their_daemons_and_keeps_what_landed(
     repository: TemporaryRepository, slow_agent: tuple[str, Path], number: signal.Signals, runtime: str
 ) -> None:
     agent, started = slow_agent
-    options = ("--agent-command", agent, "--output-format", "json", "--runtime", runtime)
+    options = ("--agent-command", agent, "--sandbox", "none", "--output-format", "json", "--runtime", runtime)
     arguments = command(repository, "a.py", "sub", *options)
     process = subprocess.Popen(
         arguments, cwd=repository.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -234,7 +234,9 @@ def test_what_is_at_work_is_left_alone(here: Here) -> None:
     for args in (("fix", "--resume"), ("fix", "--resume", run["run"]), ("undo", run["run"])):
         told = here(*args, code=2)
         assert f"at work in the process {process.pid}" in told
-    assert f"{run['run']}: at work in the process {process.pid}" in here("clean", "--older-than", "0", "--force")
+    assert f"{run['run']} in {here.user.root}: at work in the process {process.pid}" in here(
+        "clean", "--older-than", "0", "--force"
+    )
     (here.base / "paid.hold").unlink()
     process.communicate()
     assert process.returncode == 0
@@ -358,7 +360,7 @@ def test_clean_removes_old_records_and_keeps_what_can_be_resumed(here: Here) -> 
     here.user.git("update-ref", "refs/fanfold/pins/20200101-000000-abcd", "HEAD")
     told = here("clean")
     assert settled not in told
-    assert f"{killed}: fanfold fix --resume finishes it, --force removes it" in told
+    assert f"{killed} in {here.user.root}: fanfold fix --resume finishes it, --force removes it" in told
     assert "1 ref below refs/fanfold" in told
     told = here("clean", "--older-than", "0")
     assert f"1 record of runs: {settled}" in told

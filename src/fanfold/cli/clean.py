@@ -66,12 +66,13 @@ def _records(tidied: Tidied) -> tuple[Line, ...]:
 
 
 def _unfinished(tidied: Tidied) -> tuple[Line, ...]:
-    return tuple(
-        (f"{past.name}: at work in the process {past.summary.owner_pid}",)
-        if past.state == "running"
-        else (f"{past.name}: fanfold fix --resume finishes it, --force removes it once it is old enough",)
-        for past in tidied.unfinished
-    )
+    lines: list[Line] = []
+    for past in tidied.unfinished:
+        what = "fanfold fix --resume finishes it, --force removes it once it is old enough"
+        if past.state == "running":
+            what = f"at work in the process {past.summary.owner_pid}"
+        lines.append((f"{past.name} in ", Quoted(past.begun.start), f": {what}"))
+    return tuple(lines)
 
 
 def _repositories(paths: Iterable[Path]) -> tuple[Line, ...]:
