@@ -110,7 +110,7 @@ async def pasts(home: Path) -> list[Past]:
             continue
         if past is not None:
             found.append(past)
-    return found
+    return sorted(found, key=lambda past: past.begun.started_s)
 
 
 async def find_past(home: Path, name: str) -> Past:
