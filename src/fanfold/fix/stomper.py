@@ -61,8 +61,8 @@ class StomperWorkflow:
     Args:
         project_root: the repository, or a folder in it to work on.
         max_parallel_files: files worked on together, 1 to 16; 1 = one after another.
-        use_sandbox: keep agent processes in a sandbox where there is one; none comes with this version. Every file has
-            a workspace of its own either way.
+        use_sandbox: keep agent processes in a sandbox where there is one. Every file has a workspace of its own either
+            way.
         run_tests: test each change before it lands, with the project's suite.
         config: in place of `max_parallel_files`.
         agent: who fixes, None = the one that the project's settings name.
@@ -163,6 +163,7 @@ class StomperWorkflow:
             "checks": config.enabled_tools,
             "jobs": config.files_at_once,
             "tests": "each" if self.run_tests_enabled else "none",
+            "sandbox": "auto" if self.use_sandbox else "none",
         }
         settings = load_settings(project_root(self.project_root.absolute()), {**given, **self._settings})
         return Request(self.project_root, settings, paths=(".",), apply=self._apply)
