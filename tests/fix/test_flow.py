@@ -40,7 +40,7 @@ ATTEMPTED = Attempted(
     refused=("F401: adds a finding",),
     parcel="cGFjaw==",
 )
-TIMES = ("elapsed_s", "agent_s", "wall_s", "tasks_s", "average_s", "speedup")
+TIMES = ("elapsed_s", "agent_s", "wall_s", "tasks_s", "average_s", "speedup", "batches", "largest")
 
 
 def test_what_a_branch_returns_comes_back_from_json() -> None:
