@@ -24,7 +24,7 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         for name in os.environ:
-            if name.startswith(("GIT_", "FANFOLD_FIX_", "XDG_")):
+            if name.startswith(("GIT_", "FANFOLD_FIX_", "FANFOLD_TROUBLESHOOT_", "XDG_")):
                 patch.delenv(name)
         for name in ("FORCE_COLOR", "NO_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "COLUMNS"):
             patch.delenv(name, raising=False)

@@ -19,6 +19,7 @@ from fanfold.troubleshoot.sources import SourceError
 from fanfold.troubleshoot.sources.command import Command
 
 NOW = datetime(2024, 12, 11, 9, 0, tzinfo=UTC)
+SOON_S = 1.0
 ARGUMENTS = "import json, sys; print(json.dumps([{'text': json.dumps(sys.argv[1:])}]))"
 
 
@@ -206,35 +207,28 @@ async def test_json_can_be_insisted_on_and_lines_too() -> None:
 
 async def test_a_program_that_hangs_is_ended_with_its_children(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
-    code = f"""
-import os, subprocess, sys, time
-child = subprocess.Popen(["sleep", "600"], start_new_session=True)
-open({str(pids)!r}, "w").write(f"{{os.getpid()}} {{child.pid}}")
-print("still at it", file=sys.stderr, flush=True)
-time.sleep(600)
-"""
+    code = f"setsid sleep 600 & echo still at it >&2; echo $$ $! > {pids}; wait"
     with pytest.raises(SourceError, match=r"did not end within .*: still at it"):
-        await asked(python(code), timeout_s=5.0)
+        await asked(["sh", "-c", code], timeout_s=2.5)
     await _end(pids)
 
 
 @pytest.mark.parametrize("printed", ["job A100 lost\\nand ha", '{"text": "job A100 lost"}\\n{"text": "and ha'])
 async def test_what_it_had_printed_when_its_time_was_up_is_kept_and_said_to_be_partial(printed: str) -> None:
-    code = f"import time; print('{printed}', end='', flush=True); time.sleep(600)"
-    kept, note = await asked(python(code), timeout_s=3.0)
+    kept, note = await asked(["sh", "-c", 'printf "%b" "$0"; sleep 600', printed], timeout_s=SOON_S)
     assert kept.text == "job A100 lost"
     assert "did not end in time: this is what it had printed by then" in note.text
 
 
 async def test_half_a_document_says_nothing() -> None:
-    code = 'import time; print(\'[\\n{"text": "one"},\', flush=True); time.sleep(600)'
+    half = '[\n{"text": "one"},\n'
     with pytest.raises(SourceError, match="did not end within"):
-        await asked(python(code), timeout_s=3.0)
+        await asked(["sh", "-c", 'printf %s "$0"; sleep 600', half], timeout_s=SOON_S)
 
 
 async def test_runs_that_finish_count_though_others_have_no_time_left() -> None:
-    code = "import sys, time; print(sys.argv[1], flush=True); time.sleep(0 if sys.argv[1] == 'A' else 600)"
-    evidence = await asked(python(code, "{job}"), "B", "A", "C", timeout_s=3.0, limit=2)
+    code = 'echo "$0"; test "$0" = A || sleep 600'
+    evidence = await asked(["sh", "-c", code, "{job}"], "B", "A", "C", timeout_s=SOON_S, limit=2)
     told = [piece.text for piece in evidence]
     assert [text for text in told if len(text) == 1] == ["B", "A", "C"]
     assert sum("by then" in text for text in told) == 2

@@ -174,11 +174,7 @@ async def test_what_a_tool_says_is_evidence(kind: str, program: list[str]) -> No
 async def test_lines_are_notes(kind: str, program: list[str]) -> None:
     async with serving(kind, program) as server:
         evidence = await asked(**server, tool="words", arguments={"about": ["{instance}", "{codes}", "fixed"]})
-        assert [(piece.kind, piece.text) for piece in evidence] == [
-            ("note", "first ,,fixed\nsecond"),
-            ("note", "third"),
-        ]
-        assert await asked(**server, tool="nothing") == []
+    assert [(piece.kind, piece.text) for piece in evidence] == [("note", "first ,,fixed\nsecond"), ("note", "third")]
 
 
 async def test_a_tool_that_fails_says_why_and_shows_no_secret(
@@ -190,8 +186,17 @@ async def test_a_tool_that_fails_says_why_and_shows_no_secret(
         with pytest.raises(SourceError, match=r"the tool tickets failed: .*no such job") as caught:
             await asked("BROKEN", **server, **secret, tool="tickets", arguments={"job": "{job}"})
         assert TOKEN not in f"{caught.value.message}{caught.value.hint}"
+
+
+async def test_a_tool_that_is_not_there_is_told() -> None:
+    async with over_http() as url:
         with pytest.raises(SourceError, match=r"[Uu]nknown tool"):
-            await asked(**server, tool="no_such_tool")
+            await asked(url=url, tool="no_such_tool")
+
+
+async def test_a_tool_that_finds_nothing_is_no_failure() -> None:
+    async with over_http() as url:
+        assert await asked(url=url, tool="nothing") == []
 
 
 async def test_one_job_that_fails_is_a_note_beside_the_others(kind: str, program: list[str]) -> None:
@@ -277,8 +282,7 @@ async def test_a_program_that_is_no_server_is_told_with_its_words() -> None:
 
 async def test_a_program_that_says_nothing_costs_its_time(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
-    code = f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
-    source = source_for(command=[sys.executable, "-c", code], tool="any", timeout_s=2.0)
+    source = source_for(command=["sh", "-c", f"echo $$ > {pid}; exec sleep 600"], tool="any", timeout_s=0.5)
     async with source.open():
         with pytest.raises(SourceError, match=r"did not answer|failed"):
             await source.ask(incident())
@@ -312,8 +316,10 @@ async def test_a_server_that_never_ends_talking_costs_its_time(program: list[str
 async def test_what_was_said_of_one_job_counts_though_there_is_no_time_for_another(
     kind: str, program: list[str]
 ) -> None:
+    timeout_s = 5.0 if kind == "stdio" else 2.0  # the one has to start its server in that time
     async with serving(kind, program) as server:
-        piece, note = await asked("B200", "A100", **server, tool="late", arguments={"job": "{job}"}, timeout_s=5.0)
+        settings: dict[str, Any] = {**server, "tool": "late", "timeout_s": timeout_s}
+        piece, note = await asked("B200", "A100", **settings, arguments={"job": "{job}"})
     assert piece.text == "A100 lost"
     assert note.kind == "note"
     assert "did not answer" in note.text or "imed out" in note.text

@@ -307,18 +307,18 @@ async def test_a_real_target_that_is_scraped_live_is_seen_to_change(prometheus_p
     async with (
         Loopback(app) as target,
         RealPrometheus(
-            tmp_path, targets=[target.url.removeprefix("http://")], scrape_interval="200ms", program=prometheus_program
+            tmp_path, targets=[target.url.removeprefix("http://")], scrape_interval="100ms", program=prometheus_program
         ) as server,
     ):
 
         async def seen() -> list[Evidence]:
-            about = Incident(message="why?", now=datetime.now(UTC), window_s=3.0)
+            about = Incident(message="why?", now=datetime.now(UTC), window_s=1.2)
             return await asked(server.url, about=about, queries=queries, defaults=False)
 
         async with asyncio.timeout(60):
             while notes(await seen()) != "1 series as usual":
                 await asyncio.sleep(0.2)
-            await asyncio.sleep(6)  # as long as both windows
+            await asyncio.sleep(2.5)  # as long as both windows
             assert not of_kind(await seen(), "metric")
             value = 50.0
             while not (found := of_kind(await seen(), "metric")):
@@ -443,9 +443,9 @@ async def test_a_query_that_hangs_costs_its_time_and_the_others_are_kept() -> No
 async def test_where_the_time_for_all_is_up_what_has_answered_is_told() -> None:
     slow = [Fault(on="/query_range", latency_s=60, times=2)]
     async with FakePrometheus(ALL, faults=slow) as server:
-        evidence = await asked(server.url, timeout_s=2.0, request_timeout_s=60.0)
+        evidence = await asked(server.url, timeout_s=1.0, request_timeout_s=60.0)
     assert by_name(evidence)
-    assert "no answer within 2 s" in notes(evidence)
+    assert "no answer within 1 s" in notes(evidence)
 
 
 async def test_an_answer_is_read_up_to_a_size() -> None:

@@ -340,7 +340,8 @@ async def _standard_input() -> AsyncIterator[Sequence[str]]:
         *lines, rest = (rest + data).split(b"\n")
         yield [decoded(line) for line in lines]
         rest = rest[:MOST_REST]
-    yield [decoded(rest)]
+    if rest:
+        yield [decoded(rest)]
 
 
 def _read_some(stream: IO[bytes]) -> bytes:
