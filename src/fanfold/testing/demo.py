@@ -59,17 +59,20 @@ async def demonstration(folder: Path, *, now: datetime | None = None) -> AsyncIt
         DemoError: a package is missing, or a server doesn't start.
     """
     now = now or datetime.now(UTC)
+    secret, index = folder / "password", folder / "knowledge.sqlite"
+    await asyncio.to_thread(secret.write_text, USER)
+    indexing = asyncio.create_task(asyncio.to_thread(_indexed, index))  # while the servers start
     async with AsyncExitStack() as stack:
-        secret = folder / "password"
-        await asyncio.to_thread(secret.write_text, USER)
+        stack.push_async_callback(asyncio.wait, [indexing])
         scheduler = await stack.enter_async_context(FakeScheduler(plan(now), user=USER, password=USER))
         redis, pid = await stack.enter_async_context(real_redis(folder / "redis"))
         await _fill(redis, folder / "logs", now)
         prometheus, name = await stack.enter_async_context(_prometheus(folder / "prometheus", now))
+        await indexing
         yield Demo(
             sources={
                 "tws_status": {"url": scheduler.url, "user": "demo", "password": {"file": str(secret)}},
-                "rag_search": {"index": str(folder / "knowledge.sqlite")},
+                "rag_search": {"index": str(index)},
                 "log_cache": {"redis": redis},
                 "metrics": {"url": prometheus},
             },
@@ -161,6 +164,14 @@ def series(now: datetime) -> tuple[Series, ...]:
         Series(name="up", usual=1, value=1, since=failed, labels={"instance": "mvsprd1"}),
         Series(name="node_load1", usual=2.5, value=2.5, since=failed, labels={"instance": "mvsprd1"}),
     )
+
+
+def _indexed(index: Path) -> None:
+    """The starter set in an index of its own, as `fanfold knowledge index` leaves it."""
+    from fanfold.troubleshoot.sources.knowledge import Index  # noqa: PLC0415 imported when used
+
+    with Index.open(index) as opened:
+        opened.update_starter()
 
 
 async def _fill(redis: str, folder: Path, now: datetime) -> None:

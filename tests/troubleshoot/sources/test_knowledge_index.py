@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,14 @@ def books(tmp_path: Path) -> Path:
     (folder / "a.md").write_text("# A\n## Queue is full\nStart the consumer.\n")
     (folder / "deep" / "b.txt").write_text("Printer\n-------\nNo paper in the printer.\n")
     return folder
+
+
+@pytest.fixture(scope="module")
+def starter() -> Iterator[Index]:
+    """The starter set, for those who only search it."""
+    with Index.open(None) as index:
+        index.update_starter()
+        yield index
 
 
 def names(index: Index) -> list[str]:
@@ -199,23 +208,17 @@ def test_an_entry_that_explains_a_code_comes_before_better_words(tmp_path: Path)
         ("SB37", "zos-abends#sb37-data-set-can-t-get-more-space"),
     ],
 )
-def test_the_starter_set_explains_codes(code: str, entry: str) -> None:
-    with Index.open(None, with_vectors=False) as index:
-        index.update_starter()
-        assert index.search("", [code], limit=1)[0].entry.name == entry
+def test_the_starter_set_explains_codes(code: str, entry: str, starter: Index) -> None:
+    assert starter.search("", [code], limit=1)[0].entry.name == entry
 
 
-def test_each_code_of_a_question_gets_its_entry() -> None:
-    with Index.open(None, with_vectors=False) as index:
-        index.update_starter()
-        hits = index.search("job failed", ["RC=8", "S0C7", "ORA-01017"], limit=3)
+def test_each_code_of_a_question_gets_its_entry(starter: Index) -> None:
+    hits = starter.search("job failed", ["RC=8", "S0C7", "ORA-01017"], limit=3)
     assert [hit.exact for hit in hits] == [("RC=8",), ("S0C7",), ("ORA-01017",)]
 
 
-def test_a_bare_number_may_be_a_code() -> None:
-    with Index.open(None) as index:
-        index.update_starter()
-        found = [hit.entry.name for hit in index.search("script ended 126", limit=2)]
+def test_a_bare_number_may_be_a_code(starter: Index) -> None:
+    found = [hit.entry.name for hit in starter.search("script ended 126", limit=2)]
     assert "exit-codes#rc-126-command-can-t-be-executed" in found
 
 
@@ -239,10 +242,8 @@ def test_a_question_in_another_language_finds_the_entry(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "query", ["", "   ", '"', "a AND (b OR", "NEAR(x y)", "title:", "*", "col1 : ^x -y", "é" * 9_000]
 )
-def test_no_question_breaks_the_search(query: str) -> None:
-    with Index.open(None) as index:
-        index.update_starter()
-        assert len(index.search(query, limit=3)) <= 3
+def test_no_question_breaks_the_search(query: str, starter: Index) -> None:
+    assert len(starter.search(query, limit=3)) <= 3
 
 
 def test_without_the_starter_set_only_own_entries_count(books: Path) -> None:
