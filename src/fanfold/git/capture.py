@@ -59,7 +59,7 @@ async def untracked(at: PrivateGit) -> list[bytes]:
     return [name.rstrip(b"/") for name in records(done.stdout)]
 
 
-async def _touched(at: PrivateGit) -> list[bytes]:
+async def touched(at: PrivateGit) -> list[bytes]:
     """Tracked paths whose times, size, kind or content differ, also below a link that replaced a folder."""
     done = await at.run("diff-files", "-z", "--name-only", "--no-renames", "--ignore-submodules=dirty")
     return records(done.stdout)
@@ -83,11 +83,11 @@ async def capture(
     Raises:
         GitError: a file can't be read, or a filter failed.
     """
-    touched, new = await asyncio.gather(_touched(at), untracked(at))
+    differ, new = await asyncio.gather(touched(at), untracked(at))
     new = without(new, leave_out)
-    if not touched and not new:
+    if not differ and not new:
         return Change(base, base_tree, ())
-    sorted_out = await _sort_out(at, objects, base_tree, {*touched, *new})
+    sorted_out = await _sort_out(at, objects, base_tree, {*differ, *new})
     tree = await _write(at, sorted_out, len(base))
     found = {path: (old, now) for path, old, now in await objects.differences(base_tree, tree)}
     somewhere = Node(GITLINK, "0" * len(base))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Collection
+from collections.abc import Awaitable, Collection
+from dataclasses import dataclass
 
-from fanfold.git.capture import PrivateGit
-from fanfold.git.command import GitError, uninterrupted
+from fanfold.git.capture import PrivateGit, touched
+from fanfold.git.command import GitError, text, uninterrupted
 from fanfold.git.objects import Objects
 from fanfold.git.repository import Repository
 from fanfold.git.slot import Slot
 from fanfold.git.sweep import sweep
+from fanfold.git.trees import GITLINK
 
 
 async def check_out(slot: Slot, repository: Repository, objects: Objects, wanted: str, tree: str) -> None:
@@ -38,6 +40,51 @@ async def restore(
     await PrivateGit(repository.git_dir, slot.tree, slot.index).run("read-tree", "--reset", "-u", wanted)
 
 
+@dataclass(frozen=True)
+class Written:
+    """What git wrote last, and the index that it left: nobody else has written that since, where it is still so."""
+
+    tree: str
+    index: tuple[int, ...]
+
+    @classmethod
+    def to(cls, slot: Slot, tree: str) -> Written:
+        """As the slot is now."""
+        found = slot.index.stat()
+        return cls(tree, (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns))
+
+
+async def rewrite(
+    slot: Slot, repository: Repository, objects: Objects, tree: str, *, keep: Collection[bytes] = ()
+) -> bool:
+    """As `restore`, where the index is as git left it when it wrote that same tree: only what was touched is written.
+
+    Returns:
+        Whether that was possible; if not, what doesn't belong there is gone at least.
+    """
+    at = PrivateGit(repository.git_dir, slot.tree, slot.index)
+    await uninterrupted(asyncio.to_thread(slot.prepare))
+    clearing = asyncio.to_thread(_sweep, slot, objects, tree, keep)
+    _, names = await uninterrupted(_both(clearing, touched(at)))
+    special = [name for name in names if name.rsplit(b"/", 1)[-1] == b".gitattributes"]
+    if special or any(
+        node is None or node.mode == GITLINK for node in [await objects.find(tree, text(n)) for n in names]
+    ):
+        return False
+    if names:
+        listed = b"".join(name + b"\0" for name in names)
+        await at.run("checkout-index", "--force", "--index", "-z", "--stdin", stdin=listed)
+    return True
+
+
+async def _both(clearing: Awaitable[None], looking: Awaitable[list[bytes]]) -> tuple[None, list[bytes]]:
+    return await asyncio.gather(clearing, looking)
+
+
 def _clear(slot: Slot, objects: Objects, tree: str, keep: Collection[bytes]) -> None:
     slot.prepare()
+    _sweep(slot, objects, tree, keep)
+
+
+def _sweep(slot: Slot, objects: Objects, tree: str, keep: Collection[bytes]) -> None:
     sweep(os.fsencode(slot.tree), tree, objects.trees, keep=keep)
