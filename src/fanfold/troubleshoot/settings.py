@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fanfold.config import ConfigError, Found, find_table, project_root, refuse_unknown, shown
 from fanfold.llm import ModelSettings
 from fanfold.troubleshoot.sources.protocol import Source, SourceError
 from fanfold.troubleshoot.sources.registry import source_names, sources_for
+from fanfold.troubleshoot.sources.settings import FileFromRoot, Seconds
 
 TABLE = "troubleshoot"
 SOURCES = ("tws_status", "rag_search", "log_cache", "metrics")
@@ -22,16 +23,6 @@ KNOWLEDGE = "rag_search"
 PREFIX = "FANFOLD_TROUBLESHOOT_"
 PATHS = ("prompts", "audit_file")
 IN_JSON = ("sources", "llm", "prompts")
-
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-
-def _from_root(path: Path, info: ValidationInfo) -> Path:
-    root = info.context.get("root") if isinstance(info.context, Mapping) else None
-    return Path(root or Path.cwd()) / path.expanduser()
-
-
-Located = Annotated[Path, AfterValidator(_from_root)]
 
 
 class ParallelConfig(BaseModel):
@@ -65,8 +56,8 @@ class ParallelConfig(BaseModel):
     writer_timeout_seconds: Seconds = 60.0
     sources: dict[str, dict[str, Any]] = Field(default_factory=dict)
     llm: ModelSettings | None = None
-    prompts: Located | dict[str, str] | None = None
-    audit_file: Located | None = None
+    prompts: FileFromRoot | dict[str, str] | None = None
+    audit_file: FileFromRoot | None = None
 
     def is_enabled(self, source: str) -> bool:
         """Whether a source is to be asked at all; those that aren't built in are, once they are configured."""

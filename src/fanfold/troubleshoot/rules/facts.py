@@ -56,8 +56,3 @@ def first_time(piece: Evidence) -> datetime | None:
 def last_time(piece: Evidence) -> datetime | None:
     """When something was seen last."""
     return time(piece.facts, "last") or zoned(piece.at) or time(piece.facts, "since")
-
-
-def seconds_between(earlier: datetime | None, later: datetime | None) -> float | None:
-    """Seconds from one time to another; None = one of them isn't known."""
-    return None if earlier is None or later is None else (later - earlier).total_seconds()

@@ -6,15 +6,26 @@ import ipaddress
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Self, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from fanfold.config.secret import Secret
 from fanfold.config.settings import ConfigError
 from fanfold.troubleshoot.sources.protocol import SourceError
+
+T = TypeVar("T")
 
 
 def wrong(why: str) -> PydanticCustomError:
@@ -42,12 +53,18 @@ def _from_root(path: Path, info: ValidationInfo) -> Path:
     return Path(root or Path.cwd()) / path.expanduser()
 
 
+def _one_or_more(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
 Address = Annotated[str, AfterValidator(_address)]
 """An http or https URL without a user and without a query."""
 FileFromRoot = Annotated[Path, AfterValidator(_from_root)]
 """A path; a relative one starts from `root` of the validation context."""
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+OneOrMore = Annotated[tuple[T, ...], BeforeValidator(_one_or_more)]
+"""Several of them, or one without brackets around it."""
 
 
 class Tls(BaseModel):

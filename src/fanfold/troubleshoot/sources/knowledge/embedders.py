@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from fanfold.config.secret import Secret
 from fanfold.troubleshoot.sources.knowledge.named import made
 from fanfold.troubleshoot.sources.knowledge.vectors import Embedder, VectorsUnavailable
 from fanfold.troubleshoot.sources.protocol import SourceError
+from fanfold.troubleshoot.sources.settings import Address, Seconds, is_safe_for_secrets, wrong
 from fanfold.troubleshoot.sources.web import Credentials, credentials
 
 if TYPE_CHECKING:
@@ -20,13 +21,6 @@ if TYPE_CHECKING:
 
 GROUP = "fanfold.embedders"
 MAX_BYTES = 64 * 1024 * 1024
-
-
-def _http(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
-        raise ValueError("must be an http or https address, without a user")
-    return url.rstrip("/")
 
 
 class EmbeddingServer(BaseModel):
@@ -42,11 +36,17 @@ class EmbeddingServer(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    url: Annotated[str, AfterValidator(_http)]
+    url: Address
     model: Annotated[str, Field(min_length=1)]
     key: Secret | None = None
-    timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 2.0
+    timeout_s: Seconds = 2.0
     batch: Annotated[int, Field(ge=1, le=2048)] = 128
+
+    @model_validator(mode="after")
+    def _key_is_safe(self) -> Self:
+        if self.key is not None and not is_safe_for_secrets(self.url):
+            raise wrong("must be https: the key would go over the network as clear text")
+        return self
 
 
 class ServedEmbedder:

@@ -7,32 +7,21 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import (
-    AfterValidator,
     AliasChoices,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
     Tag,
     ValidationError,
-    ValidationInfo,
     model_validator,
 )
 
 from fanfold.troubleshoot.sources.knowledge.embedders import EmbeddingServer
 from fanfold.troubleshoot.sources.protocol import SourceError
+from fanfold.troubleshoot.sources.settings import FileFromRoot, OneOrMore, Seconds
 
 NAME = "rag_search"
-
-
-def _one_or_more(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-def _from_root(path: Path, info: ValidationInfo) -> Path:
-    root = info.context.get("root") if isinstance(info.context, Mapping) else None
-    return Path(root or Path.cwd()) / path.expanduser()
 
 
 def _kind(value: object) -> str:
@@ -42,7 +31,6 @@ def _kind(value: object) -> str:
 WhatEmbeds = Annotated[
     Annotated[EmbeddingServer, Tag("table")] | Annotated[str, Tag("name"), Field(min_length=1)], Discriminator(_kind)
 ]
-Located = Annotated[Path, AfterValidator(_from_root)]
 
 
 class KnowledgeSettings(BaseModel):
@@ -63,10 +51,10 @@ class KnowledgeSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     name: Annotated[str, Field(min_length=1)] = NAME
-    timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5.0
+    timeout_s: Seconds = 5.0
     limit: Annotated[int, Field(ge=1, le=100, validation_alias=AliasChoices("limit", "rag_result_limit"))] = 5
-    paths: Annotated[tuple[Located, ...], BeforeValidator(_one_or_more)] = ()
-    index: Located | None = None
+    paths: OneOrMore[FileFromRoot] = ()
+    index: FileFromRoot | None = None
     starter: bool = True
     vectors: bool = True
     embedder: WhatEmbeds | None = None

@@ -16,7 +16,6 @@ Level: TypeAlias = Literal["error", "warning", "info"]
 
 MAX_CHARS = 8_000
 MAX_JSON_CHARS = 64_000
-NAME_CHARS = 120
 
 _LEVELS: dict[str, Level] = {
     **dict.fromkeys(("emerg", "emergency", "panic", "alert", "crit", "critical", "fatal", "severe"), "error"),

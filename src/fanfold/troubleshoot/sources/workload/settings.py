@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -19,13 +18,9 @@ from pydantic import (
 
 from fanfold.config.secret import Secret
 from fanfold.troubleshoot.sources.protocol import SourceError
-from fanfold.troubleshoot.sources.settings import Address, Count, Seconds, Tls, is_safe_for_secrets, wrong
+from fanfold.troubleshoot.sources.settings import Address, Count, OneOrMore, Seconds, Tls, is_safe_for_secrets, wrong
 
 NAME = "tws_status"
-
-
-def _one_or_more(value: object) -> object:
-    return [value] if isinstance(value, str) else value
 
 
 def _base(url: str) -> str:
@@ -54,7 +49,7 @@ class SchedulerSettings(Tls):
         proxy: an HTTP proxy that leads there; None = none does, whatever the environment says.
     """
 
-    urls: Annotated[tuple[Url, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
+    urls: Annotated[OneOrMore[Url], Field(min_length=1)]
     user: str | None = None
     password: Secret | None = None
     token: Secret | None = None
