@@ -14,7 +14,9 @@ from fanfold.fix.errors import FixError
 from fanfold.fix.finding import Finding
 from fanfold.fix.project import Project
 
-STAYS = frozenset({"cluster", "cluster_certificates", "jobs", "runtime", "state", "workers", "workspace_kind", "workspaces"})
+STAYS = frozenset(
+    {"cluster", "cluster_certificates", "jobs", "runtime", "state", "workers", "workspace_kind", "workspaces"}
+)
 """Settings that are about the coordinator's own machine: a worker has its own place for working copies, say."""
 
 
