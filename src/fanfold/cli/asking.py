@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import Self
 
-from fanfold.cli.live import started_live
+from fanfold.cli.live import Display
 from fanfold.cli.output import tell, visible
 from fanfold.cli.words import plural, seconds
 from fanfold.engine import Event
@@ -15,21 +15,21 @@ from fanfold.troubleshoot.arrivals import Arrivals
 from fanfold.troubleshoot.ask import title
 from fanfold.troubleshoot.state import ParallelState
 
-if TYPE_CHECKING:
-    from rich.live import Live
-    from rich.text import Text
-
 MAX_CHARS = 120
 STOPPING = "stopping"
 
 
 @dataclass
 class Asking:
-    """What is known of the sources; `came_to` holds one line of words for each that has ended."""
+    """What is known of the sources.
 
-    asked: list[str] = field(default_factory=list)
+    Attributes:
+        asked: when each was asked, in monotonic seconds.
+        came_to: one line of words for each that has ended.
+    """
+
+    asked: dict[str, float] = field(default_factory=dict)
     came_to: dict[str, str] = field(default_factory=dict)
-    began_s: float = field(default_factory=time.monotonic)
 
 
 class SourceProgress:
@@ -40,14 +40,12 @@ class SourceProgress:
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self._quiet = quiet
         self._asking = Asking()
-        self._live: Live | None = None
-        self._arrivals = Arrivals(on_asked=self._asking.asked.append, on_answered=self._answered)
+        self._display = Display(lambda: lines(self._asking, time.monotonic()), quiet=quiet)
+        self._arrivals = Arrivals(on_asked=self._asked, on_answered=self._answered)
 
-    def __enter__(self) -> SourceProgress:
-        if not self._quiet:
-            self._live = started_live(self._render)
+    def __enter__(self) -> Self:
+        self._display.__enter__()
         return self
 
     def __exit__(
@@ -57,11 +55,10 @@ class SourceProgress:
 
     def close(self) -> None:
         """End the live display, and leave its last lines to be read; more than once is no error."""
-        live, self._live = self._live, None
-        if live is not None:
-            live.stop()
-            for line in lines(self._asking, time.monotonic()):
-                tell(line)
+        was_live = self._display.is_live
+        self._display.close()
+        for line in lines(self._asking, time.monotonic()) if was_live else ():
+            tell(line)
 
     def stopping(self) -> None:
         """Say that a signal was heard."""
@@ -69,32 +66,27 @@ class SourceProgress:
 
     def say(self, text: str) -> None:
         """A line of its own."""
-        if self._quiet:
-            return
-        if self._live is not None:
-            self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
-        else:
-            tell(text)
+        self._display.say(text)
 
     def __call__(self, event: Event) -> None:
         """Take an event of the run."""
         self._arrivals(event)
 
+    def _asked(self, name: str) -> None:
+        self._asking.asked[name] = time.monotonic()
+
     def _answered(self, name: str, added: ParallelState, elapsed_s: float) -> None:
         self._asking.came_to[name] = f"{seconds(elapsed_s):>8}  {_words(name, added)}"
-        if self._live is None:
+        if not self._display.is_live:
             self.say(self._asking.came_to[name])
-
-    def _render(self) -> Text:
-        from rich.text import Text  # noqa: PLC0415  only terminals need it
-
-        return Text("\n".join(lines(self._asking, time.monotonic())), overflow="ellipsis", no_wrap=True)
 
 
 def lines(asking: Asking, now_s: float) -> list[str]:
     """One line a source, in the order in which they were asked."""
-    waiting = f"{seconds(now_s - asking.began_s):>8}"
-    return [asking.came_to.get(name, f"{waiting}  {visible(title(name))}: asked") for name in asking.asked]
+    return [
+        asking.came_to.get(name, f"{seconds(now_s - at_s):>8}  {visible(title(name))}: asked")
+        for name, at_s in asking.asked.items()
+    ]
 
 
 def _words(name: str, added: ParallelState) -> str:

@@ -5,19 +5,15 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import Self
 
-from fanfold.cli.live import started_live
-from fanfold.cli.output import tell, visible
+from fanfold.cli.live import Display
+from fanfold.cli.output import visible
 from fanfold.cli.words import plural, seconds
 from fanfold.engine import BranchCancelled, BranchFinished, BranchQueued, BranchStarted, Done, Outcome
 from fanfold.fix.attempt import Attempted
 from fanfold.fix.events import Phase
 from fanfold.fix.failure import words_of
-
-if TYPE_CHECKING:
-    from rich.live import Live
-    from rich.text import Text
 
 MAX_RUNNING_SHOWN = 8
 MAX_REASON_CHARS = 200
@@ -45,14 +41,12 @@ class Progress:
     """
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
-        self._quiet = quiet
         self._verbose = verbose
         self._tally = Tally()
-        self._live: Live | None = None
+        self._display = Display(lambda: live_lines(self._tally, time.monotonic()), quiet=quiet)
 
-    def __enter__(self) -> Progress:
-        if not self._quiet:
-            self._live = started_live(self._render)
+    def __enter__(self) -> Self:
+        self._display.__enter__()
         return self
 
     def __exit__(
@@ -62,9 +56,7 @@ class Progress:
 
     def close(self) -> None:
         """End the live display and give the cursor back; more than once is no error."""
-        live, self._live = self._live, None
-        if live is not None:
-            live.stop()
+        self._display.close()
 
     def stopping(self) -> None:
         """Say that a signal was heard."""
@@ -91,21 +83,12 @@ class Progress:
                 self._line(f"[{tally.done}/{tally.total}] {visible(key)}: {_words(outcome)}")
 
     def _line(self, text: str) -> None:
-        if self._live is None:
+        if not self._display.is_live:
             self._say(text)
 
     def _say(self, text: str) -> None:
-        if self._quiet:
-            return
-        if self._live is not None:
-            self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
-        else:
-            tell(f"{seconds(time.monotonic() - self._tally.started_s):>8}  {text}")
-
-    def _render(self) -> Text:
-        from rich.text import Text  # noqa: PLC0415  only terminals need it
-
-        return Text("\n".join(live_lines(self._tally, time.monotonic())), overflow="ellipsis", no_wrap=True)
+        passed = seconds(time.monotonic() - self._tally.started_s)
+        self._display.say(text if self._display.is_live else f"{passed:>8}  {text}")
 
 
 def live_lines(tally: Tally, now_s: float) -> list[str]:
