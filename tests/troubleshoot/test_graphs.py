@@ -144,9 +144,32 @@ class TestNodes:
         plain: ParallelState = {"message": MESSAGE, "parallel_results": state["parallel_results"][:1]}
         assert (await response_generator_node(plain))["answer"]["status"] == "abstained"
 
-    async def test_source_that_is_not_configured_says_so(self) -> None:
-        with pytest.raises(fanfold.troubleshoot.SourceError, match="metrics is not configured"):
-            await fanfold.troubleshoot.nodes.metrics_node({"message": MESSAGE})
+    async def test_source_that_is_not_configured_says_so_and_stops_no_graph(self) -> None:
+        update = await fanfold.troubleshoot.nodes.metrics_node({"message": MESSAGE})
+        (result,) = update["parallel_results"]
+        assert (result["source"], result["success"], result["data"]) == ("metrics", False, None)
+        assert update["errors"] == [result["error"]]
+        assert "metrics is not configured: write [troubleshoot.sources.metrics]" in update["errors"][0]
+
+    async def test_documents_nodes_are_wired_by_hand_with_whatever_is_configured(self, tmp_path: Path) -> None:
+        from langgraph.graph import START, StateGraph
+
+        (tmp_path / "batch.log").write_text("2024-12-11T03:12:00Z ERROR job=BATCH001 ABEND=S0C7\n")
+        (tmp_path / "fanfold.toml").write_text(
+            '[troubleshoot]\nenable_rag_search = false\n[troubleshoot.sources.log_cache]\npaths = ["batch.log"]\n'
+        )
+        builder = StateGraph(ParallelState)
+        for name in ("tws_status", "rag_search", "log_cache", "metrics"):
+            builder.add_node(name, getattr(fanfold.troubleshoot, f"{name}_node"))
+            builder.add_edge(START, name)
+        builder.add_node("aggregator", aggregator_node)
+        builder.add_node("response_generator", response_generator_node)
+        builder.add_edge(["tws_status", "rag_search", "log_cache", "metrics"], "aggregator")
+        builder.add_edge("aggregator", "response_generator")
+        state = await builder.compile().ainvoke({"message": MESSAGE, "at": "2024-12-11T03:13:00+00:00"})
+        assert sorted(state["metadata"]["failed_sources"]) == ["metrics", "rag_search", "tws_status"]
+        assert len(state["errors"]) == 3
+        assert state["answer"]["status"] == "cause"
 
     async def test_graphs_read_the_file(self) -> None:
         graph = await create_parallel_troubleshoot_graph()

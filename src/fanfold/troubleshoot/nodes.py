@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import cast
 
+from fanfold.troubleshoot.ask import title
 from fanfold.troubleshoot.desk import desk_here
+from fanfold.troubleshoot.evidence import Answered
 from fanfold.troubleshoot.flow import answered, incident_of, understood, update_with
-from fanfold.troubleshoot.sources.protocol import SourceError
 from fanfold.troubleshoot.state import ParallelState
 
 
 async def tws_status_node(state: ParallelState) -> ParallelState:
     """What the scheduler says.
 
-    As the others it asks with the sources of the run around it, else with those that the project's files configure.
+    As the others it asks with the sources of the run around it, else with those that the project's files configure;
+    that a source isn't among them is a result, too, so that a graph goes on with the others.
     """
     return await _node("tws_status", state)
 
@@ -37,5 +39,6 @@ async def _node(name: str, state: ParallelState) -> ParallelState:
     read = state if "entities" in state else cast("ParallelState", {**state, **understood(state)})
     desk = await desk_here()
     if name not in desk.sources:
-        raise SourceError(f"the source {name} is not configured", hint=f"configure [troubleshoot.sources.{name}]")
+        why = f"{title(name)} is not configured: write [troubleshoot.sources.{name}]"
+        return update_with(Answered(source=name, error=why))
     return update_with(await answered(desk, name, incident_of(read, desk.config)))
