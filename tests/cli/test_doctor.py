@@ -68,6 +68,22 @@ def test_every_setting_is_shown_with_its_origin(
     assert row(text, "max_attempts").split() == ["max_attempts", "3", "default"]
 
 
+@pytest.mark.parametrize("kind", ["auto", "overlay", "plain"])
+@pytest.mark.parametrize("reason", ["", "the kernel said no"])
+def test_the_kind_of_workspaces_is_named_with_the_reason(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, kind: str, reason: str
+) -> None:
+    async def tried(_: Path) -> str:
+        return reason
+
+    monkeypatch.setattr("fanfold.cli.doctor.why_no_overlays", tried)
+    monkeypatch.setenv("FANFOLD_FIX_WORKSPACE_KIND", kind)
+    said = line(told(root, capsys)[1], "kind:").strip()
+    used = kind if kind != "auto" else "plain" if reason else "overlay"
+    why = ", since overlays can't be used: the kernel said no" if reason and kind != "plain" else ""
+    assert said == f"kind: {used}{why}"
+
+
 def test_uncommitted_text_is_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (root / "a.py").write_text("x = 2\n")
     (root / "b.py").write_text("x = 2\n")

@@ -176,10 +176,10 @@ async def _workspaces(root: Path) -> Lines:
         return Lines("Workspaces", ())  # what is wrong with the settings is told with them
     home = workspaces_home(settings)
     reason = await why_no_overlays(home)
-    works = f"no overlays: {reason}" if reason else "overlays work"
-    kind = "plain" if reason else "overlay"
-    used = kind if settings.workspace_kind == "auto" else settings.workspace_kind
-    return Lines("Workspaces", ((f"kind: {used} (", Prose(works), ")"), ("in: ", Quoted(home))))
+    kind = settings.workspace_kind
+    used = kind if kind != "auto" else "plain" if reason else "overlay"
+    why = f", since overlays can't be used: {reason}" if reason and kind != "plain" else ""
+    return Lines("Workspaces", (("kind: ", used, Prose(why)), ("in: ", Quoted(home))))
 
 
 def _settings(root: Path) -> Section:
