@@ -78,7 +78,7 @@ def test_the_kind_of_workspaces_is_named_with_the_reason(
 
     monkeypatch.setattr("fanfold.cli.doctor.why_no_overlays", tried)
     monkeypatch.setenv("FANFOLD_FIX_WORKSPACE_KIND", kind)
-    said = line(told(root, capsys)[1], "kind:").strip()
+    said = row(told(root, capsys)[1], "kind:").strip()
     used = kind if kind != "auto" else "plain" if reason else "overlay"
     why = ", since overlays can't be used: the kernel said no" if reason and kind != "plain" else ""
     assert said == f"kind: {used}{why}"
