@@ -45,6 +45,13 @@ async def test_the_starter_set_answers_without_any_configuration(tmp_path: Path)
     assert [piece.facts["rank"] for piece in evidence] == [1, 2, 3, 4, 5]
 
 
+async def test_what_of_the_starter_set_there_is_no_time_for_is_there_the_next_time(tmp_path: Path) -> None:
+    about = incident("Job BATCH001 falhou com ABEND S0C7", "S0C7")
+    *_, note = await ask(tmp_path, about, timeout_s=0.0001)
+    assert (note.kind, note.text) == ("note", "Not all of the starter set is in the index yet: ask once more.")
+    assert (await ask(tmp_path, about, timeout_s=60.0))[0].subject == "S0C7: data exception"
+
+
 async def test_own_runbooks_are_indexed_at_the_first_question_and_cited_by_line(tmp_path: Path) -> None:
     books = tmp_path / "books"
     books.mkdir()

@@ -20,6 +20,7 @@ from fanfold.troubleshoot.sources.protocol import SourceError
 MAX_CHARS = 700
 MAX_LINES = 5
 MOST_SKIPPED = 3
+STARTER_NOT_ALL = "Not all of the starter set is in the index yet: ask once more."
 NOT_ALL = "Not all runbooks are in the index yet: run `fanfold knowledge index`."
 
 
@@ -106,12 +107,12 @@ class Knowledge:
         if told.searcher is not None:
             return searcher_of(told.searcher, self._root), notes
         embedder = embedder_of(told.embedder)
-        # Other embedders take their time, and more than there is.
-        budget_s = None if embedder is None else told.timeout_s / 2
+        # A part of it in time is better than all of it too late; other embedders take far longer than this one.
+        budget_s = told.timeout_s * (0.7 if embedder is None else 0.5)
         try:
             index = Index.open(told.index or default_index_path(), with_vectors=told.vectors, embedder=embedder)
             if told.starter and not index.update_starter(budget_s=budget_s).is_complete:
-                notes.append(NOT_ALL)
+                notes.append(STARTER_NOT_ALL)
         except SourceError as error:
             if told.paths or told.index is not None or not told.starter:
                 raise
