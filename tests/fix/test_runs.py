@@ -172,6 +172,22 @@ async def test_branch_that_somebody_moved_is_not_gone_on_with(place: Place) -> N
     assert place.user.git("rev-parse", past.begun.branch) == place.user.git("rev-parse", "main")
 
 
+async def test_run_that_an_error_ended_is_gone_on_with_once_the_cause_is_gone(place: Place) -> None:
+    place.user.git("config", "commit.gpgsign", "true")
+    place.user.git("config", "gpg.program", "false")
+    stopped = (await carry_out(place.request(), agent=ScriptedAgent({name: [FIXED] for name in NAMES}))).report
+    assert "gpg failed" in str(stopped.stopped)
+    past = await place.last()
+    assert (past.state, past.is_unfinished, past.summary.places) == ("interrupted", True, len(NAMES))
+    place.user.git("config", "commit.gpgsign", "false")
+    agent = ScriptedAgent()
+    report = await place.resumed(past, agent)
+    assert agent.asked == []
+    assert {task.status for task in report.tasks} == {"fixed"}
+    assert (await place.last()).state == "settled"
+    assert place.user.git("for-each-ref", "refs/fanfold") == ""
+
+
 async def test_base_that_is_gone_is_said(place: Place) -> None:
     past = await place.stopped()
     lost = replace(past, begun=replace(past.begun, base="1" * 40))

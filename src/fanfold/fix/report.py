@@ -265,6 +265,11 @@ class Report:
         return tuple(checkers)
 
     @property
+    def is_unfinished(self) -> bool:
+        """Whether it was cut off before its end, by the user or by an error of its own, and may be resumed."""
+        return self.interrupted or self.stopped is not None
+
+    @property
     def exit_code(self) -> int:
         """0 = nothing selected is left, 1 = work remains or something could not be checked, 130 = interrupted."""
         if self.interrupted:

@@ -168,7 +168,8 @@ def test_flaky_tests_are_named(report: Report) -> None:
 
 
 def test_summary_says_why_a_run_could_not_go_on(report: Report) -> None:
-    assert "Stopped: somebody moved the branch\n" in plain(replace(report, stopped="somebody moved the branch"))
+    said = plain(replace(report, stopped="somebody moved the branch"))
+    assert f"Stopped: somebody moved the branch\nGo on with: fanfold fix --resume {report.run_id}\n" in said
 
 
 def test_one_file_has_no_speed_up(report: Report) -> None:

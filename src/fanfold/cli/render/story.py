@@ -81,13 +81,13 @@ def summary(report: Report) -> Lines:
         if report.not_applied is not None:
             lines.append(("Not applied: ", Prose(report.not_applied)))
         lines.append(_next_step(report, report.branch))
-    if report.interrupted and any(task.status != "planned" for task in report.tasks):
-        lines.append((f"Go on with: fanfold fix --resume {report.run_id}",))
     unable = ", ".join(checker.name for checker in report.checkers if checker.error is not None)
     if unable:
         lines.append(("Not checked by ", Quoted(unable)))
     if report.stopped is not None:
         lines.append(("Stopped: ", Prose(report.stopped)))
+    if report.is_unfinished and any(task.status != "planned" for task in report.tasks):
+        lines.append((f"Go on with: fanfold fix --resume {report.run_id}",))
     if report.landed and report.tests.status in NOT_TESTED:
         lines.append((f"Not tested: {NOT_TESTED[report.tests.status]}",))
     return Lines("", tuple(lines))

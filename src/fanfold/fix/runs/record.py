@@ -39,12 +39,12 @@ class Record:
         self.journal = journal
 
     async def end(self, report: Report) -> None:
-        """Note what the run came to; nothing is left to resume unless it was interrupted."""
+        """Note what the run came to; nothing is left to resume unless it was cut off."""
         if self.journal is None:
             return
-        if not report.interrupted and self._run.pins is not None:
+        if not report.is_unfinished and self._run.pins is not None:
             await self._run.pins.drop()
-        await self.journal.note(INTERRUPTED if report.interrupted else SETTLED, plain(Report, report))
+        await self.journal.note(INTERRUPTED if report.is_unfinished else SETTLED, plain(Report, report))
 
 
 @contextlib.asynccontextmanager
