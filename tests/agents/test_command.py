@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 import pytest
 
 from fanfold.agents import AgentError, AgentUnusable, Assignment
-from fanfold.agents.command import MAX_OUTPUT_BYTES, MAX_TRANSCRIPT_CHARS, Command
+from fanfold.agents.command import MARGIN_CHARS, MAX_OUTPUT_BYTES, MAX_TRANSCRIPT_CHARS, Command
+from fanfold.redact import redact
 
 MakeBench = Callable[..., Any]
 MakeSettings = Callable[..., Any]
@@ -145,6 +147,38 @@ async def test_output_is_bounded(command: Callable[..., Command], assignment: As
     report = await command(f"print('x' * {MAX_OUTPUT_BYTES * 2})").work(assignment)
     assert len(report.transcript) < MAX_TRANSCRIPT_CHARS + 100
     assert report.transcript.endswith("(output past the limit was dropped)")
+
+
+async def test_much_output_is_not_searched_for_secrets_whole_and_not_on_the_event_loop(
+    command: Callable[..., Command], assignment: Assignment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, bool]] = []
+
+    def watched(text: str) -> str:
+        seen.append((len(text), threading.current_thread() is threading.main_thread()))
+        return redact(text)
+
+    monkeypatch.setattr("fanfold.agents.command.redact", watched)
+    await command(f"print('x' * {MAX_OUTPUT_BYTES * 2})").work(assignment)
+    assert len(seen) == 2  # the summary and the transcript; of a failure only where there is one
+    assert max(length for length, _ in seen) <= MAX_TRANSCRIPT_CHARS + MARGIN_CHARS
+    assert not any(on_the_loop for _, on_the_loop in seen)
+
+
+@pytest.mark.parametrize("code", [0, 1])
+async def test_output_is_cut_through_no_secret(
+    command: Callable[..., Command], assignment: Assignment, code: int
+) -> None:
+    """Secrets are longer than what stands for them, so that what is cut comes nearer to what is shown."""
+    script = f"print('ghp_{'a1B2' * 20} ' * {MAX_OUTPUT_BYTES // 86}); raise SystemExit({code})"
+    try:
+        report = await command(script).work(assignment)
+    except AgentError as error:
+        shown = str(error)
+    else:
+        shown = report.transcript + report.summary
+    assert "***" in shown
+    assert "a1B2" not in shown
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ PLACEHOLDER = re.compile(r"\{(\w*)\}")
 MAX_OUTPUT_BYTES = 4 * 1024 * 1024
 MAX_TRANSCRIPT_CHARS = 200_000
 MAX_LAST_WORDS_CHARS = 500
+MARGIN_CHARS = 100_000  # masked and not shown: where output is cut, a secret may be cut in two
 SANDBOXED = "in the sandbox it sees only what is listed: see sandbox_read, sandbox_write, agent_network"
 _TOO_LARGE = (-signal.SIGXFSZ, 128 + signal.SIGXFSZ)
 
@@ -83,7 +84,11 @@ class Command:
             )
         except ProcessError as error:
             raise AgentError(f"agent {self._program} could not be started: {error.message}", hint=error.hint) from error
-        self._check(done, assignment)
+        return await asyncio.to_thread(self._report, done, assignment)
+
+    def _report(self, done: Completed, assignment: Assignment) -> Report:
+        if done.timed_out or done.returncode:
+            raise self._failure(done, assignment)
         return Report(summary=_last_words(done.stdout, lines=1), transcript=_transcript(done))
 
     async def _kept_in(self, argv: tuple[str, ...], assignment: Assignment) -> tuple[str, ...]:
@@ -104,22 +109,21 @@ class Command:
     def _program(self) -> str:
         return Path(self.argv[0]).name
 
-    def _check(self, done: Completed, assignment: Assignment) -> None:
+    def _failure(self, done: Completed, assignment: Assignment) -> AgentError:
         words = _last_words(done.stderr) or _last_words(done.stdout) or "it said nothing"
         if done.timed_out:
-            raise AgentError(
+            return AgentError(
                 f"agent {self._program} did not finish within {self.deadline_s:g} s: {words}",
                 hint="give it more time with --deadline",
             )
         limit = assignment.max_file_bytes
         if limit is not None and done.returncode in _TOO_LARGE:
-            raise AgentError(
+            return AgentError(
                 f"agent {self._program} was stopped at a file of more than {limit:,} bytes: {words}",
                 hint="if that is right, raise workspace_max_bytes",
             )
-        if done.returncode:
-            where, hint = ("", None) if assignment.sandbox is None else (" in its sandbox", SANDBOXED)
-            raise AgentError(f"agent {self._program} ended{where} with exit code {done.returncode}: {words}", hint=hint)
+        where, hint = ("", None) if assignment.sandbox is None else (" in its sandbox", SANDBOXED)
+        return AgentError(f"agent {self._program} ended{where} with exit code {done.returncode}: {words}", hint=hint)
 
 
 def _check_placeholders(arguments: Iterable[str]) -> None:
@@ -151,11 +155,17 @@ def _as_argument(path: str) -> str:
 
 
 def _last_words(output: bytes, *, lines: int = 5) -> str:
-    said = [line.strip() for line in redact(output.decode(errors="replace")).splitlines() if line.strip()]
+    text = redact(output[-MARGIN_CHARS:].decode(errors="replace"))
+    if len(output) > MARGIN_CHARS:
+        text = text[len(text) // 2 :]
+    said = [line.strip() for line in text.splitlines() if line.strip()]
     return "\n".join(said[-lines:])[-MAX_LAST_WORDS_CHARS:]
 
 
 def _transcript(done: Completed) -> str:
-    text = redact("\n".join(part.decode(errors="replace") for part in (done.stdout, done.stderr) if part))
-    dropped = done.truncated or len(text) > MAX_TRANSCRIPT_CHARS
+    said = "\n".join(part.decode(errors="replace") for part in (done.stdout, done.stderr) if part)
+    text = redact(said[: MAX_TRANSCRIPT_CHARS + MARGIN_CHARS])
+    if len(said) > MAX_TRANSCRIPT_CHARS + MARGIN_CHARS:
+        text = text[:-MARGIN_CHARS]
+    dropped = done.truncated or len(said) > MAX_TRANSCRIPT_CHARS
     return text[:MAX_TRANSCRIPT_CHARS] + ("\n(output past the limit was dropped)" if dropped else "")
