@@ -287,7 +287,7 @@ def _agents() -> dict[str, Any]:
         packages.make_repository(root)
         log = Path(folder) / "overlap.log"
         agent = f"{sys.executable} -m fanfold.testing.waiting_agent --wait 5 --log {log} {{file}}"
-        options = ["--jobs", "4", "--agent", "command", "--agent-command", agent]
+        options = ["--jobs", "4", "--sandbox", "none", "--agent", "command", "--agent-command", agent]
         started = time.monotonic()
         report = _fanfold(root, options, dict(os.environ))
         wall_s = time.monotonic() - started

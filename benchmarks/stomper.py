@@ -84,6 +84,7 @@ def _side(asked: argparse.Namespace, at_once: int) -> Side:
             "agent_command": agent,
             "runtime": asked.runtime,
             "workspaces": f"{folder}/home",
+            "sandbox": "none",  # the agents' log is outside of their workspaces, where it is read from
         }
         side = json.dumps({"root": str(root), "at_once": at_once, "settings": settings})
         started_s = time.monotonic()
