@@ -75,16 +75,19 @@ def test_tips_are_green_where_one_change_mends_what_another_breaks(count: int, s
     assert_right(simulated, count, lambda tree: bool(breaks(tree)))
 
 
-@given(st.integers(1, 20), st.integers(0, 2**32))
-def test_flaky_test_is_named_and_costs_nobody_a_place(count: int, seed: int) -> None:
-    chance = random.Random(seed)
-    bad = frozenset(number for number in range(count) if chance.random() < 0.1)
-    tester = FakeTester.over(breaking(frozenset({one}) for one in bad), count, flaky=0.2, chance=chance)
-    simulated = Simulated.over(tester)
-    run(simulated.run(range(count)))
-    # Failing three times in a row by chance isn't told from failing for a reason.
-    assert len(held(simulated.branch.tip) & bad) == 0
-    assert len(held(simulated.branch.tip)) >= count - len(bad) - 1
+def test_flaky_test_hides_nothing_bad_and_costs_hardly_anybody_a_place() -> None:
+    """Failing three times in a row by chance isn't told from failing for a reason, so there is a rate."""
+    good = lost = 0
+    for seed in range(60):
+        chance = random.Random(seed)
+        bad = frozenset(number for number in range(20) if chance.random() < 0.1)
+        tester = FakeTester.over(breaking(frozenset({one}) for one in bad), 20, flaky=0.2, chance=chance)
+        simulated = Simulated.over(tester)
+        run(simulated.run(range(20)))
+        landed = held(simulated.branch.tip)
+        assert not landed & bad
+        good, lost = good + 20 - len(bad), lost + 20 - len(bad | landed)
+    assert lost / good < 0.02
 
 
 @virtual_time
