@@ -60,6 +60,19 @@ def test_pipe_gets_a_line_for_each_phase_and_each_file(capsys: pytest.CaptureFix
     ]
 
 
+def test_files_that_are_yet_to_be_queued_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress() as progress:
+        progress(Phase("fixing", "44 files, 1 at once", files=44))
+        progress(BranchQueued("a.py", ("a.py",)))
+        progress(finished("a.py", attempted("a.py", ok=True, fixed=3)))
+        progress(Phase("fixing", "1 file once more", files=1))
+        progress(finished("a.py", attempted("a.py", ok=True, fixed=3)))
+    assert [line for line in lines(capsys) if "a.py" in line] == [
+        "[1/44] a.py: fixed 3 in 2.0 s",
+        "[2/45] a.py: fixed 3 in 2.0 s",
+    ]
+
+
 def test_verbose_tells_what_was_started(capsys: pytest.CaptureFixture[str]) -> None:
     with Progress(verbose=True) as progress:
         tell(progress)

@@ -313,3 +313,20 @@ async def test_outcomes_are_told_while_the_suite_runs(tmp_path: Path) -> None:
 
     await fix(repository, tmp_path, ScriptedAgent(otherwise=returning()), watch, jobs=1, tests="each")
     assert told.index("testing") < told.index("e.py")
+
+
+async def test_who_watches_is_told_what_lands_and_what_is_sent_back_and_why(tmp_path: Path) -> None:
+    repository = make_repository(tmp_path / "r", SUITE)
+    told: list[str] = []
+
+    def watch(event: object) -> None:
+        if isinstance(event, Phase):
+            told.append(f"{event.name} {event.detail}")
+
+    agent = ScriptedAgent(otherwise=returning(b=2, d=2))
+    report = await fix(repository, tmp_path, agent, on_event=watch)
+    [out] = [task for task in report.tasks if task.status == "taken out"]
+    assert out.reasons == ("on top of what has landed it breaks tests.test_values::test_sum",)
+    assert f"sending back {out.path}: it breaks tests.test_values::test_sum" in told
+    landed = [line for line in told if line.startswith("landing ")]
+    assert sum(int(line.split()[1]) for line in landed) == 4

@@ -22,10 +22,16 @@ STOPPING = "stopping; what has landed stays (once more to end at once)"
 
 @dataclass
 class Tally:
-    """What is known of the run's progress; `running` holds when each file was started, in monotonic seconds."""
+    """What is known of the run's progress.
+
+    Attributes:
+        total: files, those included that are yet to be queued.
+        running: when each file was started, in monotonic seconds.
+    """
 
     phase: str = "starting"
     total: int = 0
+    queued: int = 0
     done: int = 0
     failed: int = 0
     running: dict[str, float] = field(default_factory=dict)
@@ -67,11 +73,13 @@ class Progress:
         """Take an event; kinds that are not known are passed over."""
         tally = self._tally
         match event:
-            case Phase(name, detail):
+            case Phase(name, detail, files):
+                tally.total += files
                 tally.phase = f"{name} {visible(detail)}".strip()
                 self._line(tally.phase)
             case BranchQueued():
-                tally.total += 1
+                tally.queued += 1
+                tally.total = max(tally.total, tally.queued)
             case BranchStarted(key=key):
                 tally.running[key] = time.monotonic()
                 if self._verbose:

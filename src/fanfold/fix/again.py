@@ -20,7 +20,7 @@ async def try_again(run: Run, state: FixState, flow: Flow[FixState]) -> list[Att
     refusals = run.landing.sent_back
     tip = await _begun_on(run)
     files = await _as_on(run, tip, [file for file in state["files"] if file.key in refusals])
-    run.phase("fixing", f"{counted(files)} once more, on what has landed")
+    run.phase("fixing", f"{counted(files)} once more, on what has landed", files=len(files))
     for_tests = run.tester is not None and run.settings.tests != "each"
     mine = FixState(
         dry_run=False,

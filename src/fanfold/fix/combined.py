@@ -40,7 +40,7 @@ class Verification:
 
     async def verify(self, candidate: Candidate) -> Green | Red:
         """By everything: what is cheap first."""
-        detail = "1 change" if candidate.count == 1 else f"{candidate.count} changes together"
+        detail = ", ".join(candidate.paths) if candidate.count == 1 else f"{candidate.count} changes together"
         self.run.phase("verifying", f"{detail} on the tip")
         checked = await self._checked(candidate)
         if isinstance(checked, Red):

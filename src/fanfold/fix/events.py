@@ -10,8 +10,9 @@ class Phase:
     """The run has entered a new part of its way.
 
     `name` is a verb in the present, as a reader sees it ("checking", "fixing", "testing"); `detail` says over what
-    ("ruff, mypy") and may be empty.
+    ("ruff, mypy") and may be empty. `files` = how many branches will be queued in it, though not all at once.
     """
 
     name: str
     detail: str = ""
+    files: int = 0

@@ -129,7 +129,7 @@ async def _make_ready(run: Run) -> None:
         run.tester = Tester(run.suite, run.pool, run.repository.head)
         await run.closing.enter_async_context(run.tester.running())
     tasks = run.plan.tasks
-    run.phase("fixing", f"{counted(tasks)}, {min(run.settings.jobs, len(tasks))} at once")
+    run.phase("fixing", f"{counted(tasks)}, {min(run.settings.jobs, len(tasks))} at once", files=len(tasks))
     checkers = tuple(checker.name for checker in able(run))
     brief = Brief(run.repository.head, run.settings, checkers, run.census.findings)
     bench = bench_for(run, brief)
@@ -139,7 +139,7 @@ async def _make_ready(run: Run) -> None:
 
 async def _open_queue(run: Run) -> None:
     run.verification = await verification_of(run)
-    run.queue = MergeQueue(run.landing, run.verification, run.log, PACES[run.settings.tests])
+    run.queue = MergeQueue(run.landing, run.verification, run.log, PACES[run.settings.tests], tell=run.phase)
     run.queue.expect([task.key for task in run.plan.tasks])
     await run.closing.enter_async_context(run.queue.running(run.stop))
 

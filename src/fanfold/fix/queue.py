@@ -81,16 +81,26 @@ class MergeQueue:
     Args:
         landing: knows what became of each change, and has the branch.
         log: is told of each step before it counts.
+        tell: called with what begins now, for whoever watches.
     Attributes:
         batches: how many trees were verified from which nothing was known, searches not counted.
         largest: of how many changes the largest was that landed in one step.
     """
 
-    def __init__(self, landing: Landing, verifier: Verifier, log: RunLog, pace: Pace = PACES["batch"]) -> None:
+    def __init__(
+        self,
+        landing: Landing,
+        verifier: Verifier,
+        log: RunLog,
+        pace: Pace = PACES["batch"],
+        *,
+        tell: Callable[[str, str], None] = lambda _name, _detail: None,
+    ) -> None:
         self._landing = landing
         self._verifier = verifier
         self._log = log
         self._pace = pace
+        self._tell = tell
         self._batches: Batches[Offer] = Batches(at_most=pace.at_most)
         self._coming: set[str] = set()
         self._since_s = 0.0
@@ -227,7 +237,7 @@ class MergeQueue:
                 if alone is None:
                     later.append(offer)
                 else:
-                    await self._landing.refuse(await self._conflict(offer, alone), self._log)
+                    await self._refuse(await self._conflict(offer, alone))
             else:
                 together.append(offer)
         self._batches.put_back(later)
@@ -262,7 +272,12 @@ class MergeQueue:
         cleared = [offer.change for offer in self._batches.cleared]
         on = await self._landing.branch.compose(cleared)
         self._batches.convict()
-        await self._landing.refuse(Refusal(culprit, "red", on, red.reasons, red.tests, red), self._log)
+        await self._refuse(Refusal(culprit, "red", on, red.reasons, red.tests, red))
+
+    async def _refuse(self, refusal: Refusal) -> None:
+        what = "taking out" if self._landing.final else "sending back"
+        self._tell(what, f"{refusal.offer.key}: it {refusal.reasons[0]}")
+        await self._landing.refuse(refusal, self._log)
 
     async def _alone(self, refusal: Refusal) -> None:
         """Try one dropped change on the tip as it is now."""
@@ -285,6 +300,7 @@ class MergeQueue:
 
     async def _land(self, offers: Sequence[Offer], candidate: Candidate, green: Green) -> None:
         """Put verified changes on the branch; once begun, to the end, books included."""
+        self._tell("landing", "1 change" if len(offers) == 1 else f"{len(offers)} changes")
         await uninterrupted(self._published(offers, candidate, green))
 
     async def _published(self, offers: Sequence[Offer], candidate: Candidate, green: Green) -> None:

@@ -101,9 +101,9 @@ class Run(Workplace):
         cache.mkdir(exist_ok=True)
         return cache
 
-    def phase(self, name: str, detail: str = "") -> None:
-        """Tell whoever watches what begins now."""
-        self.on_event(Phase(name, detail))
+    def phase(self, name: str, detail: str = "", *, files: int = 0) -> None:
+        """Tell whoever watches what begins now, and over how many files."""
+        self.on_event(Phase(name, detail, files))
 
     @contextlib.asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:

@@ -160,7 +160,7 @@ async def _done(run: Run, task: Task, outcome: Done[Attempted]) -> TaskLine:
         sent_back=task.key in landing.sent_back,
         commit=landed.commit if landed and not landing.only_show else None,
         branch=run.branches.get(task.path),
-        reasons=_reasons(attempted, landed, refusal),
+        reasons=_reasons(attempted, landed, refusal, alone=not landing.landed),
         refused=attempted.refused,
         diff=await _diff(run, landed.change) if landing.only_show and landed else None,
     )
@@ -176,9 +176,10 @@ def _status(attempted: Attempted, landed: Landed | None, refusal: Refusal | None
     return "refused" if attempted.verdict.reasons else "unchanged"
 
 
-def _reasons(attempted: Attempted, landed: Landed | None, refusal: Refusal | None) -> tuple[str, ...]:
+def _reasons(attempted: Attempted, landed: Landed | None, refusal: Refusal | None, *, alone: bool) -> tuple[str, ...]:
     if refusal is not None:
-        return refusal.reasons
+        where = "" if alone or refusal.kind == "conflict" else "on top of what has landed it "
+        return tuple(f"{where}{reason}" for reason in refusal.reasons)
     if landed is None and attempted.change is not None:
         return ("the run ended before it was verified together with the others",)
     return attempted.verdict.reasons

@@ -172,6 +172,12 @@ def test_summary_says_why_a_run_could_not_go_on(report: Report) -> None:
     assert f"Stopped: somebody moved the branch\nGo on with: fanfold fix --resume {report.run_id}\n" in said
 
 
+def test_branches_of_single_files_can_be_found(report: Report) -> None:
+    assert "Each alone" not in plain(report)
+    tasks = (replace(report.tasks[0], branch=f"fanfold/{report.run_id}/a.py"), *report.tasks[1:])
+    assert f"Each alone: git branch --list 'fanfold/{report.run_id}/*'\n" in plain(replace(report, tasks=tasks))
+
+
 def test_one_file_has_no_speed_up(report: Report) -> None:
     assert "speed-up" not in plain(replace(report, tasks=report.tasks[:1]))
 

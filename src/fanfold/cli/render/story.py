@@ -81,6 +81,8 @@ def summary(report: Report) -> Lines:
         if report.not_applied is not None:
             lines.append(("Not applied: ", Prose(report.not_applied)))
         lines.append(_next_step(report, report.branch))
+        if any(task.branch for task in report.tasks):
+            lines.append((f"Each alone: git branch --list 'fanfold/{report.run_id}/*'",))
     unable = ", ".join(checker.name for checker in report.checkers if checker.error is not None)
     if unable:
         lines.append(("Not checked by ", Quoted(unable)))
