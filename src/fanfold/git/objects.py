@@ -16,7 +16,7 @@ from fanfold.git.trees import GITLINK, TREE, Node, Tree, listed, parse_tree, tre
 _OID_BYTES = {"sha1": 20, "sha256": 32}
 _SYNCS = 6
 _AT_ONCE = 512
-_REMEMBERED = 20_000
+_REMEMBERED = 5_000
 """Entries of trees that are kept in memory besides those of trees that were loaded whole."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -39,7 +40,7 @@ def _entries(content: bytes, oid_bytes: int) -> Iterator[tuple[str, bytes, str]]
         end = content.index(b"\0", at)
         mode, _, name = content[at:end].partition(b" ")
         at = end + 1 + oid_bytes
-        yield mode.decode().rjust(6, "0"), name, content[end + 1 : at].hex()
+        yield sys.intern(mode.decode().rjust(6, "0")), name, content[end + 1 : at].hex()
 
 
 def tree_id(tree: Tree, object_format: str) -> str:
