@@ -100,7 +100,12 @@ class Proxy:
             return
         task = asyncio.get_running_loop().create_task(self._serve(reader, writer), name="proxy")
         self._at_work.add(task)
-        task.add_done_callback(self._at_work.discard)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._at_work.discard(task)
+            writer.close()  # a task that is cancelled before it begins closes nothing
+
+        task.add_done_callback(ended)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
