@@ -96,6 +96,7 @@ class Objects:
 
     async def load(self, oid: str) -> None:
         """Read a tree with all trees below it."""
+        self._forget()
         level, seen = [oid], [oid]
         while level := [each for each in level if each not in self._whole]:
             self._keep(level)
