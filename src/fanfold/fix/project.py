@@ -20,7 +20,8 @@ from fanfold.process.environ import allowed_environment
 
 LOCAL_ENVIRONMENTS = (".venv", "venv")
 PASSED = (
-    *("CI", "PYTEST_ADDOPTS", "PYTEST_PLUGINS", "DJANGO_SETTINGS_MODULE", "CONDA_PREFIX"),
+    *("CI", "PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD"),
+    *("DJANGO_SETTINGS_MODULE", "CONDA_PREFIX"),
     *("PYTHONWARNINGS", "PYTHONUTF8", "PYTHONIOENCODING", "PYTHONDEVMODE", "PYTHONASYNCIODEBUG"),
 )
 """Variables that steer how Python code and its tests run, and hold no secrets."""
