@@ -32,7 +32,7 @@ def refusal(root: Path, **overrides: object) -> ConfigError:
 
 def test_defaults_hold_without_any_file(tmp_path: Path) -> None:
     settings = load_settings(tmp_path, {})
-    assert (settings.jobs, settings.agent, settings.tests, settings.max_files) == (4, "autofix", "batch", None)
+    assert (settings.jobs, settings.agent, settings.tests, settings.max_files) == (4, ("autofix",), "batch", None)
     assert settings.workspaces.is_absolute()
     assert settings.workspaces.name == "fanfold"
 
@@ -44,7 +44,7 @@ def test_command_line_beats_environment_beats_file_beats_default(
     monkeypatch.setenv("FANFOLD_FIX_JOBS", "8")
     monkeypatch.setenv("FANFOLD_FIX_MAX_ATTEMPTS", "9")
     settings, origins = settings_with_origins(tmp_path, {"jobs": 10, "agent": None})
-    assert (settings.jobs, settings.max_attempts, settings.deadline_s, settings.agent) == (10, 9, 7.0, "autofix")
+    assert (settings.jobs, settings.max_attempts, settings.deadline_s, settings.agent) == (10, 9, 7.0, ("autofix",))
     assert (origins["jobs"], origins["max_attempts"], origins["deadline_s"], origins["agent"]) == (
         "command line",
         "environment (FANFOLD_FIX_MAX_ATTEMPTS)",
@@ -146,7 +146,7 @@ def test_unreadable_file_is_named(tmp_path: Path) -> None:
         ("select = 3", "select is 3, but must be a list of strings"),
         ("select = [3]", "select is [3], but must be a list of strings"),
         ('select = ["F", ""]', "but must be a list of strings that aren't empty"),
-        ('agent = ""', "agent is '', but must be a string that isn't empty"),
+        ('agent = ""', "agent is '', but must be a name, or a list of names"),
         ('agent_command = "claude \\"-p"', "but must be a command line"),
         ('annotate = "perhaps"', "annotate is 'perhaps', but must be true or false"),
         ("workspaces = 3", "workspaces is 3, but must be a path of a directory"),
@@ -201,12 +201,30 @@ def test_checker_command_keeps_its_commas(tmp_path: Path, monkeypatch: pytest.Mo
 def test_agent_command_is_split_like_a_shell_does_and_chooses_the_agent(tmp_path: Path) -> None:
     settings = load_settings(tmp_path, {"agent_command": "claude -p 'fix {file}'"})
     assert settings.agent_command == ("claude", "-p", "fix {file}")
-    assert settings.agent == "command"
+    assert settings.agent == ("command",)
 
 
 def test_agent_that_is_named_stays_beside_an_agent_command(tmp_path: Path) -> None:
     own(tmp_path, '[fix]\nagent = "autofix"\nagent_command = ["claude", "-p"]\n')
-    assert load_settings(tmp_path, {}).agent == "autofix"
+    assert load_settings(tmp_path, {}).agent == ("autofix",)
+
+
+def test_agents_may_be_several_and_have_settings_of_their_own(tmp_path: Path) -> None:
+    own(tmp_path, '[fix]\nagent = ["autofix", "cheap"]\n[fix.agents.cheap]\nuse = "llm"\nmodel = "small"\n')
+    settings = load_settings(tmp_path, {})
+    assert settings.agent == ("autofix", "cheap")
+    assert settings.agents == {"cheap": {"use": "llm", "model": "small"}}
+    assert load_settings(tmp_path, {"agent": ["one,two"]}).agent == ("one,two",)
+
+
+def test_agents_come_from_the_environment_as_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FANFOLD_FIX_AGENT", "autofix,cheap")
+    monkeypatch.setenv("FANFOLD_FIX_AGENTS", '{"cheap": {"use": "llm"}}')
+    settings = load_settings(tmp_path, {})
+    assert (settings.agent, settings.agents) == (("autofix", "cheap"), {"cheap": {"use": "llm"}})
+    monkeypatch.setenv("FANFOLD_FIX_AGENTS", "cheap")
+    with pytest.raises(ConfigError, match="must be a table of tables"):
+        load_settings(tmp_path, {})
 
 
 def test_relative_workspaces_of_a_file_are_relative_to_the_file(tmp_path: Path) -> None:

@@ -8,12 +8,13 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fanfold.agents import Assignment, Verdict
+from fanfold.agents import AgentSettings, Assignment, Verdict
 from fanfold.fix.finding import Finding
 from fanfold.process import find_program
 
@@ -128,18 +129,10 @@ def make_bench(tmp_path: Path, ruff: str) -> MakeBench:
     return make
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Settings for agents, as `FixSettings` has them."""
-
-    agent_command: tuple[str, ...] = ()
-    agent_env: tuple[str, ...] = ()
-    deadline_s: float = 60.0
-
-
 @pytest.fixture
-def make_settings() -> Callable[..., Settings]:
-    return Settings
+def make_settings() -> Callable[..., AgentSettings]:
+    """What an agent is made of, with a minute for an attempt."""
+    return partial(AgentSettings, deadline_s=60.0)
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from importlib.metadata import EntryPoint
-from typing import Any
+from importlib.metadata import EntryPoint, entry_points
 
 import pytest
 
@@ -13,15 +11,17 @@ from fanfold.agents.command import Command
 from fanfold.config import FixSettings
 from fanfold.testing.agents import ScriptedAgent
 
-MakeSettings = Callable[..., Any]
-
 
 class Theirs:
     """What another package may offer."""
 
     @classmethod
     def make(cls, settings: registry.AgentSettings) -> ScriptedAgent:
-        return ScriptedAgent(name=f"theirs-{settings.deadline_s:g}")
+        return ScriptedAgent(name=f"{settings.name}-{settings.deadline_s:g}-{settings.options.get('size')}")
+
+
+class Sized(Theirs):
+    argument = "size"
 
 
 def test_agents_are_found_by_name() -> None:
@@ -32,29 +32,46 @@ def test_agents_are_found_by_name() -> None:
     assert {"autofix", "command"} <= set(agent_names())
 
 
-def test_an_unknown_name_is_answered_with_the_known_ones(make_settings: MakeSettings) -> None:
+def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
     with pytest.raises(AgentUnusable, match="'auto'") as caught:
-        agent_for("auto", make_settings())
-    assert "autofix, command" in str(caught.value.hint)
+        agent_for("auto", FixSettings(agents={"mine": {"use": "command"}}))
+    assert {"autofix", "command", "mine"} <= set(str(caught.value.hint).removeprefix("agents here: ").split(", "))
 
 
-def test_another_packages_agent_is_made_with_the_settings(
-    make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "theirs", sys.modules[__name__])
+def test_another_packages_agent_is_made_with_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     offer(monkeypatch, "theirs:Theirs")
-    assert agent_for("theirs", make_settings(deadline_s=5)).name == "theirs-5"
+    assert agent_for("theirs", FixSettings(deadline_s=5)).name == "theirs-5-None"
+
+
+def test_a_table_gives_an_agent_settings_of_its_own_and_another_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    offer(monkeypatch, "theirs:Theirs")
+    settings = FixSettings(deadline_s=5, agents={"cheap": {"use": "theirs", "size": 1}, "theirs": {"size": 2}})
+    assert agent_for("cheap", settings).name == "cheap-5-1"
+    assert agent_for("theirs", settings).name == "theirs-5-2"
+
+
+def test_what_stands_after_a_colon_is_the_agents_argument(monkeypatch: pytest.MonkeyPatch) -> None:
+    offer(monkeypatch, "theirs:Sized")
+    assert agent_for("theirs:a:b", FixSettings(deadline_s=5)).name == "theirs:a:b-5-a:b"
+    with pytest.raises(AgentUnusable, match="'autofix' takes nothing after a colon"):
+        agent_for("autofix:fast", FixSettings())
+
+
+def test_an_agent_without_settings_of_its_own_refuses_some() -> None:
+    with pytest.raises(AgentUnusable, match="'autofix' has no setting 'size'"):
+        agent_for("autofix", FixSettings(agents={"autofix": {"size": 1}}))
 
 
 @pytest.mark.parametrize("value", ["no_such_module_here:Agent", "json:NoSuchName"])
-def test_an_agent_that_can_not_be_loaded_is_said(
-    make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch, value: str
-) -> None:
+def test_an_agent_that_can_not_be_loaded_is_said(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     offer(monkeypatch, value)
     with pytest.raises(AgentUnusable, match="'theirs' can't be loaded"):
-        agent_for("theirs", make_settings())
+        agent_for("theirs", FixSettings())
 
 
 def offer(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    point = EntryPoint("theirs", value, registry.GROUP)
-    monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == registry.GROUP else [])
+    """Have one more agent installed."""
+    monkeypatch.setitem(sys.modules, "theirs", sys.modules[__name__])
+    mine = EntryPoint("theirs", value, registry.GROUP)
+    there = tuple(entry_points(group=registry.GROUP))
+    monkeypatch.setattr(registry, "entry_points", lambda group: [*there, mine] if group == registry.GROUP else [])

@@ -1,6 +1,18 @@
 """Agents: one Protocol, one module each, found through the entry points `fanfold.agents`."""
 
-from fanfold.agents.protocol import Agent, AgentError, AgentUnusable, Assignment, Diagnostic, Report, Verdict
+from fanfold.agents.protocol import (
+    Agent,
+    AgentError,
+    AgentUnusable,
+    Assignment,
+    BudgetExhausted,
+    Diagnostic,
+    Material,
+    Purse,
+    Report,
+    Reservation,
+    Verdict,
+)
 from fanfold.agents.registry import AgentSettings, agent_for, agent_names
 
 __all__ = [
@@ -9,8 +21,12 @@ __all__ = [
     "AgentSettings",
     "AgentUnusable",
     "Assignment",
+    "BudgetExhausted",
     "Diagnostic",
+    "Material",
+    "Purse",
     "Report",
+    "Reservation",
     "Verdict",
     "agent_for",
     "agent_names",

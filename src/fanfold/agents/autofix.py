@@ -13,7 +13,7 @@ from fanfold.agents import annotate
 from fanfold.agents.annotate import Annotations
 from fanfold.agents.draft import Draft, FixId
 from fanfold.agents.protocol import Assignment, Report
-from fanfold.agents.registry import AgentSettings
+from fanfold.agents.registry import AgentSettings, refuse_options
 from fanfold.agents.ruff import Offer, Ruff, RuffFixes, Target, covers
 from fanfold.agents.sieve import Rewriter, Sieve
 
@@ -27,8 +27,13 @@ class Autofix:
     deterministic = True
 
     @classmethod
-    def make(cls, settings: AgentSettings) -> Autofix:  # noqa: ARG003  (every agent is made so; this one has no settings)
-        """The agent; there is nothing to set."""
+    def make(cls, settings: AgentSettings) -> Autofix:
+        """The agent.
+
+        Raises:
+            AgentUnusable: it was given settings; it has none.
+        """
+        refuse_options(settings)
         return cls()
 
     async def work(self, assignment: Assignment) -> Report:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shlex
 import shutil
 import signal
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 from fanfold.agents.protocol import AgentError, AgentUnusable, Assignment, Report
-from fanfold.agents.registry import AgentSettings
+from fanfold.agents.registry import AgentSettings, refuse_options
 from fanfold.process import Completed, ProcessError, allowed_environment, limited, program_reach, run
 from fanfold.redact import redact
 
@@ -46,6 +48,7 @@ class Command:
     name: str = "command"
     deterministic: bool = False
     starts_programs: bool = True
+    argument: ClassVar[str] = "command"
 
     @classmethod
     def make(cls, settings: AgentSettings) -> Command:
@@ -54,11 +57,12 @@ class Command:
         Raises:
             AgentUnusable: no command, no such program, or a placeholder that doesn't exist.
         """
-        if not settings.agent_command or not settings.agent_command[0].strip():
+        command = _command(settings)
+        if not command or not command[0].strip():
             raise AgentUnusable("agent_command is empty", hint="set it, for instance to my-agent {file}")
-        program, *arguments = settings.agent_command
+        program, *arguments = command
         _check_placeholders(arguments)
-        return cls((_found(program), *arguments), settings.agent_env, settings.deadline_s)
+        return cls((_found(program), *arguments), settings.agent_env, settings.deadline_s, settings.name or "command")
 
     async def work(self, assignment: Assignment) -> Report:
         """Run the program and wait for its end.
@@ -124,6 +128,17 @@ class Command:
             )
         where, hint = ("", None) if assignment.sandbox is None else (" in its sandbox", SANDBOXED)
         return AgentError(f"agent {self._program} ended{where} with exit code {done.returncode}: {words}", hint=hint)
+
+
+def _command(settings: AgentSettings) -> tuple[str, ...]:
+    """The agent's own command line; else the one that is set for all."""
+    options = dict(settings.options)
+    command = options.pop("command", settings.agent_command)
+    refuse_options(replace(settings, options=options))
+    try:
+        return tuple(shlex.split(command)) if isinstance(command, str) else tuple(str(part) for part in command)
+    except (ValueError, TypeError) as error:
+        raise AgentUnusable(f"the command of agent {settings.name!r} can't be read: {error}") from None
 
 
 def _check_placeholders(arguments: Iterable[str]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from fanfold.errors import FanfoldError
+from fanfold.llm.usage import Usage
 from fanfold.process import Sandbox
 
 
@@ -17,6 +18,10 @@ class AgentError(FanfoldError):
 
 class AgentUnusable(FanfoldError):
     """The agent can't work with its settings, or isn't there; said before anything runs."""
+
+
+class BudgetExhausted(AgentError):
+    """What was to be done next might take more than is left of a budget, so it wasn't begun."""
 
 
 class Diagnostic(Protocol):
@@ -59,6 +64,50 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class Material:
+    """What helps with the findings of a file; texts of the repository and of its tools in it are untrusted.
+
+    Args:
+        explanations: what rules mean in their checkers' words, by rule.
+        advice: how findings are best fixed, by rule.
+        conventions: what the project says of its own style.
+        examples: diffs that were verified in this project, by rule.
+    """
+
+    explanations: Mapping[str, str] = field(default_factory=dict)
+    advice: Mapping[str, str] = field(default_factory=dict)
+    conventions: str = ""
+    examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+class Reservation(Protocol):
+    """A part of the budgets that nobody else can spend until it is settled."""
+
+    def settle(self, usage: Usage) -> None:
+        """Give back what wasn't used; the figures that count are those of `usage`."""
+        ...
+
+
+class Purse(Protocol):
+    """What one attempt may still spend, of its task's budget and of the run's."""
+
+    def reserve(self, *, tokens: int, cost_usd: float | None = None) -> Reservation:
+        """Set aside the most that a request may take, before it is sent.
+
+        Args:
+            cost_usd: None = nobody knows the price.
+        Raises:
+            BudgetExhausted: so much isn't left.
+        """
+        ...
+
+    @property
+    def left_cost_usd(self) -> float | None:
+        """What may still be spent, for programs that can keep a limit themselves; None = there is no limit."""
+        ...
+
+
+@dataclass(frozen=True)
 class Assignment:
     """One attempt at one file.
 
@@ -79,6 +128,8 @@ class Assignment:
         sandbox: what programs that the agent starts are to be kept in, None = nothing.
         environment: variables for such programs, with which the project's own Python runs the workspace's code.
         max_file_bytes: how large a file they may make, None = any size.
+        material: what `prompt` was made of, for agents that ask in words of their own.
+        purse: what may be spent, None = as much as it takes.
     """
 
     root: Path
@@ -97,18 +148,23 @@ class Assignment:
     sandbox: Sandbox | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     max_file_bytes: int | None = None
+    material: Material = field(default_factory=Material)
+    purse: Purse | None = None
 
 
 @dataclass(frozen=True)
 class Report:
     """What an agent says it did; nothing of it is believed, verification decides.
 
-    `refused` lists the fixes that the agent itself took back, each with the reason.
+    `refused` lists the fixes that the agent itself took back, each with the reason. `usage` is what it took, None where
+    nobody knows; `session` is the agent's own name for what it did, to be looked up there.
     """
 
     summary: str = ""
     refused: tuple[str, ...] = ()
     transcript: str = ""
+    usage: Usage | None = None
+    session: str = ""
 
 
 class Agent(Protocol):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from fanfold.agents.protocol import Agent, AgentUnusable
 
 GROUP = "fanfold.agents"
 
 
-class AgentSettings(Protocol):
-    """What the user set for agents; `fanfold.config.FixSettings` is one."""
+class UserSettings(Protocol):
+    """What the user set for all agents; `fanfold.config.FixSettings` is one."""
 
     @property
     def agent_command(self) -> tuple[str, ...]:
@@ -19,11 +21,34 @@ class AgentSettings(Protocol):
 
     @property
     def agent_env(self) -> tuple[str, ...]:
-        """Environment variables that the agent's program may see beside the usual ones."""
+        """Environment variables that an agent's program may see beside the usual ones."""
 
     @property
     def deadline_s(self) -> float:
         """Seconds for one attempt."""
+
+    @property
+    def agents(self) -> Mapping[str, Mapping[str, Any]]:
+        """Settings of single agents, by name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentSettings:
+    """What one agent is made of.
+
+    Args:
+        name: what the user calls it; it stands in reports.
+        agent_command: the program that it runs, with its arguments.
+        agent_env: environment variables that its program may see beside the usual ones.
+        deadline_s: seconds for one attempt.
+        options: the agent's own settings, not checked yet.
+    """
+
+    name: str = ""
+    agent_command: tuple[str, ...] = ()
+    agent_env: tuple[str, ...] = ()
+    deadline_s: float = 600.0
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 class AgentFactory(Protocol):
@@ -33,6 +58,8 @@ class AgentFactory(Protocol):
 
         [project.entry-points."fanfold.agents"]
         mine = "mine.agent:Mine"
+
+    An attribute `argument = "model"` makes `--agent mine:large` set the option `model` to `large`.
     """
 
     def make(self, settings: AgentSettings) -> Agent:
@@ -43,26 +70,65 @@ class AgentFactory(Protocol):
         """
 
 
-def agent_for(name: str, settings: AgentSettings) -> Agent:
-    """The agent called `name`, made for `settings`.
+def agent_for(name: str, settings: UserSettings) -> Agent:
+    """The agent that the user calls `name`, made for `settings`.
+
+    A name is that of an installed agent; or of a table of `agents`, whose `use` names an installed one where the table
+    isn't called like it; either with an argument after a colon.
 
     Raises:
         AgentUnusable: no agent of that name is installed, with the names there are; or it can't work with these
             settings.
     """
-    found = _installed()
-    if name not in found:
-        raise AgentUnusable(f"there is no agent {name!r}", hint=f"agents here: {', '.join(sorted(found))}")
-    try:
-        factory = cast("AgentFactory", found[name].load())
-    except (ImportError, AttributeError) as error:
-        raise AgentUnusable(f"agent {name!r} can't be loaded: {error}", hint=f"look at {found[name].value}") from error
-    return factory.make(settings)
+    called, colon, argument = name.partition(":")
+    options = dict(settings.agents.get(called, {}))
+    factory = _factory(str(options.pop("use", called)), settings)
+    if colon:
+        options[_argument_of(factory, called)] = argument
+    mine = AgentSettings(
+        name=name,
+        agent_command=settings.agent_command,
+        agent_env=settings.agent_env,
+        deadline_s=settings.deadline_s,
+        options=options,
+    )
+    return factory.make(mine)
 
 
 def agent_names() -> tuple[str, ...]:
     """The agents that are installed."""
     return tuple(sorted(_installed()))
+
+
+def refuse_options(settings: AgentSettings) -> None:
+    """For agents that have no settings of their own.
+
+    Raises:
+        AgentUnusable: some were given.
+    """
+    if settings.options:
+        raise AgentUnusable(
+            f"agent {settings.name!r} has no setting {min(settings.options)!r}",
+            hint="remove it: there are none",
+        )
+
+
+def _factory(name: str, settings: UserSettings) -> AgentFactory:
+    found = _installed()
+    if name not in found:
+        names = ", ".join(sorted({*found, *settings.agents}))
+        raise AgentUnusable(f"there is no agent {name!r}", hint=f"agents here: {names}")
+    try:
+        return cast("AgentFactory", found[name].load())
+    except (ImportError, AttributeError) as error:
+        raise AgentUnusable(f"agent {name!r} can't be loaded: {error}", hint=f"look at {found[name].value}") from error
+
+
+def _argument_of(factory: AgentFactory, called: str) -> str:
+    argument = getattr(factory, "argument", None)
+    if argument is None:
+        raise AgentUnusable(f"agent {called!r} takes nothing after a colon", hint=f"name it {called}")
+    return str(argument)
 
 
 def _installed() -> dict[str, EntryPoint]:

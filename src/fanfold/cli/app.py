@@ -87,7 +87,8 @@ def fix(
         int | None, _option(WHAT, "--max-findings", help="Fix at most N findings (default all)", metavar="N")
     ] = None,
     agent: Annotated[
-        str | None, _option(WHO, "--agent", help="Let this agent work (default autofix)", metavar="NAME")
+        list[str] | None,
+        _option(WHO, "--agent", help="Let this agent work; repeatable (default autofix)", metavar="NAME"),
     ] = None,
     agent_command: Annotated[
         str | None,
@@ -188,7 +189,7 @@ def fix(
     from fanfold.cli.fix import Options, carry_out
 
     overrides = {
-        "agent": agent,
+        "agent": _flat(agent),
         "agent_command": agent_command,
         "agent_env": _flat(agent_env),
         "agent_network": _flat(agent_network),

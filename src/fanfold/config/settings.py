@@ -54,6 +54,10 @@ def _checks(value: object) -> object:
     return [value] if named else _items(value)
 
 
+def _table(value: object) -> object:
+    return json.loads(value) if isinstance(value, str) else value
+
+
 def _argv(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -82,6 +86,15 @@ Seconds = Annotated[
 ]
 Flag = Annotated[bool, Expected("true or false")]
 Items = Annotated[tuple[NonEmpty, ...], BeforeValidator(_items), Expected("a list of strings that aren't empty")]
+Names = Annotated[
+    tuple[NonEmpty, ...],
+    Field(min_length=1),
+    BeforeValidator(_items),
+    Expected("a name, or a list of names"),
+]
+Tables = Annotated[
+    dict[NonEmpty, dict[str, Any]], BeforeValidator(_table), Expected("a table of tables, one for each name")
+]
 Checks = Annotated[
     tuple[NonEmpty, ...], BeforeValidator(_checks), Expected('a list of checkers, each a name or "name=command"')
 ]
@@ -120,7 +133,8 @@ class FixSettings(BaseSettings):
 
     Args:
         jobs: files worked on at the same time.
-        agent: the name of the agent.
+        agent: names of agents, tried one after another on what is left; each may have an argument after a colon.
+        agents: settings of agents by name; "use" names an agent that is installed, where the name isn't one.
         agent_command: the program that agent "command" runs, with its arguments.
         agent_env: environment variables that the agent may see beside the usual ones.
         checks: checkers to run, empty = those that the project configures.
@@ -163,7 +177,8 @@ class FixSettings(BaseSettings):
     )
 
     jobs: Count = 4
-    agent: Text = "autofix"
+    agent: Names = ("autofix",)
+    agents: Tables = Field(default_factory=dict)
     agent_command: Argv = ()
     agent_env: Items = ()
     checks: Checks = ()
@@ -212,7 +227,7 @@ class FixSettings(BaseSettings):
     @classmethod
     def _command_means_agent_command(cls, data: Any) -> Any:
         if isinstance(data, dict) and data.get("agent_command") and "agent" not in data:
-            return {**data, "agent": "command"}
+            return {**data, "agent": ("command",)}
         return data
 
     @model_validator(mode="before")

@@ -173,7 +173,7 @@ async def prepare(
         raise FixError(
             "autotyping, which adds annotations, is not installed", hint="pip install 'fanfold[annotations]'"
         )
-    agent_made = agent or agent_for(settings.agent, settings)
+    agent_made = agent or agent_for(settings.agent[0], settings)
     if starts_programs(agent_made):
         await bubblewrap_for(settings)
     prepared = await prepared_for(settings, repository, project)

@@ -122,7 +122,7 @@ async def prepare_worker(data: bytes) -> AsyncIterator[Workplace]:
     cargo, bundle = _read(data)
     settings, shares = cargo.brief.settings, cargo.cache.is_dir()
     home = cargo.workspaces if shares else workspaces_home(settings)
-    agent = agent_for(settings.agent, settings)
+    agent = agent_for(settings.agent[0], settings)
     with tempfile.TemporaryDirectory(prefix="fanfold-", ignore_cleanup_errors=True) as scratch:
         cache = cargo.cache if shares else Path(scratch)
         async with unpacked(bundle, home=home) as repository, WorkspacePool(repository, home=home) as pool:
