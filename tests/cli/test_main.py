@@ -268,6 +268,15 @@ def test_full_disk_is_no_bug(
     assert told.startswith("error: No space left on device: /copies/slot-0\nhint: make room")
 
 
+def test_full_disk_has_its_hint_where_git_tells_of_it(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del project
+    failing(monkeypatch, FanfoldError("git write-tree failed: error: write error: No space left on device"))
+    assert main(["fix"]) == 2
+    assert "\nhint: make room on the disk" in capsys.readouterr().err
+
+
 def test_keyboard_interrupt_exits_130_without_a_traceback(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import atexit
 import errno
 import gc
+import os
 import sys
 from collections.abc import Sequence
 
@@ -60,7 +61,7 @@ def _ended(arguments: Sequence[str]) -> int:
         discard(sys.stdout)
         return 0
     except FanfoldError as error:
-        return _told(error.message, error.hint)
+        return _told(error.message, error.hint or _what_helps(error.message))
     except KeyboardInterrupt:
         tell("interrupted")
         return EXIT_INTERRUPTED
@@ -70,6 +71,11 @@ def _ended(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001  the top of the command line: a bug ends in words, not in a traceback
         return _bug(error)
     return code
+
+
+def _what_helps(message: str) -> str | None:
+    """What helps where a program tells, in the system's own words, that the machine refused something."""
+    return next((hint for number, hint in SURROUNDINGS.items() if os.strerror(number) in message), None)
 
 
 def _dispatch(arguments: Sequence[str]) -> int:
