@@ -18,7 +18,7 @@ from fanfold.fix.bench import Bench
 from fanfold.fix.confine import Place
 from fanfold.fix.prompt import build_prompt
 from fanfold.fix.split import Task
-from fanfold.fix.trail import Trail, new_id
+from fanfold.fix.trail import Trail, by_rule, new_id
 from fanfold.fix.undecodable import schema_of
 from fanfold.fix.verify import Judge, Judgement, TestTree
 from fanfold.git import Change, Workspace, WorkspaceError
@@ -111,6 +111,7 @@ async def _begun(bench: Bench, judge: Judge, number: int, feedback: str) -> Trai
         agent=bench.agent.name,
         started_s=time.time(),
         prompt=await _prompt(bench, judge.task, judge.workspace, feedback),
+        asked=by_rule(judge.task.findings),
     )
 
 
@@ -125,6 +126,8 @@ async def _keep(
         trail = replace(trail, diff=diff.decode("utf-8", "surrogateescape"))
     if verdict is not None:
         trail = replace(trail, ok=verdict.ok, fixed=verdict.fixed, left=verdict.left, reasons=verdict.reasons)
+        gone = set(verdict.gone)
+        trail = replace(trail, missed=by_rule(one for one in judge.task.findings if one not in gone))
     await bench.trails.keep(judge.task.key, trail)
 
 

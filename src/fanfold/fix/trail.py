@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from fanfold.agents.protocol import Diagnostic
 from fanfold.fix.undecodable import schema_of
 from fanfold.redact import redact
 
@@ -36,6 +37,9 @@ class Trail:
         error: why there is nothing to judge, None = there is.
         ok, fixed, left, reasons: what verification said, tests included.
         diff: the change as a patch; empty where nothing was changed.
+        stage: the place of the agent's stage in the cascade, 0 for the first.
+        asked: how many findings it was asked to fix, by checker and rule as in "ruff F401".
+        missed: how many of these are still there in what it made, alike; empty where there is nothing to judge.
     """
 
     id: str
@@ -54,6 +58,9 @@ class Trail:
     left: int = 0
     reasons: tuple[str, ...] = ()
     diff: str = ""
+    stage: int = 0
+    asked: Mapping[str, int] = field(default_factory=dict)
+    missed: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
@@ -72,6 +79,11 @@ class Trail:
             refused=tuple(_bounded(each, max_chars) for each in self.refused),
             reasons=tuple(_bounded(each, max_chars) for each in self.reasons),
         )
+
+
+def by_rule(findings: Iterable[Diagnostic]) -> dict[str, int]:
+    """How many there are of each rule, by checker and rule as trails have it."""
+    return dict(sorted(Counter(f"{one.checker} {one.rule}" for one in findings).items()))
 
 
 def new_id() -> str:
