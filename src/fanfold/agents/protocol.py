@@ -72,12 +72,16 @@ class Material:
         advice: how findings are best fixed, by rule.
         conventions: what the project says of its own style.
         examples: diffs that were verified in this project, by rule.
+        own_advice: how the project itself wants findings fixed, by rule; `advice` is then silent on them.
+        templates: the project's own templates of prompts, by name, for `fanfold.prompts.render`.
     """
 
     explanations: Mapping[str, str] = field(default_factory=dict)
     advice: Mapping[str, str] = field(default_factory=dict)
     conventions: str = ""
     examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    own_advice: Mapping[str, str] = field(default_factory=dict)
+    templates: Mapping[str, str] = field(default_factory=dict)
 
 
 class Reservation(Protocol):

@@ -1,0 +1,57 @@
+"""How findings of a rule are fixed well, and which fix is none: a file for each rule, ours or the project's."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+
+FOLDER = ".fanfold/advice"
+MAX_CHARS = 4_000
+
+_NAME = re.compile(r"[A-Za-z0-9@_-][A-Za-z0-9@_.-]*(/[A-Za-z0-9@_-][A-Za-z0-9@_.-]*)*")
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What is known of fixing some rules, by rule.
+
+    Args:
+        ours: what Fanfold says.
+        own: what the project says, which goes before; as untrusted as all that a repository holds.
+    """
+
+    ours: dict[str, str] = field(default_factory=dict)
+    own: dict[str, str] = field(default_factory=dict)
+
+
+def advice_on(rules: Iterable[tuple[str, str]], root: Path | None = None) -> Advice:
+    """The advice there is on some rules.
+
+    Args:
+        rules: checkers' names with their rules.
+        root: the project's checkout, where `.fanfold/advice/CHECKER/RULE.md` replaces ours or adds to it; None = ours
+            only.
+    """
+    wanted = sorted({(checker, rule) for checker, rule in rules if _NAME.fullmatch(checker) and _NAME.fullmatch(rule)})
+    own = {rule: text for checker, rule in wanted if root is not None and (text := _own(root, checker, rule))}
+    ours = {rule: text for checker, rule in wanted if rule not in own and (text := _ours(checker, rule))}
+    return Advice(ours, own)
+
+
+@functools.lru_cache(maxsize=512)
+def _ours(checker: str, rule: str) -> str:
+    file = resources.files("fanfold") / "advice" / checker / f"{rule}.md"
+    return file.read_text("utf-8").strip() if file.is_file() else ""
+
+
+def _own(root: Path, checker: str, rule: str) -> str:
+    file = root / FOLDER / checker / f"{rule}.md"
+    try:
+        inside = file.resolve().is_relative_to(root.resolve())
+        return file.read_text("utf-8", "replace")[:MAX_CHARS].strip() if inside and file.is_file() else ""
+    except OSError:
+        return ""

@@ -1,0 +1,74 @@
+"""A project's own templates: read once, tried out before anything runs, and then data that travels with the run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from fanfold.config import ConfigError
+from fanfold.prompts.fence import Quoted
+from fanfold.prompts.render import FOLDER, NAMES, SUFFIX, render
+
+MAX_BYTES = 64 * 1024
+
+_FULL: Mapping[str, object] = {
+    "path": "'package/module.py'",
+    "count": 2,
+    "findings": Quoted("findings", "- line 1, column 8: ruff F401: `os` imported but unused"),
+    "code": Quoted("code", "    1 | import os"),
+    "symbols": [Quoted("definition of f", "def f(): ...")],
+    "explanations": "F401: an import that nothing uses",
+    "advice": "F401: remove it",
+    "own_advice": Quoted("the project's own advice", "F401: ask first"),
+    "conventions": Quoted("the project's conventions", "line-length = 100"),
+    "examples": Quoted("fixes that were verified in this project", "-import os"),
+    "before": "An attempt before this one was refused.",
+    "feedback": Quoted("verification", "nothing was changed"),
+    "reasons": Quoted("what was wrong", "the search text occurs twice"),
+}
+_NEEDED = ("path", "count", "findings", "code", "before", "reasons")
+
+
+def own_templates(root: Path) -> dict[str, str]:
+    """The project's own templates by name, as they are in its checkout, where its configuration is read, too.
+
+    Each is rendered with values and without those that may be missing, so that a broken one is known before
+    anything runs.
+
+    Raises:
+        ConfigError: one has an unknown name, lies outside the repository, isn't text, or doesn't render.
+    """
+    files = sorted((root / FOLDER).glob(f"*{SUFFIX}"))
+    templates = {file.name.removesuffix(SUFFIX): _read(root, file) for file in files}
+    for name in templates:
+        if name not in NAMES:
+            raise ConfigError(f"{FOLDER}/{name}{SUFFIX}: there is no template {name}", hint=f"known are {_known()}")
+    for name in NAMES if templates else ():
+        render(name, templates, **_FULL)
+        render(name, templates, **_least())
+    return templates
+
+
+def _least() -> Mapping[str, object]:
+    """Only what there always is; the rest is empty."""
+    return {**_FULL, **{key: [] if key == "symbols" else "" for key in _FULL if key not in _NEEDED}}
+
+
+def _known() -> str:
+    return ", ".join(f"{name}{SUFFIX}" for name in NAMES)
+
+
+def _read(root: Path, file: Path) -> str:
+    shown = f"{FOLDER}/{file.name}"
+    try:
+        if not file.resolve().is_relative_to(root.resolve()):
+            raise ConfigError(
+                f"{shown} is a link that leads out of the repository", hint="put the template itself there"
+            )
+        if file.stat().st_size > MAX_BYTES:
+            raise ConfigError(f"{shown} has more than {MAX_BYTES:,} bytes", hint="shorten it")
+        return file.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{shown} is not UTF-8 (byte {error.start})", hint="save it as UTF-8") from None
+    except OSError as error:
+        raise ConfigError(f"{shown} can't be read: {error.strerror or error}", hint="make it a readable file") from None
