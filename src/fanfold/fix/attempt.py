@@ -16,6 +16,7 @@ from fanfold.agents.protocol import AgentError, Assignment, Report
 from fanfold.engine import DeadlineExceeded
 from fanfold.fix.bench import Bench
 from fanfold.fix.confine import Place
+from fanfold.fix.effort import Effort, usage_of
 from fanfold.fix.prompt import build_prompt
 from fanfold.fix.split import Task
 from fanfold.fix.trail import Trail, by_rule, new_id
@@ -23,15 +24,16 @@ from fanfold.fix.undecodable import schema_of
 from fanfold.fix.verify import Judge, Judgement, TestTree
 from fanfold.git import Change, Workspace, WorkspaceError
 from fanfold.git.sweep import remove
+from fanfold.llm.usage import Usage
 
 
 @dataclass(frozen=True)
 class Attempted:
     """What became of one task in its workspace; plain data, which may come from another machine.
 
-    `change` is set only if it was verified. `agent_s` is the time that the agent itself took, all attempts together.
-    `parcel` holds what the change needs of its own objects where it comes from another machine, `trail` what was
-    said and done there; nothing else has them.
+    `change` is set only if it was verified. `agent_s` is the time that the agents themselves took, `efforts` what each
+    try took. `parcel` holds what the change needs of its own objects where it comes from another machine, `trail` what
+    was said and done there; nothing else has them.
     """
 
     task: Task
@@ -42,6 +44,12 @@ class Attempted:
     refused: tuple[str, ...] = ()
     parcel: str | None = None
     trail: tuple[Trail, ...] = ()
+    efforts: tuple[Effort, ...] = ()
+
+    @property
+    def usage(self) -> Usage | None:
+        """What all attempts took together, as far as it is known; None = nothing is known of any."""
+        return usage_of(self.efforts)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fanfold.fix.finding import Finding
+from fanfold.llm.usage import Usage
 
 TaskStatus = Literal[
     "fixed",
@@ -59,6 +60,8 @@ class TaskLine:
         reasons: why it did not (wholly) succeed.
         refused: fixes that were taken back, each with its reason.
         diff: the change as a patch, undecodable bytes kept as surrogates; only where diffs were asked for.
+        agent: who made what landed, several with commas; None = nothing landed.
+        usage: what all attempts took together, None = nothing is known of it.
     """
 
     path: str
@@ -75,6 +78,8 @@ class TaskLine:
     reasons: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
     diff: str | None = None
+    agent: str | None = None
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True)
