@@ -25,10 +25,22 @@ REGULAR = frozenset({"100644", "100755"})
 
 @dataclass(frozen=True)
 class Judgement(Verdict):
-    """A verdict over findings of checkers, so that it can be written down and read back."""
+    """A verdict over findings of checkers, so that it can be written down and read back.
+
+    `kept` are the findings of the task that are left, as they stand now; empty where nothing was compared.
+    """
 
     added: tuple[Finding, ...] = ()
     gone: tuple[Finding, ...] = ()
+    kept: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was found good: the verdict, and what the file holds that it is about."""
+
+    verdict: Judgement
+    text: bytes
 
 
 @dataclass(frozen=True)
@@ -54,7 +66,8 @@ class Judge:
     """Judges what one workspace makes of one task; a text that was judged before is not checked again.
 
     `test` runs tests on the tree of a change that the checkers have nothing against, and names what it breaks;
-    elsewhere, since tests may leave files behind.
+    elsewhere, since tests may leave files behind. `best` is the best text that was found good so far, here or in a
+    workspace before this one.
     """
 
     baseline: Baseline
@@ -63,7 +76,7 @@ class Judge:
     workspace: Workspace
     task: Task
     test: TestTree | None = None
-    _best: tuple[Judgement, bytes] | None = None
+    best: Verified | None = None
     _known: dict[bytes, Judgement] = field(default_factory=dict)
     _before: bytes | None = None
 
@@ -86,16 +99,17 @@ class Judge:
         digest = hashlib.sha256(after).digest()
         if digest not in self._known:
             verdict = self._known[digest] = await self._judge(diff, after)
-            if verdict.ok and (self._best is None or verdict.fixed > self._best[0].fixed):
-                self._best = verdict, after
+            if verdict.ok and (self.best is None or verdict.fixed > self.best.verdict.fixed):
+                self.best = Verified(verdict, after)
         return self._known[digest]
 
     async def restore_best(self) -> bool:
         """Put back the best text that was found good, in a clean workspace; whether there is one."""
         await self.workspace.reset()
-        if self._best is not None:
-            (self.workspace.root / self.task.path).write_bytes(self._best[1])
-        return self._best is not None
+        if self.best is not None:
+            (self.workspace.root / self.task.path).write_bytes(self.best.text)
+            self._known[hashlib.sha256(self.best.text).digest()] = self.best.verdict
+        return self.best is not None
 
     async def _judge(self, diff: FileDiff, after: bytes) -> Judgement:
         path, before = self.task.path, await self._text_before()
@@ -167,7 +181,8 @@ def _forbidden(change: Change, task: Task) -> tuple[str, ...]:
 def _verdict(task: Task, comparison: Comparison) -> Judgement:
     # Fingerprints and messages may differ between two runs of a tool; the place and rule of a finding don't.
     gone = Counter(_identity(finding) for finding in comparison.gone)
-    fixed = sum((Counter(_identity(finding) for finding in task.findings) & gone).values())
+    asked = Counter(_identity(finding) for finding in task.findings)
+    fixed = sum((asked & gone).values())
     reasons = tuple(
         f"adds {one.checker} {one.rule} at {one.path}:{one.line}: {one.message}" for one in comparison.added
     )
@@ -178,6 +193,7 @@ def _verdict(task: Task, comparison: Comparison) -> Judgement:
         left=len(task.findings) - fixed,
         added=comparison.added,
         gone=comparison.gone,
+        kept=tuple(now for old, now in comparison.kept if _identity(old) in asked),
     )
 
 
