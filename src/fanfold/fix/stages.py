@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from fanfold.agents.protocol import Agent
@@ -29,63 +29,42 @@ class Stage:
         return tuple(agent for agent in self.agents if not task.is_test or agent.name == FOR_TESTS)
 
 
-class Policy(Protocol):
-    """Says where a task starts, how often each stage may try it, and what agents are shown.
-
-    Stages are counted from 0, in the user's order. What is left out here isn't lost: stages before the start, and those
-    with no tries, come last, when all others have left something.
-    """
-
-    def start_at(self, task: Task) -> int:
-        """The stage to begin with."""
-        ...
-
-    def tries(self, task: Task, stage: int) -> int | None:
-        """How often each agent of a stage may try; 0 = only when all else has failed, None = as the user set it."""
-        ...
-
-    def examples(self, task: Task) -> Mapping[str, tuple[str, ...]]:
-        """Diffs that were verified before, by rule, for agents that read."""
-        ...
-
-
-class EveryStage:
-    """The policy of who knows nothing yet: all stages in order, each with all its tries."""
-
-    def start_at(self, task: Task) -> int:  # noqa: ARG002  (the shape of a policy)
-        """The first one."""
-        return 0
-
-    def tries(self, task: Task, stage: int) -> int | None:  # noqa: ARG002  (the shape of a policy)
-        """As the user set it."""
-        return None
-
-    def examples(self, task: Task) -> Mapping[str, tuple[str, ...]]:  # noqa: ARG002  (the shape of a policy)
-        """None."""
-        return {}
-
-
 @dataclass(frozen=True)
 class Course:
     """What a policy decided for one task, as data that goes where the task goes.
 
     Args:
-        steps: stages in the order in which they are tried, each with the tries of its agents; None = as the user set
-            it.
-        examples: verified diffs by rule.
+        steps: stages in the order in which they are tried, counted from 0 in the user's order; each with the tries of
+            its agents, None = as the user set it.
+        examples: verified diffs by rule, for agents that read.
     """
 
     steps: tuple[tuple[int, int | None], ...]
     examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+class Policy(Protocol):
+    """Says in which order a task goes through the stages, how often each may try it, and what agents are shown."""
+
+    def course(self, task: Task, stages: int) -> Course:
+        """The way of a task through so many stages."""
+        ...
+
+
+class EveryStage:
+    """The policy of who knows nothing yet: all stages in order, each with all its tries."""
+
+    def course(self, task: Task, stages: int) -> Course:  # noqa: ARG002  (the shape of a policy)
+        """The user's order."""
+        return Course(tuple((stage, None) for stage in range(stages)))
+
+
 def course_of(policy: Policy, task: Task, stages: int) -> Course:
-    """The way of a task through so many stages: each comes once, those that the policy would skip at the end."""
-    start = min(max(policy.start_at(task), 0), stages - 1)
-    tries = {stage: policy.tries(task, stage) for stage in range(stages)}
-    early = [stage for stage in range(start, stages) if tries[stage] != 0] or [start]
-    late = [stage for stage in range(stages) if stage not in early]
-    return Course(tuple((stage, tries[stage] or None) for stage in (*early, *late)), policy.examples(task))
+    """The way of a task: each stage comes once, those that the policy doesn't name at the end, so that none is lost."""
+    course = policy.course(task, stages)
+    steps = {stage: tries for stage, tries in course.steps if 0 <= stage < stages}
+    steps |= {stage: None for stage in range(stages) if stage not in steps}
+    return replace(course, steps=tuple(steps.items()))
 
 
 def stages_of(agents: Sequence[Agent], *, race: bool = False) -> tuple[Stage, ...]:
