@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fanfold.agents.protocol import Assignment
+from fanfold.agents.protocol import Assignment, Material
 from fanfold.config import FixSettings, load_settings
 from fanfold.engine import BranchFinished, Codec, Done, Failed
 from fanfold.fix import Finding, Report, Request, run
@@ -72,7 +72,8 @@ def test_what_a_branch_is_given_comes_back_from_json() -> None:
 
 
 def test_what_all_attempts_have_in_common_comes_back_from_json() -> None:
-    brief = Brief("b" * 40, FixSettings(jobs=3, select=("F",)), ("ruff",), (FINDING,), {"F401": "unused"}, "tidy")
+    material = Material({"F401": "unused"}, conventions="tidy", examples={"F401": ("-import os",)})
+    brief = Brief("b" * 40, FixSettings(jobs=3, select=("F",)), ("ruff",), (FINDING,), material)
     codec = Codec(Brief)
     assert codec.decode(codec.encode(brief)) == brief
 

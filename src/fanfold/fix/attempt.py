@@ -156,6 +156,7 @@ async def _work(bench: Bench, judge: Judge, number: int, feedback: str, prompt: 
         formats=bench.formats is not None and await bench.formats(workspace, task.path),
         annotate=bench.settings.annotate,
         max_file_bytes=bench.settings.workspace_max_bytes,
+        material=bench.brief.material,
     )
     work = partial(_worked, bench, assignment)
     return await bench.confinement.carry_out(workspace, task.path, assignment.scratch, work)
@@ -177,7 +178,7 @@ async def _prompt(bench: Bench, task: Task, workspace: Workspace, feedback: str)
     if bench.agent.deterministic:
         return ""
     code = (workspace.root / task.path).read_text("utf-8", "replace")
-    return build_prompt(task, code, bench.brief.explanations, bench.brief.conventions, feedback)
+    return build_prompt(task, code, bench.brief.material, feedback)
 
 
 def _better(best: Attempted, latest: Attempted) -> Attempted:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from fanfold.agents.protocol import Agent
+from fanfold.agents.protocol import Agent, Material
 from fanfold.config import FixSettings
 from fanfold.fix import formatting
 from fanfold.fix.checkers.protocol import Checker, Scope
@@ -29,16 +29,14 @@ class Brief:
         settings: all that can be configured.
         checkers: names of those that could check the base; no other can judge a change.
         findings: all that they found in the base.
-        explanations: what rules mean, by rule, for agents that read.
-        conventions: what the project says of its own style.
+        material: what helps with the findings, for agents that read.
     """
 
     base: str
     settings: FixSettings
     checkers: tuple[str, ...]
     findings: tuple[Finding, ...]
-    explanations: Mapping[str, str] = field(default_factory=dict)
-    conventions: str = ""
+    material: Material = field(default_factory=Material)
 
 
 @dataclass

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from fanfold.agents.protocol import Material
 from fanfold.config import FixSettings
 from fanfold.fix.bench import Brief
 from fanfold.fix.errors import FixError
@@ -48,8 +49,7 @@ class Cargo:
             "settings": brief.settings.model_dump(mode="json", exclude=set(STAYS)),
             "checkers": brief.checkers,
             "findings": [asdict(finding) for finding in brief.findings],
-            "explanations": dict(brief.explanations),
-            "conventions": brief.conventions,
+            "material": asdict(brief.material),
             "versions": dict(self.versions),
             "project": [str(project.root), str(project.python), project.environment and str(project.environment)],
             "cache": str(self.cache),
@@ -74,8 +74,7 @@ class Cargo:
                     settings=FixSettings(**told["settings"]),
                     checkers=tuple(told["checkers"]),
                     findings=tuple(Finding(**finding) for finding in told["findings"]),
-                    explanations=told["explanations"],
-                    conventions=told["conventions"],
+                    material=_material(told["material"]),
                 ),
                 versions=told["versions"],
                 project=Project(Path(root), Path(python), Path(environment) if environment else None),
@@ -88,3 +87,7 @@ class Cargo:
                 f"this worker can't read what the run says: {error}",
                 hint="install the same version of Fanfold on all machines",
             ) from error
+
+
+def _material(told: Mapping[str, Any]) -> Material:
+    return Material(**{**told, "examples": {rule: tuple(diffs) for rule, diffs in told["examples"].items()}})

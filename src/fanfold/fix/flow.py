@@ -147,11 +147,7 @@ async def _open_queue(run: Run) -> None:
 async def _explained(run: Run, bench: Bench) -> Brief:
     """The brief with what an agent reads."""
     rules = {(one.checker, one.rule) for task in run.plan.tasks for one in task.findings}
-    return replace(
-        bench.brief,
-        explanations=await prompt.explain(rules, bench.commands),
-        conventions=prompt.conventions(run.repository.root),
-    )
+    return replace(bench.brief, material=await prompt.material_on(rules, bench.commands, run.repository.root))
 
 
 def results_of(run: Run) -> FixState:

@@ -32,6 +32,7 @@ from fanfold.fix.state import FileState, FixState
 from fanfold.fix.suite import Suite, find_suite
 from fanfold.fix.summary import report_of
 from fanfold.git import Repository, ResultBranch, WorkspacePool
+from fanfold.prompts import own_templates
 from fanfold.runtimes import Runtime
 from fanfold.runtimes.choice import runtime_for
 
@@ -166,6 +167,7 @@ async def prepare(
     if not (request.dry_run or request.diff):
         await repository.identity()
     project = find_project(repository.root)
+    await asyncio.to_thread(own_templates, repository.root)
     name = past.name if past else f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     checkers = checkers_for(repository.root, settings.checks or (past.begun.checkers if past else ()))
     refuse_unasked(checkers, settings.select)
