@@ -101,7 +101,15 @@ class Purse(Protocol):
         Args:
             cost_usd: None = nobody knows the price.
         Raises:
-            BudgetExhausted: so much isn't left.
+            BudgetExhausted: so much isn't left, or others have set it aside.
+        """
+        ...
+
+    async def reserve_in_turn(self, *, tokens: int, cost_usd: float | None = None) -> Reservation:
+        """As `reserve`, once others have given back what they set aside and didn't use.
+
+        Raises:
+            BudgetExhausted: so much isn't left, whatever others give back.
         """
         ...
 
