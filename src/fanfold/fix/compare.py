@@ -3,7 +3,7 @@
 A finding on a line that the change left alone must be the same finding at the line's new place, one to one. Inside
 changed hunks lines have no identity, so the findings there are counted per checker and rule. What is left over on
 both sides is the same finding where its extent, carried through the diff, still overlaps: an unsorted import block
-whose first line went away is still that block.
+whose first line went away is still that block. What a test's failure is depends on no place: it is the test's.
 """
 
 from __future__ import annotations
@@ -41,8 +41,10 @@ def compare(base: Iterable[Finding], now: Iterable[Finding], diffs: Mapping[str,
     Returns:
         What was added, what is gone and what was kept, each in the order of its place.
     """
+    (cases, base), (new_cases, now) = _apart(base), _apart(now)
     before, after = _by_path(base), _by_path(now)
-    files = [
+    files = [_compare_cases(cases, new_cases)]
+    files += [
         _compare_file(before[path], after[path], _Lines(diffs[path].hunks if path in diffs else ()))
         for path in sorted(before.keys() | after.keys())
     ]
@@ -50,6 +52,24 @@ def compare(base: Iterable[Finding], now: Iterable[Finding], diffs: Mapping[str,
         tuple(one for file in files for one in sorted(file.added)),
         tuple(one for file in files for one in sorted(file.gone)),
         tuple(pair for file in files for pair in sorted(file.kept)),
+    )
+
+
+def _apart(findings: Iterable[Finding]) -> tuple[list[Finding], list[Finding]]:
+    """Failures of tests, and all the others."""
+    found: tuple[list[Finding], list[Finding]] = [], []
+    for finding in findings:
+        found[not finding.case].append(finding)
+    return found
+
+
+def _compare_cases(base: Sequence[Finding], now: Sequence[Finding]) -> Comparison:
+    before = {(one.checker, one.case): one for one in base}
+    after = {(one.checker, one.case): one for one in now}
+    return Comparison(
+        tuple(one for name, one in after.items() if name not in before),
+        tuple(one for name, one in before.items() if name not in after),
+        tuple((one, after[name]) for name, one in before.items() if name in after),
     )
 
 

@@ -14,7 +14,9 @@ class Finding:
 
     `path` is relative to the repository root with `/` separators, whatever the tool printed. Lines and columns
     are 1-based; `line` is 0 where a finding belongs to the file as a whole. `end_line` and `end_column` are None
-    where the tool doesn't say. `fixable` is what the tool itself offers. Findings sort by path and place.
+    where the tool doesn't say. `fixable` is what the tool itself offers. `related` is another file of the repository
+    that the tool points at, `case` the test whose failure it is: that one is the same wherever it fails. Findings sort
+    by path and place.
     """
 
     path: str
@@ -29,6 +31,8 @@ class Finding:
     url: str | None = None
     fixable: Literal["safe", "unsafe"] | None = None
     fingerprint: str = ""
+    related: str | None = None
+    case: str = ""
 
     @property
     def place(self) -> tuple[str, int, int, str, str, str]:
@@ -39,6 +43,6 @@ class Finding:
         return (self.place, self._extent) < (other.place, other._extent)
 
     @property
-    def _extent(self) -> tuple[int, int, str, str]:
+    def _extent(self) -> tuple[int, int, str, str, str]:
         line, column = (-1 if end is None else end for end in (self.end_line, self.end_column))
-        return line, column, self.fixable or "", self.fingerprint
+        return line, column, self.fixable or "", self.fingerprint, self.case

@@ -22,12 +22,21 @@ EXPECTED_WORK: Mapping[str | None, int] = {"safe": 1, "unsafe": 2, None: 4}
 
 @dataclass(frozen=True)
 class Task:
-    """The findings of one file, by place. `key` is the path."""
+    """The findings of one file, by place. `key` is the path.
+
+    `others` are files that may change, too, because a finding's cause may lie there.
+    """
 
     key: str
     path: str
     findings: tuple[Finding, ...]
     is_test: bool = False
+    others: tuple[str, ...] = ()
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All files that may change, the task's own first."""
+        return (self.path, *self.others)
 
     @property
     def expected_work(self) -> int:

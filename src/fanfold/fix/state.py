@@ -19,17 +19,19 @@ from fanfold.fix.split import Task
 class FileState:
     """One file and what is to be fixed in it: what one branch works on.
 
-    `file_path` is relative to the repository's root, and so is unique where a file's name alone is not.
+    `file_path` is relative to the repository's root, and so is unique where a file's name alone is not; `others` are
+    files that may change with it.
     """
 
     file_path: Path
     errors: tuple[Finding, ...] = ()
     is_test: bool = False
+    others: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, task: Task) -> FileState:
         """The file of a task."""
-        return cls(Path(task.path), task.findings, task.is_test)
+        return cls(Path(task.path), task.findings, task.is_test, task.others)
 
     @property
     def key(self) -> str:
@@ -39,7 +41,7 @@ class FileState:
     @property
     def task(self) -> Task:
         """What is to be done, as the rest of `fix` calls it."""
-        return Task(self.key, self.key, tuple(self.errors), self.is_test)
+        return Task(self.key, self.key, tuple(self.errors), self.is_test, tuple(self.others))
 
 
 class FileMetric(TypedDict):

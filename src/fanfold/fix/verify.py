@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from fanfold.agents.protocol import Verdict
@@ -37,10 +37,10 @@ class Judgement(Verdict):
 
 @dataclass(frozen=True)
 class Verified:
-    """What was found good: the verdict, and what the file holds that it is about."""
+    """What was found good: the verdict, and what the files that were changed hold, by path."""
 
     verdict: Judgement
-    text: bytes
+    texts: Mapping[str, bytes]
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,11 @@ class Baseline:
 
 @dataclass
 class Judge:
-    """Judges what one workspace makes of one task; a text that was judged before is not checked again.
+    """Judges what one workspace makes of one task; texts that were judged before are not checked again.
 
     `test` runs tests on the tree of a change that the checkers have nothing against, and names what it breaks;
-    elsewhere, since tests may leave files behind. `best` is the best text that was found good so far, here or in a
-    workspace before this one.
+    elsewhere, since tests may leave files behind. `best` is what was best of what was found good so far, here
+    or in a workspace before this one.
     """
 
     baseline: Baseline
@@ -78,7 +78,7 @@ class Judge:
     test: TestTree | None = None
     best: Verified | None = None
     _known: dict[bytes, Judgement] = field(default_factory=dict)
-    _before: bytes | None = None
+    _before: dict[str, bytes] = field(default_factory=dict)
 
     async def examine(self) -> tuple[Change, Judgement]:
         """Capture what the workspace holds and judge exactly that.
@@ -91,41 +91,56 @@ class Judge:
         return change, self._no(reasons) if reasons or change.empty else await self.verify()
 
     async def verify(self) -> Judgement:
-        """Judge the task's file as it stands in the workspace, all else being as in the base."""
-        diff = await self.workspace.hunks(self.task.path)
-        if diff is None:
+        """Judge the task's files as they stand in the workspace, all else being as in the base."""
+        diffs = await self._diffs()
+        if not diffs:
             return self._no(())
-        after = (self.workspace.root / self.task.path).read_bytes()
-        digest = hashlib.sha256(after).digest()
+        if missing := [path for path in diffs if not (self.workspace.root / path).is_file()]:
+            return self._no(tuple(f"deletes {path}" for path in missing))
+        texts = {path: (self.workspace.root / path).read_bytes() for path in diffs}
+        digest = _digest(texts)
         if digest not in self._known:
-            verdict = self._known[digest] = await self._judge(diff, after)
+            verdict = self._known[digest] = await self._judge(diffs, texts)
             if verdict.ok and (self.best is None or verdict.fixed > self.best.verdict.fixed):
-                self.best = Verified(verdict, after)
+                self.best = Verified(verdict, texts)
         return self._known[digest]
 
     async def restore_best(self) -> bool:
-        """Put back the best text that was found good, in a clean workspace; whether there is one."""
+        """Put back the best texts that were found good, in a clean workspace; whether there are any."""
         await self.workspace.reset()
         if self.best is not None:
-            (self.workspace.root / self.task.path).write_bytes(self.best.text)
-            self._known[hashlib.sha256(self.best.text).digest()] = self.best.verdict
+            for path, text in self.best.texts.items():
+                (self.workspace.root / path).write_bytes(text)
+            self._known[_digest(self.best.texts)] = self.best.verdict
         return self.best is not None
 
-    async def _judge(self, diff: FileDiff, after: bytes) -> Judgement:
-        path, before = self.task.path, await self._text_before()
+    async def _diffs(self) -> dict[str, FileDiff]:
+        """What differs in the files that may be changed, by path."""
+        found = {path: await self.workspace.hunks(path) for path in self.task.paths}
+        return {path: diff for path, diff in found.items() if diff is not None}
+
+    async def _judge(self, diffs: Mapping[str, FileDiff], texts: Mapping[str, bytes]) -> Judgement:
+        reasons: tuple[str, ...] = ()
+        for path, after in texts.items():
+            reasons += _in_file(path, self.task, await self._refused(path, await self._text_before(path), after))
+        if reasons:
+            return self._no(reasons)
+        checked = await self._check(tuple(dict.fromkeys((self.task.path, *diffs))))
+        failures = tuple(f"could not check with {one.checker}: {one.error}" for one in checked if one.error is not None)
+        if failures:
+            return self._no(failures)
+        return await self._tested(_verdict(self.task, self._compare(checked, diffs)))
+
+    async def _refused(self, path: str, before: bytes, after: bytes) -> tuple[str, ...]:
+        """What the text of one file says against it, whatever checkers say."""
         reasons = gates.no_suppression(path, before, after)
         if self.task.is_test:
             reasons += gates.keeps_tests(before, after)
         if gates.is_python(path):
             reasons += await self._compiles(after)
-            reasons += gates.keeps_definitions(before, after, {one.line for one in self.task.findings})
-        if reasons:
-            return self._no(reasons)
-        checked = await self._check()
-        failures = tuple(f"could not check with {one.checker}: {one.error}" for one in checked if one.error is not None)
-        if failures:
-            return self._no(failures)
-        return await self._tested(_verdict(self.task, self._compare(checked, diff)))
+            lines = {one.line for one in self.task.findings if one.path == path}
+            reasons += gates.keeps_definitions(before, after, lines)
+        return reasons
 
     async def _tested(self, verdict: Judgement) -> Judgement:
         if self.test is None or not verdict.harmless:
@@ -136,10 +151,10 @@ class Judge:
         reasons = tuple(f"breaks {name}" for name in broken)
         return replace(verdict, ok=False, reasons=reasons)
 
-    async def _text_before(self) -> bytes:
-        if self._before is None:
-            self._before = await self.workspace.at_base(self.task.path) or b""
-        return self._before
+    async def _text_before(self, path: str) -> bytes:
+        if path not in self._before:
+            self._before[path] = await self.workspace.at_base(path) or b""
+        return self._before[path]
 
     async def _compiles(self, source: bytes) -> tuple[str, ...]:
         """Ours may be another version of Python than the project's, which has the last word."""
@@ -150,31 +165,45 @@ class Judge:
         theirs = await run([self.project.python, "-I", "-S", "-W", "ignore", "-c", script], stdin=source, deadline_s=60)
         return () if theirs.returncode == 0 else (f"does not compile: {problem}",)
 
-    async def _check(self) -> tuple[Checked, ...]:
-        scope = self.baseline.scope(self.workspace, self.project, (self.task.path,))
+    async def _check(self, paths: tuple[str, ...]) -> tuple[Checked, ...]:
+        scope = self.baseline.scope(self.workspace, self.project, paths)
         return (await run_checkers(self.baseline.checkers, scope)).checked
 
-    def _compare(self, checked: Sequence[Checked], diff: FileDiff) -> Comparison:
-        """Checkers of single files are compared over the one file, all others over the whole project."""
+    def _compare(self, checked: Sequence[Checked], diffs: Mapping[str, FileDiff]) -> Comparison:
+        """Checkers of single files are compared over the files that were checked, all others over the whole project."""
         wide = {checker.name for checker in self.baseline.checkers if checker.reach == "project"}
-        base = [one for one in self.baseline.findings if one.path == self.task.path or one.checker in wide]
-        return compare(base, [finding for one in checked for finding in one.findings], {self.task.path: diff})
+        paths = {self.task.path, *diffs}
+        base = [one for one in self.baseline.findings if one.path in paths or one.checker in wide]
+        return compare(base, [finding for one in checked for finding in one.findings], diffs)
 
     def _no(self, reasons: tuple[str, ...]) -> Judgement:
         return Judgement(ok=False, reasons=reasons, left=len(self.task.findings))
 
 
+def _digest(texts: Mapping[str, bytes]) -> bytes:
+    whole = hashlib.sha256()
+    for path, text in sorted(texts.items()):
+        whole.update(path.encode("utf-8", "surrogateescape") + b"\0" + hashlib.sha256(text).digest())
+    return whole.digest()
+
+
+def _in_file(path: str, task: Task, reasons: Sequence[str]) -> tuple[str, ...]:
+    """Reasons with the name of their file, where it isn't the task's own."""
+    return tuple(reasons if path == task.path else (f"{reason}, in {path}" for reason in reasons))
+
+
 def _forbidden(change: Change, task: Task) -> tuple[str, ...]:
     """Why the paths that a change touches rule it out."""
-    reasons = [f"changes {one.path!r}, which is not its file" for one in change.paths if one.path != task.path]
+    reasons = [f"changes {one.path!r}, which is not its file" for one in change.paths if one.path not in task.paths]
     for one in change.paths:
-        if one.path == task.path:
+        if one.path in task.paths:
+            its = "its file" if one.path == task.path else repr(one.path)
             if one.status == "D":
-                reasons.append("deletes its file")
+                reasons.append(f"deletes {its}")
             elif one.new_mode not in REGULAR:
-                reasons.append("turns its file into something that is no regular file")
+                reasons.append(f"turns {its} into something that is no regular file")
             elif one.new_mode != one.old_mode:
-                reasons.append(f"changes the file's mode from {one.old_mode} to {one.new_mode}")
+                reasons.append(f"changes the mode of {its} from {one.old_mode} to {one.new_mode}")
     return tuple(reasons)
 
 
@@ -193,8 +222,13 @@ def _verdict(task: Task, comparison: Comparison) -> Judgement:
         left=len(task.findings) - fixed,
         added=comparison.added,
         gone=comparison.gone,
-        kept=tuple(now for old, now in comparison.kept if _identity(old) in asked),
+        kept=tuple(_at_hand(old, now) for old, now in comparison.kept if _identity(old) in asked),
     )
+
+
+def _at_hand(old: Finding, now: Finding) -> Finding:
+    """What is left of a finding; one that is elsewhere now, as a test's failure may be, is told where it was."""
+    return now if now.path == old.path else replace(now, path=old.path, line=old.line, column=old.column)
 
 
 def _identity(finding: Finding) -> Finding:
