@@ -13,7 +13,12 @@ from fanfold.process import Sandbox
 
 
 class AgentError(FanfoldError):
-    """The agent ended without an answer: it crashed, was killed, or refused."""
+    """The agent ended without an answer: it crashed, was killed, or refused.
+
+    `usage` is what it took until then, None where nobody knows.
+    """
+
+    usage: Usage | None = None
 
 
 class AgentUnusable(FanfoldError):
