@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from fanfold.agents import AgentError, AgentUnusable, Assignment
-from fanfold.agents.command import MARGIN_CHARS, MAX_OUTPUT_BYTES, MAX_TRANSCRIPT_CHARS, Command
+from fanfold.agents.command import Command
+from fanfold.agents.program import MARGIN_CHARS, MAX_OUTPUT_BYTES, MAX_TRANSCRIPT_CHARS
 from fanfold.redact import redact
 
 MakeBench = Callable[..., Any]
@@ -158,7 +159,7 @@ async def test_much_output_is_not_searched_for_secrets_whole_and_not_on_the_even
         seen.append((len(text), threading.current_thread() is threading.main_thread()))
         return redact(text)
 
-    monkeypatch.setattr("fanfold.agents.command.redact", watched)
+    monkeypatch.setattr("fanfold.agents.program.redact", watched)
     await command(f"print('x' * {MAX_OUTPUT_BYTES * 2})").work(assignment)
     assert len(seen) == 2  # the summary and the transcript; of a failure only where there is one
     assert max(length for length, _ in seen) <= MAX_TRANSCRIPT_CHARS + MARGIN_CHARS
