@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from fanfold.errors import FanfoldError
+from fanfold.llm.usage import Usage
 
 
 class ModelError(FanfoldError):
-    """A model gave no answer that can be used."""
+    """A model gave no answer that can be used.
+
+    Attributes:
+        usage: what asking took all the same.
+        said: what was asked and answered until then, without secrets.
+    """
+
+    usage: Usage = Usage()
+    said: str = ""
 
 
 class ModelUnusable(ModelError):
     """No model can be asked with these settings: a package or a key is missing, or nobody knows the name."""
+
+
+class Refused(Exception):
+    """An answer has the form that was asked for, and is of no use; the message is what the model is told."""

@@ -5,27 +5,35 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from fanfold.engine import DeadlineExceeded, deadline, is_throttled, is_timeout, retry
+from fanfold.engine import RequestTooLarge
 from fanfold.engine.wrapper import text_of
+from fanfold.errors import FanfoldError
 from fanfold.llm.errors import ModelError, ModelUnusable
+from fanfold.llm.pace import Pace
+from fanfold.llm.price import Price
 from fanfold.llm.provider import provided
+from fanfold.llm.question import Form, InWords, Question
+from fanfold.llm.said import transcript
 from fanfold.llm.settings import ModelSettings
 from fanfold.llm.usage import Usage, count
 from fanfold.redact import MASK, redact
 
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
-    from pydantic_ai import Agent
     from pydantic_ai.models import Model as AiModel
-    from pydantic_ai.usage import RunUsage
+    from pydantic_ai.settings import ModelSettings as AiSettings
+
+    from fanfold.llm.asking import Asking, Purse
 
 LOG = logging.getLogger(__name__)
 MOST_ERROR_CHARS = 300
+SLIPS = 2
+"""After so many answers in plain text where a tool was to be called, one after another, words are asked for."""
 T = TypeVar("T")
 
 
@@ -36,12 +44,14 @@ class Asked(Generic[T]):
     Attributes:
         output: of the form that was asked for; untrusted all the same.
         model: who gave it.
+        said: the conversation, without secrets.
     """
 
     output: T
     model: str
     usage: Usage
     elapsed_s: float
+    said: str = ""
 
 
 class Model:
@@ -55,6 +65,7 @@ class Model:
     Args:
         inner: a model of Pydantic AI, open; `connect` makes it from settings.
         key: what it must never be told: its own key.
+        pace: how fast it is asked, shared with others who ask it; None = it has one of its own.
         tracer_provider: takes the spans; None = the global one.
     """
 
@@ -64,15 +75,19 @@ class Model:
         settings: ModelSettings,
         *,
         key: str | None = None,
+        pace: Pace | None = None,
         tracer_provider: TracerProvider | None = None,
     ) -> None:
         self._inner, self._settings, self._key, self._tracer_provider = inner, settings, key, tracer_provider
+        self._pace, self._price = pace or Pace(settings), Price.of(settings, inner)
         self._used = Usage()
+        self._form: Form = settings.output
+        self._slips = 0
 
     @classmethod
     @asynccontextmanager
     async def connect(
-        cls, settings: ModelSettings, *, tracer_provider: TracerProvider | None = None
+        cls, settings: ModelSettings, *, pace: Pace | None = None, tracer_provider: TracerProvider | None = None
     ) -> AsyncIterator[Model]:
         """The model that the settings name, while its connections are held open; nothing is sent yet.
 
@@ -84,7 +99,7 @@ class Model:
         key = await asyncio.to_thread(settings.api_key.reveal) if settings.api_key else None
         inner = await asyncio.to_thread(provided, settings, key)
         async with inner:
-            yield cls(inner, settings, key=key, tracer_provider=tracer_provider)
+            yield cls(inner, settings, key=key, pace=pace, tracer_provider=tracer_provider)
 
     @property
     def name(self) -> str:
@@ -96,66 +111,83 @@ class Model:
         """All that was asked so far, failures included."""
         return self._used
 
-    async def ask(self, prompt: str, output_type: type[T], *, instructions: str = "") -> Asked[T]:
+    async def ask(
+        self,
+        prompt: str,
+        output_type: type[T],
+        *,
+        instructions: str = "",
+        check: Callable[[T], Awaitable[None]] | None = None,
+        in_words: InWords[T] | None = None,
+        purse: Purse | None = None,
+    ) -> Asked[T]:
         """Ask once, with no memory of what was asked before.
 
         Args:
             output_type: what pydantic can check: a model, a dataclass, `str`. An answer of another form is given back
                 to the model, as often as the settings allow.
             instructions: what it is told to do, apart from what it is told about.
+            check: raises `Refused` for an answer that is of no use; it is given back to the model, too.
+            in_words: how the answer is given where the server knows neither tools nor schemas; None = as JSON.
+            purse: what may be spent; None = as much as it takes.
         Raises:
             ModelError: it gave no such answer, not in its time, or it would take more than is allowed.
             ModelUnusable: it can't be asked at all.
+            What the purse raises where not enough is left.
         """
-        from pydantic_ai.usage import RunUsage  # noqa: PLC0415 an extra, imported when used
+        from fanfold.llm.asking import Asking, Clock  # noqa: PLC0415 an extra, imported when used
 
-        usage, began_s = RunUsage(), asyncio.get_running_loop().time()
-        agent = self._agent(output_type, self._masked(instructions))
+        question = Question(self._masked(prompt), output_type, self._masked(instructions), check, in_words)
+        clock, began_s = Clock(asyncio.timeout(self._settings.timeout_seconds)), asyncio.get_running_loop().time()
+        asking = Asking(self._inner, self._settings, pace=self._pace, price=self._price, clock=clock, purse=purse)
         try:
-            output = cast("T", await self._tried(agent, self._masked(prompt), usage))
+            async with clock.scope:
+                output = await self._answer(question, asking)
         except Exception as error:  # noqa: BLE001 each provider's client raises what it likes
             # What a server says may show what it was sent, the key too: only what is masked goes on from here.
-            raise self._failed(error) from None
+            raise self._failed(error, asking, is_late=clock.scope.expired()) from None
         finally:
             elapsed_s = asyncio.get_running_loop().time() - began_s
-            spent = _spent(usage, is_priced=self._settings.base_url is None)
-            self._used += spent
-            count(spent)
-            LOG.info("model_asked", extra=_figures(self.name, spent, elapsed_s))
-        return Asked(output=output, model=self.name, usage=spent, elapsed_s=elapsed_s)
+            self._used += asking.used
+            count(asking.used)
+            LOG.info("model_asked", extra=_figures(self.name, asking.used, elapsed_s))
+        said = self._masked(transcript(asking.said))
+        return Asked(output=output, model=self.name, usage=asking.used, elapsed_s=elapsed_s, said=said)
 
-    async def _tried(self, agent: Agent[object, Any], prompt: str, usage: RunUsage) -> object:
+    async def _answer(self, question: Question[T], asking: Asking) -> T:
+        """The answer; in words where the server turns out to know nothing else."""
+        from fanfold.llm.asking import NoToolCalled, refuses_forms  # noqa: PLC0415 an extra, imported when used
+
+        form = self._form
+        try:
+            return await self._in_form(form, question, asking)
+        except Exception as error:
+            if form == "words" or not (isinstance(error, NoToolCalled) or refuses_forms(error)):
+                raise
+            refused = not isinstance(error, NoToolCalled)
+        output = await self._in_form("words", question, asking)
+        # One answer that called no tool may be a slip: only a server's no is remembered at once.
+        self._slips = 0 if refused else self._slips + 1
+        if refused or self._slips >= SLIPS:
+            self._form = "words"
+        return output
+
+    async def _in_form(self, form: Form, question: Question[T], asking: Asking) -> T:
         from pydantic_ai.usage import UsageLimits  # noqa: PLC0415 an extra, imported when used
 
-        settings = self._settings
-        limits = UsageLimits(request_limit=settings.max_requests, total_tokens_limit=settings.max_total_tokens)
-
-        async def once() -> object:
-            return (await agent.run(prompt, usage=usage, usage_limits=limits)).output
-
-        # The answers to all attempts count towards the limits: they were paid for.
-        again = retry(settings.attempts, on=_passes, retry_after_max_s=settings.timeout_seconds, isolate=False)
-        return await deadline(settings.timeout_seconds, name=self.name)(again(once))()
-
-    def _agent(self, output_type: type[T], instructions: str) -> Agent[object, T]:
-        from pydantic_ai import Agent, NativeOutput, PromptedOutput  # noqa: PLC0415 an extra, imported when used
-        from pydantic_ai.settings import ModelSettings as AiSettings  # noqa: PLC0415 the same
-
-        settings = self._settings
+        settings, used = self._settings, asking.used
+        tokens = settings.max_total_tokens
+        limits = UsageLimits(
+            request_limit=settings.max_requests - used.requests,
+            # The answers to all attempts count towards the limits: they were paid for.
+            total_tokens_limit=None if tokens is None else tokens - used.input_tokens - used.output_tokens,
+        )
         # The engine tries again: a client that does so too would multiply the attempts.
         how: AiSettings = {"max_tokens": settings.max_tokens, "max_retries": 0}
         if settings.temperature is not None:
             how["temperature"] = settings.temperature
-        forms = {"tool": output_type, "schema": NativeOutput(output_type), "words": PromptedOutput(output_type)}
-        return Agent(
-            self._inner,
-            output_type=cast("type[T]", output_type if output_type is str else forms[settings.output]),
-            instructions=instructions or None,
-            name="fanfold",
-            model_settings=how,
-            retries={"output": settings.max_requests - 1},
-            capabilities=self._tracing(),
-        )
+        agent = question.agent(asking, form, how=how, retries=settings.max_requests - 1, capabilities=self._tracing())
+        return (await agent.run(question.prompt, usage_limits=limits)).output
 
     def _tracing(self) -> list[Any]:
         if self._settings.tracing == "off":
@@ -171,16 +203,33 @@ class Model:
     def _masked(self, text: str) -> str:
         return redact(text.replace(self._key, MASK) if self._key else text, os.environ)
 
-    def _failed(self, error: Exception) -> ModelError:
+    def _failed(self, error: Exception, asking: Asking, *, is_late: bool) -> FanfoldError:
+        from fanfold.llm.asking import Unpaid  # noqa: PLC0415 an extra, imported when used
+
+        if isinstance(error, Unpaid) and isinstance(error.__cause__, FanfoldError):
+            return error.__cause__
+        told = self._late() if is_late else self._told(error)
+        told.usage, told.said = asking.used, self._masked(transcript(asking.said))
+        return told
+
+    def _late(self) -> ModelError:
+        return ModelError(
+            f"{self.name} didn't answer in {self._settings.timeout_seconds:g} s", hint="give it more time"
+        )
+
+    def _told(self, error: Exception) -> ModelError:
         from pydantic_ai import exceptions, models  # noqa: PLC0415 an extra, imported when used
+
+        from fanfold.llm.asking import AnswerCut  # noqa: PLC0415 the same
 
         what = self._masked(text_of(error))[:MOST_ERROR_CHARS]
         if not models.ALLOW_MODEL_REQUESTS and type(error) is RuntimeError:
             return ModelUnusable(f"{self.name} isn't asked: {what}", hint="allow requests to models")
         match error:
-            case DeadlineExceeded():
-                seconds = self._settings.timeout_seconds
-                return ModelError(f"{self.name} didn't answer in {seconds:g} s", hint="give it more time")
+            case RequestTooLarge():
+                return ModelError(f"{self.name} isn't asked: {error.message}", hint="raise tokens_per_minute")
+            case AnswerCut():
+                return ModelError(f"{self.name} broke off its answer", hint="try again later, or set stream = false")
             case exceptions.UsageLimitExceeded():
                 return ModelError(f"{self.name} would take more than is allowed: {what}", hint="raise the limit")
             case exceptions.ModelAuthenticationError():
@@ -188,30 +237,11 @@ class Model:
             case exceptions.UserError():
                 return ModelUnusable(f"{self.name} can't be asked: {what}", hint="check the model's settings")
             case exceptions.UnexpectedModelBehavior():
-                return ModelError(f"{self.name} gave no answer of the form that was asked for: {what}")
+                why = f": {self._masked(str(error.__cause__))}" if isinstance(error.__cause__, Exception) else ""
+                return ModelError(
+                    f"{self.name} gave no answer of the form that was asked for: {what}{why[:MOST_ERROR_CHARS]}"
+                )
         return ModelError(f"{self.name} gave no answer: {what}", hint="check base_url, or try again later")
-
-
-def _passes(error: Exception) -> bool:
-    """Whether it may be gone at the next try."""
-    from pydantic_ai import exceptions  # noqa: PLC0415 an extra, imported when used
-
-    if isinstance(error, exceptions.ModelQuotaExceededError | exceptions.ModelRequestRejectedError):
-        return False
-    passing = (exceptions.ModelServerError, exceptions.ModelUnavailableError, exceptions.ModelConnectionError)
-    return isinstance(error, passing) or is_throttled(error) or is_timeout(error)
-
-
-def _spent(usage: RunUsage, *, is_priced: bool) -> Usage:
-    # A server of one's own takes another price than the provider whose names its models have; and where an answer came
-    # without its figures, what is known of the cost isn't all of it.
-    cost = usage.cost if is_priced and not usage.unmeasured_requests else None
-    return Usage(
-        requests=usage.requests,
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        cost_usd=None if cost is None else float(cost),
-    )
 
 
 def _figures(model: str, usage: Usage, elapsed_s: float) -> dict[str, object]:

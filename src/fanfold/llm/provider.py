@@ -60,7 +60,10 @@ def _served(settings: ModelSettings, key: str | None) -> AiModel:
     name = settings.model.removeprefix("openai:").removeprefix("openai-chat:")
     assert settings.base_url is not None  # noqa: S101 it is what brought us here
     return OpenAIChatModel(
-        name, provider=OpenAICompatibleProvider("openai-compatible", base_url=settings.base_url, api_key=key)
+        name,
+        provider=OpenAICompatibleProvider("openai-compatible", base_url=settings.base_url, api_key=key),
+        # Who is asked in words alone is asked with nothing that a server may not know.
+        profile={"supports_json_object_output": False},
     )
 
 
