@@ -18,7 +18,7 @@ Origins = Mapping[str, str]
 """Where each setting came from: "default", "environment (NAME)", "command line" or the name of a file."""
 
 NAMES = tuple(FixSettings.model_fields)
-PATHS = ("workspaces", "state", "cluster_certificates")
+PATHS = ("baseline", "workspaces", "state", "cluster_certificates")
 
 
 @dataclass(frozen=True)

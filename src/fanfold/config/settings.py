@@ -140,6 +140,9 @@ class FixSettings(BaseSettings):
         checks: checkers to run, empty = those that the project configures.
         select, ignore: rules, as prefixes.
         include, exclude: globs of paths.
+        baseline: a file of findings to live with, absolute.
+        only_new: a revision; findings that were there where the branch parted from it are left alone, "auto" = the
+            default branch, or the upstream.
         max_files, max_findings: at most so many in one run, None = all.
         max_attempts: tries for each file.
         deadline_s: seconds for one attempt of an agent.
@@ -186,6 +189,8 @@ class FixSettings(BaseSettings):
     ignore: Items = ()
     include: Items = ()
     exclude: Items = ()
+    baseline: Annotated[Path, Expected("a path of a file")] | None = None
+    only_new: Text | None = None
     max_files: Count | None = None
     max_findings: Count | None = None
     max_attempts: Count = 3
@@ -218,7 +223,7 @@ class FixSettings(BaseSettings):
     def _full_means_each(cls, value: object) -> object:
         return "each" if value == "full" else value
 
-    @field_validator("workspaces", "state", "cluster_certificates", mode="after")
+    @field_validator("baseline", "workspaces", "state", "cluster_certificates", mode="after")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return value and value.expanduser().absolute()

@@ -13,10 +13,15 @@ from fanfold.fix.fingerprint import with_fingerprints
 from fanfold.fix.record import Run
 
 
-async def census_of(run: Run, commit: str, checkers: Sequence[Checker]) -> Census:
-    """Check all of a commit, in a workspace of its own; findings come with fingerprints."""
+async def census_of(run: Run, commit: str, checkers: Sequence[Checker], cache: Path | None = None) -> Census:
+    """Check all of a commit, in a workspace of its own; findings come with fingerprints.
+
+    Args:
+        cache: the checkers' caches, None = those of the base.
+    """
     async with run.pool.lease(commit) as workspace:
-        scope = Scope(workspace.root, run.project, run.cache, None, run.settings.select, run.settings.exclude)
+        caches = cache or run.cache
+        scope = Scope(workspace.root, run.project, caches, None, run.settings.select, run.settings.exclude)
         return named(await run_checkers(checkers, scope), workspace.root)
 
 

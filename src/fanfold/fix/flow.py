@@ -15,6 +15,7 @@ from fanfold.fix.census import able, census_of
 from fanfold.fix.combined import verification_of
 from fanfold.fix.delivery import deliver
 from fanfold.fix.handover import received, sent
+from fanfold.fix.known import known_of
 from fanfold.fix.plan import plan
 from fanfold.fix.queue import PACES, MergeQueue
 from fanfold.fix.record import Run, attempted
@@ -42,7 +43,8 @@ async def collect_errors(_: FixState) -> Update:
     run = get_context(Run)
     if not take_up_plan(run):
         await _find(run)
-        run.plan = await plan(run.request, run.repository, run.census.findings, run.agent.name)
+        known = await known_of(run)
+        run.plan = await plan(run.request, run.repository, run.census.findings, run.agent.name, known=known)
         await note_plan(run)
     if run.plan.tasks and not run.request.dry_run:
         await _make_ready(run)

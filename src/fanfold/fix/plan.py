@@ -12,7 +12,7 @@ from fanfold.fix import gates
 from fanfold.fix.errors import FixError
 from fanfold.fix.finding import Finding
 from fanfold.fix.report import LeftOut
-from fanfold.fix.select import Selection, select
+from fanfold.fix.select import Known, Selection, select
 from fanfold.fix.split import Task, layout_of, split
 from fanfold.fix.verify import REGULAR
 from fanfold.git import Repository
@@ -58,22 +58,39 @@ class Request:
 
 @dataclass(frozen=True)
 class Plan:
-    """The tasks, most expected work first; `skipped` are files that nobody may work on, each with the reason."""
+    """The tasks, most expected work first; `skipped` are files that nobody may work on, each with the reason.
+
+    `notes` are what the user should know of how they were chosen.
+    """
 
     findings: tuple[Finding, ...] = ()
     tasks: tuple[Task, ...] = ()
     skipped: tuple[tuple[Task, str], ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
-async def plan(request: Request, repository: Repository, findings: Iterable[Finding], agent: str) -> Plan:
+async def plan(
+    request: Request,
+    repository: Repository,
+    findings: Iterable[Finding],
+    agent: str,
+    *,
+    known: Known | None = None,
+) -> Plan:
     """Select findings and make one task of each file.
 
+    Args:
+        findings: of the base commit.
+        agent: name of who works.
+        known: findings to leave alone, None = none.
     Raises:
         FixError: a path or a revision that the user named does not exist.
     """
+    known = known or Known()
+    selection = await _selection(request, repository)
     entries = {entry.path: entry.mode for entry in await repository.tree(repository.head)}
-    selected = select(tuple(findings), await _selection(request, repository), tracked=frozenset(entries))
+    selected = select(tuple(findings), selection, tracked=frozenset(entries), known=known.reasons)
     allowed: list[Task] = []
     skipped: list[tuple[Task, str]] = []
     for task in split(selected.findings, layout_of(repository.root)):
@@ -82,7 +99,7 @@ async def plan(request: Request, repository: Repository, findings: Iterable[Find
             allowed.append(task)
         else:
             skipped.append((task, reason))
-    return Plan(selected.findings, tuple(allowed), tuple(skipped), selected.left_out)
+    return Plan(selected.findings, tuple(allowed), tuple(skipped), selected.left_out, known.notes)
 
 
 def _off_limits(task: Task, mode: str | None, agent: str) -> str | None:

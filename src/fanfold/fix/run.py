@@ -19,6 +19,7 @@ from fanfold.fix.confine import bubblewrap_for, starts_programs
 from fanfold.fix.delivery import branch_of
 from fanfold.fix.errors import FixError
 from fanfold.fix.flow import FIX, results_of
+from fanfold.fix.known import refuse_unusable
 from fanfold.fix.landing import Landing
 from fanfold.fix.plan import Request
 from fanfold.fix.prepared import prepared_for
@@ -168,6 +169,8 @@ async def prepare(
         await repository.identity()
     project = find_project(repository.root)
     await asyncio.to_thread(own_templates, repository.root)
+    if past is None:
+        await refuse_unusable(settings, repository)
     name = past.name if past else f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     checkers = checkers_for(repository.root, settings.checks or (past.begun.checkers if past else ()))
     refuse_unasked(checkers, settings.select)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 import functools
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 
 from fanfold.fix.checkers.rules import UNREADABLE, matches
@@ -43,6 +43,14 @@ class Selection:
 
 
 @dataclass(frozen=True)
+class Known:
+    """Findings that the project lives with, each with the reason; and what the user should know about them."""
+
+    reasons: Mapping[Finding, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Selected:
     """The findings to work on, by path and place, and a line for each file and reason of the others."""
 
@@ -50,7 +58,13 @@ class Selected:
     left_out: tuple[LeftOut, ...] = ()
 
 
-def select(findings: Iterable[Finding], selection: Selection, *, tracked: Collection[str] | None = None) -> Selected:
+def select(
+    findings: Iterable[Finding],
+    selection: Selection,
+    *,
+    tracked: Collection[str] | None = None,
+    known: Mapping[Finding, str] | None = None,
+) -> Selected:
     """Divide findings into those to work on and those to leave alone; the same for any order of `findings`.
 
     Args:
@@ -58,12 +72,13 @@ def select(findings: Iterable[Finding], selection: Selection, *, tracked: Collec
         selection: what the user wants.
         tracked: all paths of the base commit, None = not known; nothing else is worked on, which is how
             `.gitignore` is honoured.
+        known: findings that the project lives with, each with the reason.
     Raises:
         FixError: a path of the selection isn't tracked, or a glob can't be read.
     """
     if tracked is not None:
         _refuse_unknown(selection.paths, tracked)
-    reason_of = _reasons(selection, None if tracked is None else frozenset(tracked))
+    reason_of = _reasons(selection, None if tracked is None else frozenset(tracked), known or {})
     kept: list[Finding] = []
     left_out: Counter[tuple[str, str]] = Counter()
     for finding in sorted(findings):
@@ -76,7 +91,9 @@ def select(findings: Iterable[Finding], selection: Selection, *, tracked: Collec
     return Selected(tuple(kept), tuple(sorted((*lines, *beyond), key=lambda one: (one.path, one.reason))))
 
 
-def _reasons(selection: Selection, tracked: frozenset[str] | None) -> Callable[[Finding], str | None]:
+def _reasons(
+    selection: Selection, tracked: frozenset[str] | None, known: Mapping[Finding, str]
+) -> Callable[[Finding], str | None]:
     """What decides about one finding: the first reason against it, None where there is none."""
     include, exclude = Globs(selection.include), Globs(selection.exclude)
     folders = tuple(_folder(path) for path in selection.paths)
@@ -94,7 +111,7 @@ def _reasons(selection: Selection, tracked: frozenset[str] | None) -> Callable[[
         return "excluded" if exclude.match(path) else None
 
     def against(finding: Finding) -> str | None:
-        if reason := against_path(finding.path):
+        if reason := against_path(finding.path) or known.get(finding):
             return reason
         # A file that could not be read was not checked for the rules selected: leaving that out would call it clean.
         if finding.rule in UNREADABLE:

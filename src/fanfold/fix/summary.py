@@ -234,7 +234,7 @@ def _failures(result: SuiteResult | None) -> int:
 
 
 def _notes(run: Run) -> tuple[str, ...]:
-    notes = list(run.notes)
+    notes = [*run.notes, *run.plan.notes]
     verification = run.verification
     if verification is not None and verification.hook is not None and verification.hook.usable is False:
         notes.append(f"{verification.hook.path} fails even where nothing is to be committed, and did not count")

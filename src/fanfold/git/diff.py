@@ -45,7 +45,7 @@ class Hunk:
 
 @dataclass(frozen=True)
 class FileDiff:
-    """How one file differs. Renames are not looked for, so `old_path` is None, except where a caller sets it."""
+    """How one file differs. Renames are looked for only where that is asked; then `old_path` is the name before."""
 
     path: str
     status: Status
@@ -77,7 +77,14 @@ def parse_diff(output: bytes) -> dict[str, FileDiff]:
 def _file(line: bytes) -> FileDiff:
     meta, _, name = line[1:].partition(b"\t")
     old_mode, new_mode, _, _, letter = meta.decode().split(" ")
-    return FileDiff(path=unquote(name), status=_status(letter[0]), old_mode=old_mode, new_mode=new_mode)
+    first, _, second = name.partition(b"\t")
+    return FileDiff(
+        path=unquote(second or first),
+        status=_status(letter[0]),
+        old_mode=old_mode,
+        new_mode=new_mode,
+        old_path=unquote(first) if second else None,
+    )
 
 
 def _status(letter: str) -> Status:
