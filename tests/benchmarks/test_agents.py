@@ -3,8 +3,9 @@ from __future__ import annotations
 import json
 from collections import Counter
 
-import agents
 import pytest
+
+import agents
 
 BASE = Counter({("a.py", "ruff", "B006"): 2, ("a.py", "mypy", "misc"): 1, ("b.py", "ruff", "B006"): 1})
 
