@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from fanfold.agents.protocol import Diagnostic
 from fanfold.fix.undecodable import schema_of
+from fanfold.llm.usage import Usage
 from fanfold.redact import redact
 
 FORMAT = 1
@@ -40,6 +41,9 @@ class Trail:
         stage: the place of the agent's stage in the cascade, 0 for the first.
         asked: how many findings it was asked to fix, by checker and rule as in "ruff F401".
         missed: how many of these are still there in what it made, alike; empty where there is nothing to judge.
+        usage: what the agent took, None = nobody knows.
+        stopped: it was ended from outside, by another agent that was first, by the run's end or by a budget, so that it
+            says nothing about the agent.
     """
 
     id: str
@@ -61,6 +65,8 @@ class Trail:
     stage: int = 0
     asked: Mapping[str, int] = field(default_factory=dict)
     missed: Mapping[str, int] = field(default_factory=dict)
+    usage: Usage | None = None
+    stopped: bool = False
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
@@ -159,6 +165,7 @@ def _read(folder: Path) -> Iterable[tuple[int, Trail]]:
             told: dict[str, Any] = json.loads(file.read_text())
             told.pop("format")
             told |= {name: tuple(told[name]) for name in ("refused", "reasons")}
+            told["usage"] = Usage(**told["usage"]) if told.get("usage") else None
             yield int(file.stem.removeprefix("attempt-")), Trail(**told)
         except (OSError, ValueError, KeyError, TypeError):
             continue
