@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import typer
 
 from fanfold.cli.help import GroupedCommand
+from fanfold.cli.optional import FixCommand
 
 app = typer.Typer(
     help="Run many agents over one repository, land what is verified",
@@ -52,7 +53,7 @@ def _fanfold(
     del version
 
 
-@app.command(cls=GroupedCommand)
+@app.command(cls=FixCommand)
 def fix(
     paths: Annotated[
         list[str] | None, typer.Argument(metavar="PATHS", help="Work on these files and folders (default all)")
@@ -79,6 +80,16 @@ def fix(
     git_staged: Annotated[bool, _option(WHAT, "--git-staged", help="Work on files with staged changes only")] = False,
     git_diff: Annotated[
         str | None, _option(WHAT, "--git-diff", help="Work on files changed since REF only", metavar="REF")
+    ] = None,
+    only_new: Annotated[
+        str | None,
+        _option(WHAT, "--only-new", help="Fix only what is new since REF (default the main branch)", metavar="[REF]"),
+    ] = None,
+    baseline: Annotated[
+        Path | None, _option(WHAT, "--baseline", help="Leave alone what is in this file (default none)", metavar="FILE")
+    ] = None,
+    write_baseline: Annotated[
+        Path | None, _option(WHAT, "--write-baseline", help="Write what there is now here, and end", metavar="FILE")
     ] = None,
     max_files: Annotated[
         int | None, _option(WHAT, "--max-files", help="Work on at most N files (default all)", metavar="N")
@@ -194,6 +205,7 @@ def fix(
         "agent_env": _flat(agent_env),
         "agent_network": _flat(agent_network),
         "annotate": annotate,
+        "baseline": baseline,
         "checks": check or None,
         "cluster": cluster,
         "copy_files": copy or None,
@@ -207,6 +219,7 @@ def fix(
         "max_attempts": max_attempts,
         "max_files": max_files,
         "max_findings": max_findings,
+        "only_new": only_new,
         "per": per,
         "runtime": runtime or ("cluster" if cluster or workers is not None else None),
         "sandbox": sandbox,
@@ -236,6 +249,7 @@ def fix(
             output_file=output_file,
             quiet=quiet,
             verbose=verbose,
+            write_baseline=write_baseline,
         )
     )
 

@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from fanfold.cli import baseline
 from fanfold.cli.deliver import deliver
 from fanfold.cli.interrupt import run_until_interrupted
+from fanfold.cli.output import emit
 from fanfold.cli.progress import Progress
 from fanfold.config import load_settings, project_root, workspaces_home
 from fanfold.errors import FanfoldError
@@ -43,6 +45,7 @@ class Options:
     output_file: Path | None = None
     quiet: bool = False
     verbose: bool = False
+    write_baseline: Path | None = None
 
 
 def carry_out(options: Options) -> int:
@@ -54,12 +57,17 @@ def carry_out(options: Options) -> int:
     """
     _consistent(options)
     request, past = _resumed(options) if options.resume else (_request(options, Path.cwd()), None)
+    if options.write_baseline is not None:
+        request = baseline.request_for_baseline(request)
     if request.settings.workspace_kind != "plain":
         allow_overlays(workspaces_home(request.settings))  # before there are threads; the report says why not
     with Progress(quiet=options.quiet, verbose=options.verbose) as progress:
         report = run_until_interrupted(
             lambda: run(request, on_event=progress, past=past), on_stop=progress.stopping, on_kill=progress.close
         )
+    if options.write_baseline is not None:
+        emit(baseline.write(options.write_baseline, report) + "\n")
+        return EXIT_FIXED
     deliver(
         report,
         output_format=options.output_format,
@@ -78,6 +86,15 @@ def _resumed(options: Options) -> tuple[Request, Past]:
     said = ("git_changed", "git_staged", "git_diff", "apply", "stage_only", "diff")
     given = {name: getattr(options, name) for name in said}
     return asyncio.run(run_to_resume(Path.cwd(), options.overrides, options.paths, given))
+
+
+def _results(options: Options) -> tuple[tuple[bool, str], ...]:
+    return (
+        (options.apply, "--apply"),
+        (options.stage_only, "--stage-only"),
+        (options.diff, "--diff"),
+        (options.resume, "--resume"),
+    )
 
 
 def _about_runtimes(given: Mapping[str, object]) -> Iterator[tuple[bool, str, str]]:
@@ -110,6 +127,7 @@ def _consistent(options: Options) -> None:
         (options.dry_run and options.diff, "--dry-run", "--diff"),
         (options.dry_run and options.resume, "--dry-run", "--resume"),
         (options.apply and options.dry_run, "--apply", "--dry-run"),
+        *((bool(options.write_baseline) and other, "--write-baseline", name) for other, name in _results(options)),
         (options.apply and options.diff, "--apply", "--diff"),
         (options.stage_only and options.apply, "--stage-only", "--apply"),
         (options.stage_only and options.dry_run, "--stage-only", "--dry-run"),
