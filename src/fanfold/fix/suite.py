@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shlex
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from fanfold.fix.guard import GuardReport, read_reports
 from fanfold.fix.installed import has_module, site_directories
@@ -56,6 +57,23 @@ class SuiteResult:
     warnings: tuple[str, ...] = ()
 
 
+class Instrument(Protocol):
+    """Sees more of a run of pytest than what became of each test."""
+
+    @property
+    def options(self) -> Sequence[str]:
+        """For pytest, beside the suite's own."""
+        ...
+
+    def lay_out(self, report_dir: Path) -> None:
+        """Put what it needs into the directory of a run."""
+        ...
+
+    async def read(self, report_dir: Path) -> None:
+        """Take what a run left in its directory, which is gone afterwards."""
+        ...
+
+
 @dataclass(frozen=True)
 class Suite:
     """The project's test suite and how it is called.
@@ -86,12 +104,13 @@ class Suite:
         """The command as it would be typed."""
         return shlex.join(self.argv)
 
-    async def run(self, workspace_root: Path, cache: Path) -> SuiteResult:
+    async def run(self, workspace_root: Path, cache: Path, instrument: Instrument | None = None) -> SuiteResult:
         """Run the suite once on what is in a workspace.
 
         Args:
             workspace_root: the working tree to test; the command's working directory.
             cache: a private directory outside of the tree; nothing of the run is left there.
+            instrument: sees more of the run, where the suite is pytest's.
         Returns:
             A result with `error` where the suite could not run; never raises for what the suite does.
         """
@@ -101,21 +120,26 @@ class Suite:
             environment = workspace_environment(
                 self.project, workspace_root, tracked, report_dir, redirect=self.redirect
             )
-            argv = self._argv(workspace_root, report_dir)
+            environment |= dict(self.variables)
+            if instrument is not None:
+                await asyncio.to_thread(instrument.lay_out, report_dir)
+            argv = self._argv(workspace_root, report_dir, () if instrument is None else instrument.options)
             completed = await run(
                 argv,
                 cwd=workspace_root,
-                env={**environment, **dict(self.variables)},
+                env=environment,
                 deadline_s=self.deadline_s,
                 max_bytes=MAX_OUTPUT_BYTES,
             )
+            if instrument is not None:
+                await instrument.read(report_dir)
             return self._judge(completed, report_dir)
         except (ProgramNotFound, ProcessError) as error:
             return SuiteResult(False, None, 127, error.message, "", 0.0)
         finally:
             shutil.rmtree(report_dir, ignore_errors=True)
 
-    def _argv(self, workspace_root: Path, report_dir: Path) -> tuple[str, ...]:
+    def _argv(self, workspace_root: Path, report_dir: Path, options: Sequence[str] = ()) -> tuple[str, ...]:
         argv = self.argv
         if self.kind == "command":
             program = argv[0]
@@ -133,7 +157,7 @@ class Suite:
             *("--continue-on-collection-errors", f"--maxfail={int(self.stops_early)}"),
         )
         end = argv.index("--") if "--" in argv else len(argv)
-        return (*argv[:end], *ours, *argv[end:])
+        return (*argv[:end], *ours, *options, *argv[end:])
 
     def _judge(self, completed: Completed, report_dir: Path) -> SuiteResult:
         cases, problem = self._read(report_dir)

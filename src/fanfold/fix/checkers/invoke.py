@@ -95,7 +95,8 @@ async def invoke(
             max_bytes=max_bytes,
         )
     except ProgramNotFound as error:
-        raise CouldNotCheck(f"{name} isn't installed: {error.message}") from error
+        what = error.message if os.sep in argv[0] else f"{name} isn't installed"
+        raise CouldNotCheck(f"{what}: {error.hint}" if error.hint else what) from error
     except ProcessError as error:
         raise CouldNotCheck(f"{name} can't be started: {error.message}") from error
     if done.timed_out:

@@ -5,27 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fanfold.fix.checkers.config import ini_section, mentions
-from fanfold.fix.checkers.invoke import (
-    DEADLINE_S,
-    Answer,
-    CouldNotCheck,
-    checked,
-    failure,
-    invoke,
-    located,
-    tool_environment,
-    version_of,
-)
+from fanfold.fix.checkers.invoke import DEADLINE_S, CouldNotCheck, checked, located, tool_environment
 from fanfold.fix.checkers.paths import Tree
 from fanfold.fix.checkers.protocol import Checked, Reach, Scope
 from fanfold.fix.checkers.rules import rules_for
-from fanfold.fix.checkers.typed import inside, parsed
+from fanfold.fix.checkers.typed import asked
 from fanfold.fix.errors import FixError
 from fanfold.fix.finding import Finding, Severity
+from fanfold.process import Completed
 
 MESSAGES = "https://pylint.readthedocs.io/en/stable/user_guide/messages/"
 USAGE = 32
@@ -71,28 +63,26 @@ class Pylint:
         Raises:
             FixError: pylint doesn't know a message of `scope.select`.
         """
-        return await checked(self.name, self._answer(scope))
+        work = asked(
+            self.name,
+            (*self.command(scope), "--recursive", "y", "."),
+            scope,
+            _finding,
+            key="messages",
+            deadline_s=self.deadline_s,
+            env=tool_environment(scope, {"PYLINTHOME": str(scope.cache / "pylint")}),
+            ran=lambda code: not code & USAGE,
+            refuse=partial(self._refuse_unknown_rule, scope),
+        )
+        return await checked(self.name, work)
 
-    async def _answer(self, scope: Scope) -> Answer:
-        command = self.command(scope)
-        version = await version_of(command[0], scope)
-        env = tool_environment(scope, {"PYLINTHOME": str(scope.cache / "pylint")})
-        done = await invoke([*command, "--recursive", "y", "."], scope, deadline_s=self.deadline_s, env=env)
-        if done.returncode & USAGE:
-            raise failure(done)
-        items = parsed(self.name, done, dict).get("messages")
-        if not isinstance(items, list) or (done.returncode and not items):
-            raise failure(done)
-        self._refuse_unknown_rule(items, scope)
-        _refuse_crash(items)
-        return Answer(inside(self.name, items, scope, _finding, done), version)
-
-    def _refuse_unknown_rule(self, items: Sequence[Any], scope: Scope) -> None:
+    def _refuse_unknown_rule(self, scope: Scope, _: Completed, items: Sequence[Any]) -> None:
         for item in items:
             if isinstance(item, Mapping) and item.get("symbol") in ABOUT_OPTIONS:
                 match = _ASKED.search(str(item.get("message")))
                 if match is not None and match[1] in rules_for(self.name, scope.select):
                     raise FixError(f"pylint knows no message {match[1]!r}", hint=f"they are listed at {MESSAGES}")
+        _refuse_crash(items)
 
 
 def _refuse_crash(items: Sequence[Any]) -> None:

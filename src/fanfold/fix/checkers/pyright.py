@@ -12,20 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from fanfold.fix.checkers.config import mentions, value_of
-from fanfold.fix.checkers.invoke import (
-    DEADLINE_S,
-    Answer,
-    CouldNotCheck,
-    checked,
-    failure,
-    invoke,
-    located,
-    version_of,
-)
+from fanfold.fix.checkers.invoke import DEADLINE_S, Answer, CouldNotCheck, checked, located
 from fanfold.fix.checkers.paths import Tree
 from fanfold.fix.checkers.protocol import Checked, Reach, Scope
 from fanfold.fix.checkers.rules import rules_for
-from fanfold.fix.checkers.typed import editable_folders, inside, parsed
+from fanfold.fix.checkers.typed import asked, editable_folders
 from fanfold.fix.errors import FixError
 from fanfold.fix.finding import Finding, Severity
 
@@ -76,15 +67,8 @@ class Pyright:
 
     async def _answer(self, scope: Scope) -> Answer:
         await asyncio.to_thread(self._refuse_checkout, scope)
-        command = self.command(scope)
-        version = await version_of(command[0], scope)
-        done = await invoke(command, scope, deadline_s=self.deadline_s)
-        if done.returncode not in (0, 1):
-            raise failure(done)
-        items = parsed(self.name, done, dict).get("generalDiagnostics")
-        if not isinstance(items, list) or (done.returncode == 1 and not items):
-            raise failure(done)
-        return Answer(inside(self.name, items, scope, partial(_finding, self.name), done), version)
+        command, read = self.command(scope), partial(_finding, self.name)
+        return await asked(self.name, command, scope, read, key="generalDiagnostics", deadline_s=self.deadline_s)
 
     def _refuse_checkout(self, scope: Scope) -> None:
         known = {"src", *_extra_paths(scope.root)}

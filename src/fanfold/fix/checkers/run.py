@@ -51,8 +51,9 @@ def checkers_for(root: Path, specs: Sequence[str] = ()) -> tuple[Checker, ...]:
 
     Args:
         root: the project, whose configuration says which checkers it uses.
-        specs: names of installed checkers, or `name=command` for a command that writes SARIF; empty = those
-            that the project configures, else ruff.
+        specs: names of installed checkers, or `name=command` for a command that writes SARIF (or for what the
+            checker of that name is to run, if it says that it takes one); empty = those that the project configures,
+            else ruff.
     Returns:
         At least one, in the order of `specs`; those found by configuration in the order of their names.
     Raises:
@@ -129,7 +130,7 @@ def _configured(root: Path, known: dict[str, EntryPoint]) -> tuple[Checker, ...]
 def _checker(spec: str, known: dict[str, EntryPoint]) -> Checker:
     name, equals, command = spec.partition("=")
     if equals:
-        return _command(name.strip(), command)
+        return _command(name.strip(), command, known)
     if name in known:
         checker: Checker = _loaded(known[name])()
         return checker
@@ -142,7 +143,11 @@ def _checker(spec: str, known: dict[str, EntryPoint]) -> Checker:
     )
 
 
-def _command(name: str, command: str) -> Checker:
+def _command(name: str, command: str, known: dict[str, EntryPoint]) -> Checker:
+    called = getattr(_loaded(known[name]), "called", None) if name in known else None
+    if called is not None:
+        checker: Checker = called(command)
+        return checker
     if not _NAME.fullmatch(name):
         raise FixError(f"{name!r} is no name for a checker", hint="use letters, digits, '-', '_' and '.'")
     try:

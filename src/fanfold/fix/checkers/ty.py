@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fanfold.fix.checkers.config import mentions
-from fanfold.fix.checkers.invoke import DEADLINE_S, Answer, checked, failure, invoke, located, version_of
+from fanfold.fix.checkers.invoke import DEADLINE_S, checked, located
 from fanfold.fix.checkers.paths import Tree
 from fanfold.fix.checkers.protocol import Checked, Reach, Scope
 from fanfold.fix.checkers.rules import rules_for
-from fanfold.fix.checkers.typed import inside, parsed, search_folders
+from fanfold.fix.checkers.typed import asked, search_folders
 from fanfold.fix.errors import FixError
 from fanfold.fix.finding import Finding, Severity
+from fanfold.process import Completed
 
 RULES = "https://docs.astral.sh/ty/reference/rules/#"
 
@@ -51,21 +53,12 @@ class Ty:
         Raises:
             FixError: ty doesn't know a rule of `scope.select`.
         """
-        return await checked(self.name, self._answer(scope))
-
-    async def _answer(self, scope: Scope) -> Answer:
+        refuse = partial(self._refuse_unknown_rule, scope)
         command = self.command(scope)
-        version = await version_of(command[0], scope)
-        done = await invoke(command, scope, deadline_s=self.deadline_s)
-        if done.returncode not in (0, 1):
-            raise failure(done)
-        items = parsed(self.name, done, list)
-        if done.returncode == 1 and not items:
-            raise failure(done)
-        self._refuse_unknown_rule(items, scope)
-        return Answer(inside(self.name, items, scope, _finding, done), version)
+        work = asked(self.name, command, scope, _finding, deadline_s=self.deadline_s, refuse=refuse)
+        return await checked(self.name, work)
 
-    def _refuse_unknown_rule(self, items: Sequence[Any], scope: Scope) -> None:
+    def _refuse_unknown_rule(self, scope: Scope, _: Completed, items: Sequence[Any]) -> None:
         for item in items:
             if isinstance(item, Mapping) and item.get("check_name") == UNKNOWN:
                 for rule in rules_for(self.name, scope.select):

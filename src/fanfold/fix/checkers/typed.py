@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from fanfold.fix.checkers.invoke import CouldNotCheck, failure
+from fanfold.fix.checkers.invoke import DEADLINE_S, Answer, CouldNotCheck, failure, invoke, version_of
 from fanfold.fix.checkers.paths import OutsideTree, Tree, wrong_code
 from fanfold.fix.checkers.protocol import Scope
 from fanfold.fix.finding import Finding
@@ -31,6 +31,48 @@ def editable_folders(scope: Scope) -> tuple[str, ...]:
     project = scope.project
     found = source_roots(project.root, site_directories(project.python, project.environment))
     return tuple(name for name in found if name not in ("", "."))
+
+
+async def asked(
+    name: str,
+    argv: Sequence[str],
+    scope: Scope,
+    read: Callable[[Mapping[str, Any], Tree], Finding | None],
+    *,
+    key: str | None = None,
+    deadline_s: float = DEADLINE_S,
+    env: Mapping[str, str] | None = None,
+    ran: Callable[[int], bool] = lambda code: code in (0, 1),
+    refuse: Callable[[Completed, Sequence[Any]], None] | None = None,
+) -> Answer:
+    """What a checker that answers with one JSON value for the whole project finds.
+
+    Args:
+        name: of the checker.
+        argv: how it is called, in full.
+        read: makes a finding of a diagnostic, None = it is none.
+        key: where in its JSON the diagnostics are, None = they are all of it.
+        env: what it sees of the environment, None = what any checker does.
+        ran: whether an exit code says that it came to its end.
+        refuse: told of the answer before it is read, of no diagnostics where there is none; raises what the caller
+            of the checker is to blame for.
+    Raises:
+        CouldNotCheck: there is no answer, none that can be read, or nothing in it though the exit code says otherwise.
+        FixError: `refuse` raised it.
+    """
+    version = await version_of(argv[0], scope)
+    done = await invoke(argv, scope, deadline_s=deadline_s, env=env)
+    items = _items(name, done, key) if ran(done.returncode) else None
+    if refuse is not None:
+        refuse(done, items or ())
+    if items is None or (done.returncode and not items):
+        raise failure(done)
+    return Answer(inside(name, items, scope, read, done), version)
+
+
+def _items(name: str, done: Completed, key: str | None) -> list[Any] | None:
+    items = parsed(name, done, list) if key is None else parsed(name, done, dict).get(key)
+    return items if isinstance(items, list) else None
 
 
 def parsed(name: str, done: Completed, kind: type[T]) -> T:
