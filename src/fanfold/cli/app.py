@@ -127,6 +127,9 @@ def fix(
     annotate: Annotated[
         bool | None, _option(WHO, "--annotate/--no-annotate", help="Add missing type annotations (default no)")
     ] = None,
+    learn: Annotated[
+        bool | None, _option(WHO, "--learn/--no-learn", help="Go by what earlier runs showed (default yes)")
+    ] = None,
     jobs: Annotated[
         int | None, _option(HOW, "--jobs", "-j", help="Work on N files at once (default 4)", metavar="N")
     ] = None,
@@ -205,6 +208,7 @@ def fix(
         "agent_env": _flat(agent_env),
         "agent_network": _flat(agent_network),
         "annotate": annotate,
+        "learn": learn,
         "baseline": baseline,
         "checks": check or None,
         "cluster": cluster,

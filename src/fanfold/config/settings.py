@@ -151,6 +151,7 @@ class FixSettings(BaseSettings):
         test_command: how the suite is called, None = it is found.
         test_deadline_s: seconds for one run of the suite.
         annotate: whether missing type annotations are added.
+        learn: whether runs go by what earlier ones showed of agents and rules, and add to it.
         sandbox: what keeps an agent's programs in their workspace; "auto" = bubblewrap where it works, else "none".
         sandbox_read, sandbox_write: paths that they may read, or write, beside what they need, absolute.
         agent_network: "host" = all of it, "none", or the hosts that they may reach, as host:port.
@@ -200,6 +201,7 @@ class FixSettings(BaseSettings):
     test_command: Text | None = None
     test_deadline_s: Seconds = 1800.0
     annotate: Flag = False
+    learn: Flag = True
     sandbox: SandboxKind = "auto"
     sandbox_read: Paths = ()
     sandbox_write: Paths = ()
