@@ -259,7 +259,7 @@ def editable(tmp_path: Path) -> Callable[..., Any]:
                 assert (await run(["git", *command], cwd=it.main)).returncode == 0
         repository = await Repository.open(it.main)
         settings = load_settings(it.main, {"sandbox": sandbox})
-        confinement = Confinement(settings, repository, it.project, Starts())
+        confinement = Confinement(settings, repository, it.project)
         async with WorkspacePool(repository, home=tmp_path / "home") as pool, pool.lease(repository.head) as workspace:
             if broken:
                 it.break_core(workspace.root)
@@ -280,7 +280,7 @@ async def _pytest(confinement: Confinement, workspace: Workspace, scratch: Path)
         return Report()
 
     scratch.mkdir(exist_ok=True)
-    await confinement.carry_out(workspace, "x", scratch, work)
+    await confinement.carry_out(Starts(), workspace, "x", scratch, work)
     return codes[0]
 
 

@@ -566,7 +566,7 @@ async def test_what_was_verified_before_a_deadline_is_kept(tmp_path: Path) -> No
     report = await fix(repository, tmp_path, Doing(action), max_attempts=1, deadline_s=3)
     assert statuses(report) == {"a.py": "partial"}
     assert text(repository, report.tip, "a.py") == "import re\nimport sys\n\nprint(sys.argv)\n"
-    assert any("within 3 s" in words for words in report.tasks[0].refused)
+    assert any("within 3 s" in words for words in report.tasks[0].reasons)
 
 
 async def test_file_that_can_not_be_read_is_never_left_out_by_a_selection_of_rules(tmp_path: Path) -> None:

@@ -101,6 +101,9 @@ def fix(
         list[str] | None,
         _option(WHO, "--agent", help="Let this agent work; repeatable (default autofix)", metavar="NAME"),
     ] = None,
+    race: Annotated[
+        bool | None, _option(WHO, "--race/--no-race", help="Let agents race for each file (default no)")
+    ] = None,
     agent_command: Annotated[
         str | None,
         _option(WHO, "--agent-command", help="Let this program fix a file, as in 'my-agent {file}'", metavar="COMMAND"),
@@ -225,6 +228,7 @@ def fix(
         "max_findings": max_findings,
         "only_new": only_new,
         "per": per,
+        "race": race,
         "runtime": runtime or ("cluster" if cluster or workers is not None else None),
         "sandbox": sandbox,
         "sandbox_read": sandbox_read or None,

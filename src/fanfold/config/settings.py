@@ -134,6 +134,7 @@ class FixSettings(BaseSettings):
     Args:
         jobs: files worked on at the same time.
         agent: names of agents, tried one after another on what is left; each may have an argument after a colon.
+        race: whether those that aren't deterministic work on the same file side by side, and the first one wins.
         agents: settings of agents by name; "use" names an agent that is installed, where the name isn't one.
         agent_command: the program that agent "command" runs, with its arguments.
         agent_env: environment variables that the agent may see beside the usual ones.
@@ -182,6 +183,7 @@ class FixSettings(BaseSettings):
 
     jobs: Count = 4
     agent: Names = ("autofix",)
+    race: Flag = False
     agents: Tables = Field(default_factory=dict)
     agent_command: Argv = ()
     agent_env: Items = ()

@@ -77,7 +77,7 @@ def bench_for(run: Run, brief: Brief) -> Bench:
         repository=run.repository,
         project=run.project,
         pool=run.pool,
-        agent=run.agent,
+        stages=run.stages,
         checkers=run.checkers,
         cache=run.cache,
         tester=run.tester,

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from fanfold.agents.protocol import Agent, Material
+from fanfold.agents.protocol import Material
 from fanfold.config import FixSettings
 from fanfold.fix import formatting
 from fanfold.fix.checkers.protocol import Checker, Scope
 from fanfold.fix.confine import Confinement
 from fanfold.fix.finding import Finding
 from fanfold.fix.project import Project
+from fanfold.fix.split import Task
+from fanfold.fix.stages import Course, EveryStage, Stage, course_of
 from fanfold.fix.tested import Tester
 from fanfold.fix.trail import Trails
 from fanfold.fix.verify import Baseline, TestTree
@@ -30,6 +32,7 @@ class Brief:
         checkers: names of those that could check the base; no other can judge a change.
         findings: all that they found in the base.
         material: what helps with the findings, for agents that read.
+        courses: how tasks go through the stages, by key; of those that aren't here, in the user's order.
     """
 
     base: str
@@ -37,6 +40,7 @@ class Brief:
     checkers: tuple[str, ...]
     findings: tuple[Finding, ...]
     material: Material = field(default_factory=Material)
+    courses: Mapping[str, Course] = field(default_factory=dict)
 
 
 @dataclass
@@ -45,21 +49,21 @@ class Bench:
 
     Args:
         pool: hands out workspaces.
-        agent: does the work.
+        stages: who does the work, one stage after another.
         baseline: what the work is judged against.
         cache: the checkers' caches of the base, copied into a workspace that has none.
         commands: how each checker is called, by its name.
         formats: whether the project keeps a file formatted; None = it keeps none so.
         tester: the project's suite, None = there is none.
         trails: takes what was said and done in each attempt, None = nobody wants it.
-        confinement: where the agent's programs run.
+        confinement: where agents' programs run.
     """
 
     brief: Brief
     repository: Repository
     project: Project
     pool: WorkspacePool
-    agent: Agent
+    stages: tuple[Stage, ...]
     baseline: Baseline
     cache: Path
     commands: Mapping[str, tuple[str, ...]]
@@ -72,6 +76,11 @@ class Bench:
     def settings(self) -> FixSettings:
         """All that can be configured."""
         return self.brief.settings
+
+    def course(self, task: Task) -> Course:
+        """How a task goes through the stages."""
+        known = self.brief.courses.get(task.key)
+        return known or course_of(EveryStage(), task, len(self.stages))
 
     async def tests(self, names: Sequence[str] | None) -> TestTree | None:
         """What tests a change: the part of the suite with these tests, the whole one for none; None for None."""
@@ -104,7 +113,7 @@ def bench_of(
     repository: Repository,
     project: Project,
     pool: WorkspacePool,
-    agent: Agent,
+    stages: Sequence[Stage],
     checkers: Sequence[Checker],
     cache: Path,
     tester: Tester | None = None,
@@ -116,6 +125,7 @@ def bench_of(
         repository: has the brief's base commit; its checkout is read for configuration only.
         project: the code's own interpreter.
         pool: of the repository, and open.
+        stages: who works.
         checkers: those that the brief names among them.
         cache: a directory that the checkers may have written to, and that may be empty.
         tester: of the project's suite, and running.
@@ -131,11 +141,11 @@ def bench_of(
         repository=repository,
         project=project,
         pool=pool,
-        agent=agent,
+        stages=tuple(stages),
         baseline=Baseline(brief.base, able, brief.findings, settings.select, settings.exclude),
         cache=cache,
         commands=commands,
-        confinement=Confinement(settings, repository, project, agent),
+        confinement=Confinement(settings, repository, project),
         formats=partial(formatting.is_formatted, ruff) if ruff and formatting.formats(repository.root) else None,
         tester=tester,
         trails=trails,

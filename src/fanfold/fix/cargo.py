@@ -14,6 +14,7 @@ from fanfold.fix.bench import Brief
 from fanfold.fix.errors import FixError
 from fanfold.fix.finding import Finding
 from fanfold.fix.project import Project
+from fanfold.fix.stages import Course
 
 STAYS = frozenset(
     {"cluster", "cluster_certificates", "jobs", "runtime", "state", "workers", "workspace_kind", "workspaces"}
@@ -50,6 +51,7 @@ class Cargo:
             "checkers": brief.checkers,
             "findings": [asdict(finding) for finding in brief.findings],
             "material": asdict(brief.material),
+            "courses": {key: asdict(course) for key, course in brief.courses.items()},
             "versions": dict(self.versions),
             "project": [str(project.root), str(project.python), project.environment and str(project.environment)],
             "cache": str(self.cache),
@@ -75,6 +77,7 @@ class Cargo:
                     checkers=tuple(told["checkers"]),
                     findings=tuple(Finding(**finding) for finding in told["findings"]),
                     material=_material(told["material"]),
+                    courses={key: _course(course) for key, course in told["courses"].items()},
                 ),
                 versions=told["versions"],
                 project=Project(Path(root), Path(python), Path(environment) if environment else None),
@@ -90,4 +93,12 @@ class Cargo:
 
 
 def _material(told: Mapping[str, Any]) -> Material:
-    return Material(**{**told, "examples": {rule: tuple(diffs) for rule, diffs in told["examples"].items()}})
+    return Material(**{**told, "examples": _examples(told)})
+
+
+def _course(told: Mapping[str, Any]) -> Course:
+    return Course(tuple((stage, tries) for stage, tries in told["steps"]), _examples(told))
+
+
+def _examples(told: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    return {rule: tuple(diffs) for rule, diffs in told["examples"].items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from fanfold.fix.errors import FixError
 from fanfold.fix.escape import Escaped, Lookout, words_for
 from fanfold.fix.installed import linked_folders, site_directories
 from fanfold.fix.project import Project, workspace_environment
+from fanfold.fix.stages import name_of
 from fanfold.git import Repository, Workspace
 from fanfold.git.command import uninterrupted
 from fanfold.git.footprint import Touched
@@ -62,17 +63,17 @@ class Confinement:
     settings: FixSettings
     repository: Repository
     project: Project
-    agent: Agent
     _lookout: Lookout | None = None
     _tracked: tuple[str, ...] = ()
     _stores: tuple[Path, ...] = ()
 
     async def carry_out(
-        self, workspace: Workspace, path: str, scratch: Path, work: Callable[[Place], Awaitable[Report]]
+        self, agent: Agent, workspace: Workspace, path: str, scratch: Path, work: Callable[[Place], Awaitable[Report]]
     ) -> Report:
         """Do the work of one attempt, and watch what it writes and whether anything changes outside its workspace.
 
         Args:
+            agent: who works.
             path: the file that is worked on.
             scratch: a private folder outside of the tree, for this attempt alone.
         Raises:
@@ -80,7 +81,7 @@ class Confinement:
             AgentError: it wrote more than it may; or what the work raises.
             FixError: the settings ask for what can't be had here.
         """
-        if not starts_programs(self.agent):
+        if not starts_programs(agent):
             return await work(Place())
         try:
             return await self._confined(workspace, path, scratch, work)
@@ -189,16 +190,18 @@ def _inside(sandbox: Sandbox) -> dict[str, str]:
     return {**places, **(sandbox.network.variables() if isinstance(sandbox.network, Gate) else {})}
 
 
-async def told_of(settings: FixSettings, agent: Agent) -> str | None:
-    """A line on what kept the agent's programs in their workspace; None where it starts none."""
-    if not starts_programs(agent):
+async def told_of(settings: FixSettings, agents: Iterable[Agent]) -> str | None:
+    """A line on what kept the agents' programs in their workspace; None where none of them starts any."""
+    names = [name_of(agent) for agent in agents if starts_programs(agent)]
+    if not names:
         return None
+    who, they = (f"agent {names[0]}", "it") if len(names) == 1 else (f"agents {', '.join(names)}", "they")
     bubblewrap, why = await bubblewrap_for(settings)
     if bubblewrap is None:
-        return f"agent {agent.name} ran without a sandbox, {why}: it could read and write whatever you can"
+        return f"{who} ran without a sandbox, {why}: {they} could read and write whatever you can"
     words = {HOST: "the network as it is", NONE: "no network"}
     network = " and ".join(words.get(one, one) for one in settings.agent_network)
-    return f"agent {agent.name} ran in a sandbox, with {network}"
+    return f"{who} ran in a sandbox, with {network}"
 
 
 async def bubblewrap_for(settings: FixSettings) -> tuple[Path | None, str]:

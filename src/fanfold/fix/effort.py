@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 
 from fanfold.llm.usage import Usage
 
+FREE = Usage(cost_usd=0.0)
+"""Of who asks nobody."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Effort:
@@ -41,3 +44,15 @@ def usage_of(efforts: Iterable[Effort]) -> Usage | None:
         return None
     total = sum(known[1:], known[0])
     return replace(total, cost_usd=None) if len(known) < len(each) else total
+
+
+def with_efforts(error: Exception, efforts: Iterable[Effort]) -> Exception:
+    """An error that ended a task, with what had been tried by then; it keeps the type that others look for."""
+    vars(error)["efforts"] = tuple(efforts)
+    return error
+
+
+def efforts_of(error: Exception) -> tuple[Effort, ...]:
+    """What had been tried when an error ended a task; nothing where it comes from elsewhere."""
+    efforts: tuple[Effort, ...] = getattr(error, "efforts", ())
+    return efforts

@@ -20,6 +20,7 @@ from fanfold.fix.plan import plan
 from fanfold.fix.queue import PACES, MergeQueue
 from fanfold.fix.record import Run, attempted
 from fanfold.fix.runs.planned import note_plan, take_up_plan
+from fanfold.fix.stages import agents_of, course_of
 from fanfold.fix.state import FileMetric, FileState, FixState
 from fanfold.fix.tested import Tester
 from fanfold.fix.uncommitted import uncommitted_findings
@@ -43,8 +44,9 @@ async def collect_errors(_: FixState) -> Update:
     run = get_context(Run)
     if not take_up_plan(run):
         await _find(run)
+        names = [agent.name for agent in agents_of(run.stages)]
         known = await known_of(run)
-        run.plan = await plan(run.request, run.repository, run.census.findings, run.agent.name, known=known)
+        run.plan = await plan(run.request, run.repository, run.census.findings, names, known=known)
         await note_plan(run)
     if run.plan.tasks and not run.request.dry_run:
         await _make_ready(run)
@@ -133,9 +135,12 @@ async def _make_ready(run: Run) -> None:
     tasks = run.plan.tasks
     run.phase("fixing", f"{counted(tasks)}, {min(run.settings.jobs, len(tasks))} at once", files=len(tasks))
     checkers = tuple(checker.name for checker in able(run))
-    brief = Brief(run.repository.head, run.settings, checkers, run.census.findings)
+    courses = {task.key: course_of(run.policy, task, len(run.stages)) for task in tasks}
+    brief = Brief(run.repository.head, run.settings, checkers, run.census.findings, courses=courses)
     bench = bench_for(run, brief)
-    run.bench = bench if run.agent.deterministic else replace(bench, brief=await _explained(run, bench))
+    if not all(agent.deterministic for agent in agents_of(run.stages)):
+        bench = replace(bench, brief=await _explained(run, bench))
+    run.bench = bench
     await _open_queue(run)
 
 

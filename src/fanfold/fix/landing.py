@@ -110,7 +110,7 @@ class Landing:
         self.outcomes[outcome.key] = outcome
         if not isinstance(outcome, Done) or (change := outcome.value.change) is None:
             return None
-        offer = Offer(outcome, change, message_of(outcome.value, self.agent))
+        offer = Offer(outcome, change, message_of(outcome.value, makers_of(outcome.value) or self.agent))
         if self._is_known(offer):
             return None
         self._offered.add((offer.key, change.tree))
@@ -173,6 +173,11 @@ def message_of(attempted: Attempted, agent: str) -> str:
     lines += _by_rule(attempted)
     lines += ["", f"Fixed-by: fanfold {__version__} ({agent})"]
     return "\n".join(lines) + "\n"
+
+
+def makers_of(attempted: Attempted) -> str:
+    """Whose work a change is, in the order in which they came to it; "" where nobody noted that."""
+    return ", ".join(dict.fromkeys(effort.agent for effort in attempted.efforts if effort.fixed))
 
 
 def _by_rule(attempted: Attempted) -> list[str]:

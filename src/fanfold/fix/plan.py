@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from fanfold.fix.finding import Finding
 from fanfold.fix.report import LeftOut
 from fanfold.fix.select import Known, Selection, select
 from fanfold.fix.split import Task, layout_of, split
+from fanfold.fix.stages import FOR_TESTS
 from fanfold.fix.verify import REGULAR
 from fanfold.git import Repository
 
@@ -74,7 +75,7 @@ async def plan(
     request: Request,
     repository: Repository,
     findings: Iterable[Finding],
-    agent: str,
+    agents: Collection[str],
     *,
     known: Known | None = None,
 ) -> Plan:
@@ -82,7 +83,7 @@ async def plan(
 
     Args:
         findings: of the base commit.
-        agent: name of who works.
+        agents: names of those who work.
         known: findings to leave alone, None = none.
     Raises:
         FixError: a path or a revision that the user named does not exist.
@@ -94,7 +95,7 @@ async def plan(
     allowed: list[Task] = []
     skipped: list[tuple[Task, str]] = []
     for task in split(selected.findings, layout_of(repository.root)):
-        reason = _off_limits(task, entries.get(task.path), agent)
+        reason = _off_limits(task, entries.get(task.path), agents)
         if reason is None:
             allowed.append(task)
         else:
@@ -102,7 +103,7 @@ async def plan(
     return Plan(selected.findings, tuple(allowed), tuple(skipped), selected.left_out, known.notes)
 
 
-def _off_limits(task: Task, mode: str | None, agent: str) -> str | None:
+def _off_limits(task: Task, mode: str | None, agents: Collection[str]) -> str | None:
     """Why nobody may work on a file; None where somebody may."""
     if mode is None:
         return "it is not in the base commit"
@@ -110,8 +111,8 @@ def _off_limits(task: Task, mode: str | None, agent: str) -> str | None:
         return "it is no regular file"
     if gates.is_configuration(task.path):
         return "it steers checkers or tests"
-    if task.is_test and agent != "autofix":
-        return "it is a test, which only the agent autofix may edit"
+    if task.is_test and FOR_TESTS not in agents:
+        return f"it is a test, which only the agent {FOR_TESTS} may edit"
     return None
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fanfold.agents import Agent
 from fanfold.config import FixSettings
 from fanfold.engine import BranchFinished, Done, Event, Outcome
 from fanfold.fix.attempt import Attempted
@@ -23,6 +22,7 @@ from fanfold.fix.plan import Plan, Request
 from fanfold.fix.project import Project
 from fanfold.fix.restored import Restored, restored
 from fanfold.fix.runlog import RunLog, Unlogged
+from fanfold.fix.stages import EveryStage, Policy, Stage
 from fanfold.fix.suite import Suite
 from fanfold.fix.tested import Tester
 from fanfold.git import Inbox, Repository, WorkspacePool
@@ -42,7 +42,9 @@ class Run(Workplace):
     reports from it, too, and a flow that is cut off has no state to give.
 
     Args:
-        given_agent: the caller gave the agent itself, so nobody else can make it from the settings.
+        stages: who works, one stage after another.
+        policy: how each task goes through them.
+        given_agent: the caller gave the agents themselves, so nobody else can make them from the settings.
         runtime: the name of what runs the flow.
         inbox: takes changes that come from other machines, None = none came yet.
         log: takes notes of what the run is about to do, and has done.
@@ -60,13 +62,14 @@ class Run(Workplace):
     pool: WorkspacePool
     project: Project
     checkers: tuple[Checker, ...]
-    agent: Agent
+    stages: tuple[Stage, ...]
     given_agent: bool
     suite: Suite | None
     landing: Landing
     scratch: Path
     on_event: OnEvent
     started_s: float
+    policy: Policy = field(default_factory=EveryStage)
     log: RunLog = field(default_factory=Unlogged)
     folder: Path | None = None
     closing: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)

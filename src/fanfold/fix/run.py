@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +30,7 @@ from fanfold.fix.report import Report
 from fanfold.fix.runs import Past
 from fanfold.fix.runs.begun import as_begun
 from fanfold.fix.runs.record import recorded
+from fanfold.fix.stages import Stage, agents_of, names_of, stages_of
 from fanfold.fix.state import FileState, FixState
 from fanfold.fix.suite import Suite, find_suite
 from fanfold.fix.summary import report_of
@@ -49,7 +51,7 @@ class Ended:
 async def run(
     request: Request,
     *,
-    agent: Agent | None = None,
+    agent: Agent | Sequence[Agent] | None = None,
     on_event: OnEvent | None = None,
     runtime: Runtime | None = None,
     past: Past | None = None,
@@ -58,7 +60,7 @@ async def run(
 
     Args:
         request: what to do, and where.
-        agent: who does the work, None = the one that the settings name.
+        agent: who does the work, several as stages, None = those that the settings name.
         on_event: told of each phase and of each branch, as they come.
         runtime: who runs the flow, None = the one that the settings name.
         past: the run to go on with, None = a new one; `request` is then what it was begun with.
@@ -75,7 +77,7 @@ async def run(
 async def carry_out(
     request: Request,
     *,
-    agent: Agent | None = None,
+    agent: Agent | Sequence[Agent] | None = None,
     on_event: OnEvent | None = None,
     runtime: Runtime | None = None,
     past: Past | None = None,
@@ -147,7 +149,7 @@ async def prepare(
     runtime: str,
     scratch: Path,
     *,
-    agent: Agent | None = None,
+    agent: Agent | Sequence[Agent] | None = None,
     on_event: OnEvent | None = None,
     past: Past | None = None,
 ) -> Run:
@@ -178,8 +180,8 @@ async def prepare(
         raise FixError(
             "autotyping, which adds annotations, is not installed", hint="pip install 'fanfold[annotations]'"
         )
-    agent_made = agent or agent_for(settings.agent[0], settings)
-    if starts_programs(agent_made):
+    stages = _stages(settings, agent)
+    if any(starts_programs(one) for one in agents_of(stages)):
         await bubblewrap_for(settings)
     prepared = await prepared_for(settings, repository, project)
     return Run(
@@ -193,17 +195,23 @@ async def prepare(
         ),
         project=project,
         checkers=checkers,
-        agent=agent_made,
+        stages=stages,
         given_agent=agent is not None,
         suite=_suite(settings, repository.root, project),
         landing=Landing(
             ResultBranch(repository, repository.head, branch_of(name, settings.per), only_show=request.diff),
-            agent_made.name,
+            names_of(stages),
         ),
         scratch=scratch,
         on_event=on_event or (lambda _: None),
         started_s=started_s,
     )
+
+
+def _stages(settings: FixSettings, given: Agent | Sequence[Agent] | None) -> tuple[Stage, ...]:
+    if given is None:
+        given = [agent_for(name, settings) for name in settings.agent]
+    return stages_of(given if isinstance(given, Sequence) else [given], race=settings.race)
 
 
 def _suite(settings: FixSettings, root: Path, project: Project) -> Suite | None:

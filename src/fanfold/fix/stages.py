@@ -8,7 +8,9 @@ from typing import Protocol
 
 from fanfold.agents.protocol import Agent
 from fanfold.fix.split import Task
+from fanfold.redact import redact
 
+MAX_NAME_CHARS = 80
 FOR_TESTS = "autofix"
 """The one agent that may edit tests."""
 
@@ -22,7 +24,7 @@ class Stage:
     @property
     def name(self) -> str:
         """The agents' names, as the report has them."""
-        return " | ".join(agent.name for agent in self.agents)
+        return " | ".join(name_of(agent) for agent in self.agents)
 
     def for_task(self, task: Task) -> tuple[Agent, ...]:
         """Those of the agents that may work on a task."""
@@ -74,6 +76,12 @@ def stages_of(agents: Sequence[Agent], *, race: bool = False) -> tuple[Stage, ..
     first = tuple(Stage((agent,)) for agent in agents if agent.deterministic)
     others = tuple(agent for agent in agents if not agent.deterministic)
     return (*first, Stage(others)) if others else first
+
+
+def name_of(agent: Agent) -> str:
+    """What an agent is called in reports and commits: as the user does, in which there may be a whole command."""
+    name = redact("".join(letter if letter.isprintable() else "?" for letter in agent.name))
+    return name if len(name) <= MAX_NAME_CHARS else f"{name[: MAX_NAME_CHARS - 3]}..."
 
 
 def agents_of(stages: Sequence[Stage]) -> Iterator[Agent]:

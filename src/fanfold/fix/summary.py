@@ -18,6 +18,7 @@ from fanfold.fix.landing import Refusal
 from fanfold.fix.record import Run
 from fanfold.fix.report import CheckerLine, FileCount, QueueLine, Report, RuleCount, TaskLine, TaskStatus, TestsLine
 from fanfold.fix.split import Task
+from fanfold.fix.stages import agents_of, names_of
 from fanfold.fix.suite import SuiteResult
 from fanfold.fix.tested import comparable
 from fanfold.git import Change, Landed
@@ -34,7 +35,7 @@ async def report_of(run: Run) -> Report:
         version=__version__,
         repository=run.repository.root.name,
         base=run.repository.head,
-        agent=run.agent.name,
+        agent=names_of(run.stages),
         tests=_tests(run),
         queue=_queue(run),
         wall_s=time.monotonic() - run.started_s,
@@ -62,7 +63,7 @@ async def report_of(run: Run) -> Report:
 
 async def _confinement(run: Run) -> tuple[str, ...]:
     tried = run.bench is not None and bool(run.plan.tasks) and not run.request.dry_run
-    told = await told_of(run.settings, run.agent) if tried else None
+    told = await told_of(run.settings, agents_of(run.stages)) if tried else None
     return () if told is None else (told,)
 
 
@@ -182,7 +183,7 @@ def _reasons(attempted: Attempted, landed: Landed | None, refusal: Refusal | Non
         return tuple(f"{where}{reason}" for reason in refusal.reasons)
     if landed is None and attempted.change is not None:
         return ("the run ended before it was verified together with the others",)
-    return attempted.verdict.reasons
+    return (*attempted.verdict.reasons, *attempted.why_left)
 
 
 async def _diff(run: Run, change: Change) -> str:

@@ -30,6 +30,7 @@ from fanfold.fix.finding import Finding
 from fanfold.fix.prepared import prepared_for
 from fanfold.fix.project import Project, find_project
 from fanfold.fix.record import Run
+from fanfold.fix.stages import names_of, stages_of
 from fanfold.fix.suite import find_suite
 from fanfold.fix.tested import Part, Tester, comparable
 from fanfold.fix.trail import Carried
@@ -53,7 +54,7 @@ async def pack() -> bytes:
         return b""
     if this.given_agent:
         raise FixError(
-            f"the agent {this.agent.name} was made for this process, and other machines can't have it",
+            f"the agent {names_of(this.stages)} was made for this process, and other machines can't have it",
             hint="name an agent that is installed on all machines, or run on one machine",
         )
     brief = replace(this.bench.brief, settings=_anywhere(this.settings))
@@ -122,7 +123,7 @@ async def prepare_worker(data: bytes) -> AsyncIterator[Workplace]:
     cargo, bundle = _read(data)
     settings, shares = cargo.brief.settings, cargo.cache.is_dir()
     home = cargo.workspaces if shares else workspaces_home(settings)
-    agent = agent_for(settings.agent[0], settings)
+    stages = stages_of([agent_for(name, settings) for name in settings.agent], race=settings.race)
     with tempfile.TemporaryDirectory(prefix="fanfold-", ignore_cleanup_errors=True) as scratch:
         cache = cargo.cache if shares else Path(scratch)
         async with unpacked(bundle, home=home) as repository, WorkspacePool(repository, home=home) as pool:
@@ -138,7 +139,7 @@ async def prepare_worker(data: bytes) -> AsyncIterator[Workplace]:
                     repository=repository,
                     project=project,
                     pool=pool,
-                    agent=agent,
+                    stages=stages,
                     checkers=checkers,
                     cache=cache,
                     tester=tester,

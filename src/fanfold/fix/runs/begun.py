@@ -15,6 +15,7 @@ from fanfold.config import FixSettings
 from fanfold.fix.errors import FixError
 from fanfold.fix.plan import Request
 from fanfold.fix.record import Run
+from fanfold.fix.stages import names_of
 from fanfold.git import GitError, Repository
 from fanfold.git.trees import GITLINK
 from fanfold.redact import redact
@@ -74,7 +75,7 @@ def begun_of(run: Run) -> Begun:
         base=run.repository.head,
         head=run.repository.branch,
         branch=run.landing.branch.name,
-        agent=run.agent.name,
+        agent=names_of(run.stages),
         checkers=tuple(checker.name for checker in run.checkers),
         start=str(request.start.absolute()),
         request={name: _listed(getattr(request, name)) for name in WHAT},

@@ -1,0 +1,54 @@
+"""Several agents at the same task, side by side: the first one whose change is verified whole wins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from fanfold.engine import Failed, MergeError, Outcome, first_success
+from fanfold.errors import FanfoldError
+from fanfold.fix.effort import Effort
+from fanfold.fix.standing import Standing, furthest
+from fanfold.fix.tries import Worker
+
+
+class NotWhole(FanfoldError):
+    """One who took part ended with something left; not a failure of the task."""
+
+
+async def race(workers: Sequence[Worker], standing: Standing, efforts: list[Effort]) -> Standing:
+    """Let all work, each in a workspace of its own, until one has fixed everything; the others are stopped then.
+
+    Args:
+        efforts: takes what each try took, of those that were stopped, too.
+    Returns:
+        Where the winner came to; where nobody won, the standing of who came furthest.
+    """
+    reached: dict[str, Standing] = {}
+    taken: dict[str, list[Effort]] = {str(lane): [] for lane in range(len(workers))}
+
+    async def run(lane: str) -> str:
+        mine = replace(workers[int(lane)], efforts=taken[lane])
+        reached[lane] = await mine.work(standing)
+        if not reached[lane].whole:
+            raise NotWhole(f"{mine.agent.name} left something")
+        return lane
+
+    try:
+        # How many run at once is limited by the fan-out around this one.
+        winner = (await first_success(run, list(taken), limit=None)).value
+        after = reached[winner]
+    except MergeError as error:
+        _raise_others(error.outcomes)
+        after = furthest(standing, [reached[lane] for lane in taken])
+        winner = next(lane for lane in taken if reached[lane].change == after.change and reached[lane].by == after.by)
+    finally:
+        efforts += [effort if lane == winner else replace(effort, fixed=0) for lane in taken for effort in taken[lane]]
+    return after
+
+
+def _raise_others(outcomes: Sequence[Outcome[str]]) -> None:
+    """What ended a lane without a standing is for whoever looks after the whole task."""
+    for outcome in outcomes:
+        if isinstance(outcome, Failed) and not isinstance(outcome.error, NotWhole):
+            raise outcome.error

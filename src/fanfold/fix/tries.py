@@ -1,0 +1,269 @@
+"""One agent's tries at one task, in a workspace of its own, each beginning with the best that was verified so far."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+from fanfold.agents.protocol import Agent, AgentError, Assignment, BudgetExhausted, Material, Report
+from fanfold.engine import DeadlineExceeded
+from fanfold.fix.bench import Bench
+from fanfold.fix.confine import Place
+from fanfold.fix.effort import FREE, Effort
+from fanfold.fix.prompt import build_prompt
+from fanfold.fix.split import Task
+from fanfold.fix.stages import Course, name_of
+from fanfold.fix.standing import NO_MORE, Standing
+from fanfold.fix.trail import Trail, by_rule, new_id
+from fanfold.fix.verify import Judge, Judgement, TestTree, Verified
+from fanfold.git import Change, Workspace
+from fanfold.git.command import uninterrupted
+from fanfold.git.sweep import remove
+from fanfold.llm.usage import Spent, Usage, counted
+
+MAX_REFUSED = 20
+"""Fixes that an agent took back, of which the next one is told."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What all tries at one task have in common.
+
+    Args:
+        test: runs tests on a verified change and names what it breaks; None = not here.
+        numbers: of tries, in the order in which they begin.
+    """
+
+    bench: Bench
+    task: Task
+    course: Course
+    test: TestTree | None = None
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
+
+    @contextlib.asynccontextmanager
+    async def judge(self, agent: Agent, best: Verified | None) -> AsyncIterator[Judge]:
+        """A workspace, and who judges what is made in it."""
+        bench = self.bench
+        task = replace(self.task, others=()) if agent.deterministic else self.task
+        async with bench.pool.lease(bench.baseline.commit) as workspace:
+            await asyncio.to_thread(_seed, bench.cache, workspace.cache)
+            yield Judge(bench.baseline, bench.repository, bench.project, workspace, task, self.test, best)
+
+
+@dataclass(frozen=True)
+class Worker:
+    """One agent at one task, as part of a stage.
+
+    Args:
+        stage: the stage's position, from 0.
+        tries: how many there are at most.
+        efforts: takes what each try took.
+    """
+
+    desk: Desk
+    agent: Agent
+    stage: int
+    tries: int
+    efforts: list[Effort]
+
+    async def work(self, standing: Standing) -> Standing:
+        """Try until nothing is left, or there are no tries left; what was reached by then.
+
+        An agent may be anybody's: whatever it raises ends its own tries alone.
+        """
+        try:
+            async with self.desk.judge(self.agent, standing.best) as judge:
+                for number in range(1, self.tries + 1):
+                    if number > 1 or standing.best is not None:
+                        await judge.restore_best()
+                    standing = await _Try(self, judge, number, standing).made()
+                    if standing.whole or standing.over:
+                        break
+        except Exception as error:  # noqa: BLE001  what was verified before doesn't go down with it; see `attempt`
+            words = str(error) if isinstance(error, AgentError) else f"{type(error).__name__}: {error}"
+            standing = standing.failed(name_of(self.agent), error, words)
+        return standing
+
+
+@dataclass
+class _Try:
+    """One try, from what is asked to what came of it."""
+
+    worker: Worker
+    judge: Judge
+    number: int
+    standing: Standing
+    spent: Spent = field(default_factory=Spent)
+
+    async def made(self) -> Standing:
+        """Where the task stands after it."""
+        trail, started_s = await self._begun(), time.monotonic()
+        try:
+            report = await self._work(trail.prompt)
+        except (AgentError, DeadlineExceeded) as error:
+            usage = self._usage(getattr(error, "usage", None))
+            trail = replace(trail, error=str(error), agent_s=time.monotonic() - started_s)
+            return await self._failed(trail, error, usage)
+        except BaseException as error:
+            # Somebody else was faster, or the run ends: what it took until now is lost to nobody.
+            trail = replace(trail, error=_ending(error), agent_s=time.monotonic() - started_s)
+            self._note(trail, self._usage(None))
+            await uninterrupted(self._keep(trail))
+            raise
+        trail = replace(trail, agent_s=time.monotonic() - started_s, transcript=report.transcript)
+        return await self._judged(replace(trail, summary=report.summary, refused=report.refused), report)
+
+    @property
+    def _agent(self) -> Agent:
+        return self.worker.agent
+
+    async def _judged(self, trail: Trail, report: Report) -> Standing:
+        name, usage = name_of(self._agent), self._usage(report.usage)
+        try:
+            change, verdict = await self.judge.examine()
+            refusal = verdict.reasons
+            if self._left_better_behind(verdict):
+                await self.judge.restore_best()
+                change, verdict = await self.judge.examine()
+        except BaseException:
+            self._note(trail, usage)
+            raise
+        await self._keep(trail, change, verdict)
+        after = self.standing.judged(name, self.judge.best, change, verdict, report.refused)
+        self._note(trail, usage, ok=verdict.ok, fixed=after.fixed - self.standing.fixed)
+        gained = after.fixed > self.standing.fixed
+        idle = () if gained or self._agent.deterministic else (NO_MORE,)
+        return after.knowing(name, refusal or (report.refused[:MAX_REFUSED] if after.left else ()) or idle)
+
+    async def _failed(self, trail: Trail, error: AgentError | DeadlineExceeded, usage: Usage | None) -> Standing:
+        """An agent that ended without an answer may have verified something by then."""
+        after = self.standing
+        if self.judge.best is not self.standing.best and await self.judge.restore_best():
+            change, verdict = await self.judge.examine()
+            await self._keep(trail, change, verdict)
+            after = after.judged(name_of(self._agent), self.judge.best, change, verdict)
+        else:
+            await self._keep(trail)
+        self._note(trail, usage, ok=after is not self.standing, fixed=after.fixed - self.standing.fixed)
+        return after.failed(name_of(self._agent), error, str(error), over=isinstance(error, BudgetExhausted))
+
+    def _left_better_behind(self, verdict: Judgement) -> bool:
+        """Whether the agent had something verified on its way that is better than what it left."""
+        best = self.judge.best
+        return best is not None and best is not self.standing.best and best.verdict.fixed > verdict.fixed * verdict.ok
+
+    def _usage(self, told: Usage | None) -> Usage | None:
+        """What the try took: as the agent says; else what was asked within this process; None = nobody knows."""
+        if told is None and self._agent.deterministic:
+            return FREE
+        return told if told is not None else self.spent.usage if self.spent.asked else None
+
+    def _note(self, trail: Trail, usage: Usage | None, *, ok: bool = False, fixed: int = 0) -> None:
+        effort = Effort(stage=trail.stage, agent=trail.agent, agent_s=trail.agent_s, usage=usage, ok=ok, fixed=fixed)
+        self.worker.efforts.append(effort)
+
+    async def _begun(self) -> Trail:
+        return Trail(
+            id=new_id(),
+            path=self.standing.task.path,
+            number=next(self.worker.desk.numbers),
+            agent=name_of(self._agent),
+            stage=self.worker.stage,
+            started_s=time.time(),
+            prompt=await asyncio.to_thread(self._prompt),
+            asked=by_rule(self.standing.left),
+        )
+
+    def _prompt(self) -> str:
+        if self._agent.deterministic:
+            return ""
+        task = replace(self.judge.task, findings=self.standing.left)
+        code = (self.judge.workspace.root / task.path).read_text("utf-8", "replace")
+        kept = self.standing.best is not None
+        return build_prompt(task, code, self._material, self.standing.feedback, kept=kept)
+
+    @property
+    def _material(self) -> Material:
+        """What all tasks are shown, with what this one's policy adds."""
+        material, course = self.worker.desk.bench.brief.material, self.worker.desk.course
+        return replace(material, examples={**material.examples, **course.examples})
+
+    async def _work(self, prompt: str) -> Report:
+        bench, workspace, path = self.worker.desk.bench, self.judge.workspace, self.standing.task.path
+        assignment = Assignment(
+            root=workspace.root,
+            path=path,
+            findings=self.standing.left,
+            prompt=prompt,
+            scratch=_scratch(workspace),
+            verify=self.judge.verify,
+            attempt=self.number,
+            feedback=self.standing.feedback,
+            commands=bench.commands,
+            select=bench.settings.select,
+            ignore=bench.settings.ignore,
+            formats=bench.formats is not None and await bench.formats(workspace, path),
+            annotate=bench.settings.annotate,
+            max_file_bytes=bench.settings.workspace_max_bytes,
+            material=self._material,
+        )
+        work = partial(self._worked, assignment)
+        with counted() as self.spent:
+            return await bench.confinement.carry_out(self._agent, workspace, path, assignment.scratch, work)
+
+    async def _worked(self, assignment: Assignment, place: Place) -> Report:
+        assignment = replace(assignment, sandbox=place.sandbox, environment=place.environment)
+        deadline_s = self.worker.desk.bench.settings.deadline_s
+        try:
+            async with asyncio.timeout(deadline_s):
+                return await self._agent.work(assignment)
+        except TimeoutError:
+            raise DeadlineExceeded(
+                f"agent {name_of(self._agent)} did not finish within {deadline_s:g} s",
+                hint="give it more time with --deadline",
+            ) from None
+
+    async def _keep(self, trail: Trail, change: Change | None = None, verdict: Judgement | None = None) -> None:
+        """Write down what was said and done, and what came of it."""
+        bench, task = self.worker.desk.bench, self.standing.task
+        if bench.trails is None:
+            return
+        if change is not None and not change.empty:
+            diff = await bench.pool.patch(change.base, change.tree)
+            trail = replace(trail, diff=diff.decode("utf-8", "surrogateescape"))
+        if verdict is not None:
+            trail = replace(trail, ok=verdict.ok, fixed=verdict.fixed, left=verdict.left, reasons=verdict.reasons)
+            gone = set(verdict.gone)
+            trail = replace(trail, missed=by_rule(one for one in task.findings if one not in gone))
+        await bench.trails.keep(task.key, trail)
+
+
+def _ending(error: BaseException) -> str:
+    if isinstance(error, asyncio.CancelledError):
+        return "it was stopped: another agent was first, or the run ended"
+    return f"{type(error).__name__}: {error}"
+
+
+def _scratch(workspace: Workspace) -> Path:
+    scratch = workspace.cache / "scratch"
+    with contextlib.suppress(OSError):
+        if not scratch.is_symlink() and not any(scratch.iterdir()):
+            return scratch
+    remove(os.fsencode(scratch))
+    scratch.mkdir(parents=True)
+    return scratch
+
+
+def _seed(source: Path, target: Path) -> None:
+    """A type checker that starts from the base's cache answers in a third of the time."""
+    for cache in source.iterdir() if source.is_dir() else ():
+        if not (target / cache.name).exists() and cache.is_dir():
+            shutil.copytree(cache, target / cache.name)
