@@ -1,0 +1,97 @@
+"""What is believed of an agent and a rule after what was seen of them, as plain arithmetic.
+
+A chance is a Beta distribution. What an agent did with one rule is weighed against what it does with all rules: with
+little seen of the rule the agent's own level speaks, with much the rule does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+PRIOR_WEIGHT = 3.0
+"""For how many attempts the agent's level over all rules counts beside what was seen of one rule."""
+MOST_OF_A_RULE = 10.0
+"""For how many attempts one rule counts, at most, in an agent's level over all rules."""
+MOST_REMEMBERED = 60.0
+"""So many attempts count, at most, for one agent and rule, so that one that got better is seen to."""
+HALF_LIFE_DAYS = 90.0
+OTHER_PROJECTS = 0.3
+"""What an attempt in another project counts beside one in this project."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Attempts that succeeded and attempts that didn't; both may be fractions."""
+
+    won: float = 0.0
+    lost: float = 0.0
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(self.won + other.won, self.lost + other.lost)
+
+    @property
+    def weight(self) -> float:
+        """How many attempts it stands for."""
+        return self.won + self.lost
+
+    def capped(self, most: float) -> Tally:
+        """The same share of successes, standing for at most so many attempts."""
+        if self.weight <= most:
+            return self
+        return Tally(self.won * most / self.weight, self.lost * most / self.weight)
+
+
+NOTHING = Tally()
+
+
+@dataclass(frozen=True, slots=True)
+class Beta:
+    """How likely each chance between 0 and 1 is."""
+
+    alpha: float = 1.0
+    beta: float = 1.0
+
+    @property
+    def mean(self) -> float:
+        """The chance to expect."""
+        return self.alpha / (self.alpha + self.beta)
+
+    @property
+    def weight(self) -> float:
+        """How many attempts it stands for, those that were made up included."""
+        return self.alpha + self.beta
+
+    @property
+    def deviation(self) -> float:
+        """The standard deviation of the chance: how little is known."""
+        return math.sqrt(self.mean * (1.0 - self.mean) / (self.weight + 1.0))
+
+    def after(self, seen: Tally) -> Beta:
+        """What is believed once this was seen, too."""
+        return Beta(self.alpha + seen.won, self.beta + seen.lost)
+
+
+def level(rules: Iterable[Tally]) -> Beta:
+    """What is believed of an agent over all rules, none of which speaks for the others by its number alone."""
+    believed = Beta()
+    for tally in rules:
+        believed = believed.after(tally.capped(MOST_OF_A_RULE))
+    return believed
+
+
+def chance(of_all: Beta, seen: Tally) -> Beta:
+    """What is believed of an agent and a rule.
+
+    Args:
+        of_all: the agent's level over all rules.
+        seen: what it did with this rule.
+    """
+    prior = Beta(of_all.mean * PRIOR_WEIGHT, (1.0 - of_all.mean) * PRIOR_WEIGHT)
+    return prior.after(seen.capped(MOST_REMEMBERED))
+
+
+def weight(age_days: float, *, own: bool) -> float:
+    """What an attempt counts: half as much with each half-life, less from another project."""
+    return math.exp2(-max(age_days, 0.0) / HALF_LIFE_DAYS) * (1.0 if own else OTHER_PROJECTS)
