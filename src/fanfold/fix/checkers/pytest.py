@@ -116,13 +116,14 @@ def _refuse(result: SuiteResult, failures: Failures) -> None:
 def _finding(failure: Failure, tree: Tree, layout: Layout) -> Finding:
     path, line = _where(failure, tree, layout)
     case = failure.case if failure.when == "call" else f"{failure.case} ({failure.when})"
+    message = failure.message.replace(f"{tree.root}/", "")
     return Finding(
         path=path,
         line=line,
         column=1 if line else 0,
         checker="pytest",
         rule=failure.type or FAILED,
-        message=f"{failure.message or 'fails'} ({case})",
+        message=f"{message or 'fails'} ({case})",
         case=case,
     )
 

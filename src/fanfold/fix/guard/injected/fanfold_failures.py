@@ -34,7 +34,10 @@ def pytest_configure() -> None:
 def pytest_exception_interact(call: Any, report: Any) -> None:
     """Where an exception came from; the test may yet be tried again by another plugin."""
     try:
-        _write({"step": "raised", **_told(report, call.excinfo.value, call.excinfo.tb)})
+        error = call.excinfo.value
+        if type(error).__name__ == "CollectError":
+            error = error.__cause__ or error
+        _write({"step": "raised", **_told(report, error, error.__traceback__)})
     except Exception:  # noqa: BLE001 -- a plugin that raises would be taken for a failing suite
         return
 
