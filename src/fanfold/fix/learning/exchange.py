@@ -16,7 +16,7 @@ from fanfold.fix.learning.names import known_as
 KIND = "fanfold learned"
 FORMAT = 1
 
-_Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f\ud800-\udfff]+$")]
+_Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 _Count = Annotated[int, Field(ge=0, le=1_000_000)]
 _Amount = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
 

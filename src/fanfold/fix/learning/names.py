@@ -18,5 +18,9 @@ def place_of(repository: Repository) -> str:
 
 def known_as(agent: str) -> str:
     """An agent's name without the folders that a command in it may name: "command:fixer {file}"."""
-    name = _FOLDERS.sub(r"\1", agent)
-    return name.encode("utf-8", "backslashreplace").decode()
+    return encodable(_FOLDERS.sub(r"\1", agent))
+
+
+def encodable(text: str) -> str:
+    """A text that can be written down, whatever bytes it came from."""
+    return text.encode("utf-8", "backslashreplace").decode()

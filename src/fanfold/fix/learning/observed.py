@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from fanfold.fix.learning.lesson import Lesson
-from fanfold.fix.learning.names import known_as
+from fanfold.fix.learning.names import encodable, known_as
 from fanfold.fix.trail import Trail
 
 Fate = Literal["landed", "taken out", "left", "open"]
@@ -107,7 +107,7 @@ def _lessons(run: str, trail: Trail, number: int, fixed: Mapping[str, int]) -> I
     usage = trail.usage
     tokens = None if usage is None else usage.input_tokens + usage.output_tokens
     for name, count in trail.asked.items():
-        checker, _, rule = name.partition(" ")
+        checker, _, rule = encodable(name).partition(" ")
         share = count / asked
         yield Lesson(
             trail=trail.id,

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-PRIOR_WEIGHT = 3.0
+PRIOR_WEIGHT = 5.0
 """For how many attempts the agent's level over all rules counts beside what was seen of one rule."""
 MOST_OF_A_RULE = 10.0
 """For how many attempts one rule counts, at most, in an agent's level over all rules."""
@@ -50,8 +50,8 @@ NOTHING = Tally()
 class Beta:
     """How likely each chance between 0 and 1 is."""
 
-    alpha: float = 1.0
-    beta: float = 1.0
+    alpha: float
+    beta: float
 
     @property
     def mean(self) -> float:
@@ -73,9 +73,13 @@ class Beta:
         return Beta(self.alpha + seen.won, self.beta + seen.lost)
 
 
+UNKNOWN = Beta(2.0, 2.0)
+"""What is believed of an agent of which nothing was seen."""
+
+
 def level(rules: Iterable[Tally]) -> Beta:
     """What is believed of an agent over all rules, none of which speaks for the others by its number alone."""
-    believed = Beta()
+    believed = UNKNOWN
     for tally in rules:
         believed = believed.after(tally.capped(MOST_OF_A_RULE))
     return believed

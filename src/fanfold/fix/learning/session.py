@@ -17,7 +17,7 @@ from fanfold.fix.learning.store import Store
 from fanfold.fix.record import Run
 from fanfold.fix.runs.folder import RunFolder
 from fanfold.fix.split import Task
-from fanfold.fix.stages import Course, Stage, agents_of, course_of, name_of
+from fanfold.fix.stages import Course, agents_of, course_of, name_of
 from fanfold.fix.trail import Trail, by_rule, trails_of
 
 
@@ -26,23 +26,17 @@ def store_at(state: Path) -> Store:
     return Store(state / NAME)
 
 
-async def courses_of(run: Run, stages: Sequence[Stage]) -> dict[str, Course]:
-    """How the run's tasks go through the stages, by key; nothing where there is nothing to choose, or to go by.
+async def courses_for(run: Run) -> dict[str, Course]:
+    """How each of the run's tasks goes through the stages, by key: as was learned, else by the run's own policy.
 
     What was learned is of use, and not needed: a store that can't be read is told in the report.
     """
-    if not (run.settings.learn and run.plan.tasks and is_worth_asking(stages)):
-        return {}
-    try:
-        policy = await asyncio.to_thread(_policy, run, stages)
-    except LearningError as error:
-        run.notes.append(f"nothing that was learned before was used: {error}")
-        return {}
-    courses = {task.key: course_of(policy, task, len(stages)) for task in run.plan.tasks}
-    if others := sum(_is_other(course, len(stages)) for course in courses.values()):
+    policy = await _learned(run) or run.policy
+    courses = {task.key: course_of(policy, task, len(run.stages)) for task in run.plan.tasks}
+    if isinstance(policy, Learned) and (others := sum(_is_other(course) for course in courses.values())):
         run.notes.append(
             f"{others} of {len(courses)} files went through the agents in another way than all in order with all tries,"
-            " by what was learned: `fanfold stats` shows it, --no-learn leaves it out"
+            " by what earlier runs showed: `fanfold stats` tells of it, --no-learn leaves it out"
         )
     return courses
 
@@ -57,20 +51,31 @@ async def remember(run: Run) -> None:
         run.notes.append(f"nothing was learned: {error}")
 
 
-def _policy(run: Run, stages: Sequence[Stage]) -> Learned:
+async def _learned(run: Run) -> Learned | None:
+    """A policy by what was learned; None where there is nothing to choose, or the user doesn't want it."""
+    if not (run.settings.learn and run.plan.tasks and is_worth_asking(run.stages)):
+        return None
+    try:
+        return await asyncio.to_thread(_policy, run)
+    except LearningError as error:
+        run.notes.append(f"nothing that was learned before was used: {error}")
+        return None
+
+
+def _policy(run: Run) -> Learned:
     store, place = store_at(run.settings.state), place_of(run.repository)
     rules = {rule for task in run.plan.tasks for rule in by_rule(task.findings)}
     return Learned(
-        stages,
-        store.figures(place, [known_as(name_of(agent)) for agent in agents_of(stages)]),
+        run.stages,
+        store.figures(place, [known_as(name_of(agent)) for agent in agents_of(run.stages)]),
         store.examples(place, rules),
         tries=run.settings.max_attempts,
         seed=run.name,
     )
 
 
-def _is_other(course: Course, stages: int) -> bool:
-    return course.steps != tuple((stage, None) for stage in range(stages))
+def _is_other(course: Course) -> bool:
+    return course.steps != tuple((stage, None) for stage in range(len(course.steps)))
 
 
 def _remember(run: Run, folder: RunFolder) -> None:
