@@ -16,11 +16,12 @@ from fanfold.fix.combined import verification_of
 from fanfold.fix.delivery import deliver
 from fanfold.fix.handover import received, sent
 from fanfold.fix.known import known_of
+from fanfold.fix.learning.session import courses_for
 from fanfold.fix.plan import plan
 from fanfold.fix.queue import PACES, MergeQueue
 from fanfold.fix.record import Run, attempted
 from fanfold.fix.runs.planned import note_plan, take_up_plan
-from fanfold.fix.stages import agents_of, course_of
+from fanfold.fix.stages import agents_of
 from fanfold.fix.state import FileMetric, FileState, FixState
 from fanfold.fix.tested import Tester
 from fanfold.fix.uncommitted import uncommitted_findings
@@ -135,7 +136,7 @@ async def _make_ready(run: Run) -> None:
     tasks = run.plan.tasks
     run.phase("fixing", f"{counted(tasks)}, {min(run.settings.jobs, len(tasks))} at once", files=len(tasks))
     checkers = tuple(checker.name for checker in able(run))
-    courses = {task.key: course_of(run.policy, task, len(run.stages)) for task in tasks}
+    courses = await courses_for(run)
     brief = Brief(run.repository.head, run.settings, checkers, run.census.findings, courses=courses)
     bench = bench_for(run, brief)
     if not all(agent.deterministic for agent in agents_of(run.stages)):

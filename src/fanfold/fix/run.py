@@ -22,6 +22,7 @@ from fanfold.fix.errors import FixError
 from fanfold.fix.flow import FIX, results_of
 from fanfold.fix.known import refuse_unusable
 from fanfold.fix.landing import Landing
+from fanfold.fix.learning.session import remember
 from fanfold.fix.plan import Request
 from fanfold.fix.prepared import prepared_for
 from fanfold.fix.project import Project, find_project
@@ -106,6 +107,7 @@ async def carry_out(
                 if error is not this.failure:
                     raise
                 this.stopped = str(error)
+            await remember(this)
             report = await report_of(this)
             await record.end(report)
         return Ended(report, state or _known(this))
