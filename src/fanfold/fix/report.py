@@ -143,6 +143,31 @@ class TestsLine:
     error: str | None = None
 
 
+@dataclass(frozen=True)
+class Lines:
+    """Some lines of a file, by number."""
+
+    path: str
+    lines: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoverageLine:
+    """Which of the changed lines on the result no test runs; of these green tests say nothing.
+
+    Args:
+        lines: those lines, by file; tests are left out.
+        changed: how many changed lines hold code.
+        unknown: why that is not known; None = it is.
+        elapsed_s: seconds of the run of the suite that it took.
+    """
+
+    lines: tuple[Lines, ...] = ()
+    changed: int = 0
+    unknown: str | None = None
+    elapsed_s: float = 0.0
+
+
 @dataclass(frozen=True, kw_only=True)
 class QueueLine:
     """How changes came onto the result branch.
@@ -173,6 +198,7 @@ class Report:
         version: Fanfold's own.
         repository: the name of the repository's root directory.
         base: the commit that the run started from.
+        coverage: which changed lines no test runs, None = nobody looked.
         branch: the result branch, None where nothing landed.
         tip: the commit that `branch` points to.
         applied: the user's branch was moved to `tip`.
@@ -201,6 +227,7 @@ class Report:
     tests: TestsLine
     wall_s: float
     queue: QueueLine = QueueLine()
+    coverage: CoverageLine | None = None
     branch: str | None = None
     tip: str | None = None
     applied: bool = False
