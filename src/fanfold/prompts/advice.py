@@ -11,6 +11,7 @@ from pathlib import Path
 
 FOLDER = ".fanfold/advice"
 MAX_CHARS = 4_000
+MAX_NAME = 200
 
 _NAME = re.compile(r"[A-Za-z0-9@_-][A-Za-z0-9@_.-]*(/[A-Za-z0-9@_-][A-Za-z0-9@_.-]*)*")
 
@@ -36,7 +37,7 @@ def advice_on(rules: Iterable[tuple[str, str]], root: Path | None = None) -> Adv
         root: the project's checkout, where `.fanfold/advice/CHECKER/RULE.md` replaces ours or adds to it; None = ours
             only.
     """
-    wanted = sorted({(checker, rule) for checker, rule in rules if _NAME.fullmatch(checker) and _NAME.fullmatch(rule)})
+    wanted = sorted({one for one in rules if all(_NAME.fullmatch(name) and len(name) <= MAX_NAME for name in one)})
     own = {rule: text for checker, rule in wanted if root is not None and (text := _own(root, checker, rule))}
     ours = {rule: text for checker, rule in wanted if rule not in own and (text := _ours(checker, rule))}
     return Advice(ours, own)
