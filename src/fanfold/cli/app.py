@@ -146,6 +146,12 @@ def fix(
     tests: Annotated[
         TestModes | None, _option(HOW, "--tests", help="Test what lands, in batches or one by one (default batch)")
     ] = None,
+    coverage: Annotated[
+        bool | None, _option(HOW, "--coverage/--no-coverage", help="See which changed lines tests run (default yes)")
+    ] = None,
+    two_files: Annotated[
+        bool | None, _option(HOW, "--two-files/--no-two-files", help="Let a fix reach a second file (default yes)")
+    ] = None,
     hooks: Annotated[
         bool | None, _option(HOW, "--hooks/--no-hooks", help="Ask your pre-commit hook of what lands (default yes)")
     ] = None,
@@ -220,6 +226,8 @@ def fix(
         "deadline_s": deadline,
         "exclude": _flat(exclude),
         "hooks": hooks,
+        "coverage": coverage,
+        "two_files": two_files,
         "ignore": _flat(ignore),
         "include": _flat(include),
         "jobs": jobs,

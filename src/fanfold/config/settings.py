@@ -149,6 +149,8 @@ class FixSettings(BaseSettings):
         deadline_s: seconds for one attempt of an agent.
         tests: when the test suite runs.
         hooks: whether the user's pre-commit hook judges what is to land.
+        coverage: whether it is looked which changed lines of the result the tests run.
+        two_files: whether an agent may change a second file, where the cause of a finding may lie.
         test_command: how the suite is called, None = it is found.
         test_deadline_s: seconds for one run of the suite.
         annotate: whether missing type annotations are added.
@@ -200,6 +202,8 @@ class FixSettings(BaseSettings):
     deadline_s: Seconds = 600.0
     tests: TestMode = "batch"
     hooks: Flag = True
+    coverage: Flag = True
+    two_files: Flag = True
     test_command: Text | None = None
     test_deadline_s: Seconds = 1800.0
     annotate: Flag = False

@@ -13,6 +13,7 @@ from fanfold.fix.attempt import Attempted, attempt
 from fanfold.fix.bench import Bench, Brief, Workplace
 from fanfold.fix.census import able, census_of
 from fanfold.fix.combined import verification_of
+from fanfold.fix.covered import uncovered
 from fanfold.fix.delivery import deliver
 from fanfold.fix.handover import received, sent
 from fanfold.fix.known import known_of
@@ -95,6 +96,7 @@ async def aggregate_results(state: FixState) -> Update:
             again = await try_again(run, state, AGAIN)
             await run.queue.drain()
         await run.queue.recheck()
+        run.coverage = await uncovered(run)
     return {"attempts": again, **results_of(run)}
 
 

@@ -20,6 +20,7 @@ from fanfold.fix.finding import Finding
 from fanfold.fix.landing import KIND, Landing
 from fanfold.fix.plan import Plan, Request
 from fanfold.fix.project import Project
+from fanfold.fix.report import CoverageLine
 from fanfold.fix.restored import Restored, restored
 from fanfold.fix.runlog import RunLog, Unlogged
 from fanfold.fix.stages import EveryStage, Policy, Stage
@@ -79,6 +80,7 @@ class Run(Workplace):
     tester: Tester | None = None
     after: Census | None = None
     comparison: Comparison | None = None
+    coverage: CoverageLine | None = None
     verification: Verification | None = None
     queue: MergeQueue | None = None
     failure: BaseException | None = None

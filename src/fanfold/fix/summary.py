@@ -38,6 +38,7 @@ async def report_of(run: Run) -> Report:
         agent=names_of(run.stages),
         tests=_tests(run),
         queue=_queue(run),
+        coverage=run.coverage,
         wall_s=time.monotonic() - run.started_s,
         branch=landing.branch.name if has_branch else None,
         tip=landing.branch.tip if has_branch else None,
