@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from fanfold.config.settings import default_state
+
 NO_SKIPS = os.environ.get("FANFOLD_NO_SKIPS") == "1"
 
 # A deadline for each example would assert absolute times.
@@ -35,6 +37,13 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         # Loading all plugins that this environment has takes ten times what most of those suites take.
         patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
         yield
+
+
+@pytest.fixture(autouse=True)
+def _nothing_learned(_own_home: None) -> None:
+    """No test's agents are chosen by what those of another one did."""
+    for file in default_state().glob("learning.sqlite*"):
+        file.unlink()
 
 
 @pytest.fixture(scope="session")
