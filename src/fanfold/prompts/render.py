@@ -21,7 +21,7 @@ SUFFIX = ".md.j2"
 FOLDER = ".fanfold/prompts"
 
 
-def render(name: str, /, templates: Mapping[str, str] | None = None, **values: object) -> str:
+def render(name: str, templates: Mapping[str, str] | None = None, /, **values: object) -> str:
     """The text of a template with its values; the same for the same values, with one line end at its end.
 
     Args:
