@@ -1,0 +1,75 @@
+"""What an agent may do that asks first: read and edit files of its workspace, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from fanfold.agents.acp.files import Files, Outside
+
+ALLOWED_KINDS = frozenset({"read", "search", "edit", "think"})
+NAMES_ITS_FILE = frozenset({"edit"})
+"""What is allowed only where it is said which file it is about."""
+PATH_KEYS = ("path", "file", "dir", "cwd", "uri", "source", "destination", "target", "root")
+MAX_DEPTH = 20
+
+
+def refusal(call: Mapping[str, Any], files: Files) -> str | None:
+    """Why a tool may not be called, None = it may.
+
+    Args:
+        call: what the agent said of the call: `kind`, `locations`, `content`, `rawInput`.
+    """
+    kind = call.get("kind")
+    if kind not in ALLOWED_KINDS:
+        return f"{kind or 'what it does not name'} is not allowed: agents read and edit files here"
+    paths = [path for path in _paths(call) if path]
+    if kind in NAMES_ITS_FILE and not paths:
+        return f"{kind} is not allowed without a path"
+    for path in paths:
+        try:
+            files.inside(path.removeprefix("file://"))
+        except Outside as error:
+            if not _is_root(path, files):
+                return error.message
+    return None
+
+
+def answer(options: object, *, allowed: bool) -> dict[str, Any]:
+    """The choice among what the agent offers: for this one time, and never for good."""
+    kinds = ("allow_once",) if allowed else ("reject_once", "reject_always")
+    offered = [one for one in options if isinstance(one, dict)] if isinstance(options, list) else []
+    for kind in kinds:
+        for option in offered:
+            if option.get("kind") == kind and isinstance(option.get("optionId"), str):
+                return {"outcome": {"outcome": "selected", "optionId": option["optionId"]}}
+    return {"outcome": {"outcome": "cancelled"}}
+
+
+def _is_root(path: str, files: Files) -> bool:
+    return any(path.removeprefix("file://").rstrip("/") in {str(one), "."} for one in (files.root, *files.names))
+
+
+def _paths(call: Mapping[str, Any]) -> Iterator[str]:
+    for part in (*_listed(call.get("locations")), *_listed(call.get("content"))):
+        if isinstance(part, dict) and isinstance(part.get("path"), str):
+            yield part["path"]
+    yield from _named(call.get("rawInput"), depth=0)
+
+
+def _named(value: object, *, depth: int, key: str = "") -> Iterator[str]:
+    """Values of an input whose key says that they are paths."""
+    if depth > MAX_DEPTH:
+        return
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _named(inner, depth=depth + 1, key=str(name).lower())
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _named(inner, depth=depth + 1, key=key)
+    elif isinstance(value, str) and any(part in key for part in PATH_KEYS) and "\n" not in value:
+        yield value
+
+
+def _listed(value: object) -> Iterable[object]:
+    return value if isinstance(value, list) else ()
