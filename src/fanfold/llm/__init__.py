@@ -1,21 +1,20 @@
 """The connection to a language model, whoever serves it; Pydantic AI is imported when one is connected."""
 
-from fanfold.llm.errors import ModelError, ModelUnusable, Refused
+from fanfold.llm.errors import AnswerUnusable, ModelError, ModelUnusable, Refused
 from fanfold.llm.model import Asked, Model
-from fanfold.llm.pace import Pace
 from fanfold.llm.question import InWords
 from fanfold.llm.settings import ModelSettings
 from fanfold.llm.tracing import exported
 from fanfold.llm.usage import Spent, Usage, counted
 
 __all__ = [
+    "AnswerUnusable",
     "Asked",
     "InWords",
     "Model",
     "ModelError",
     "ModelSettings",
     "ModelUnusable",
-    "Pace",
     "Refused",
     "Spent",
     "Usage",

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Coroutine
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Protocol
 
 from pydantic_ai import exceptions
 from pydantic_ai.messages import ModelMessage, ModelResponse, ToolCallPart
@@ -45,7 +44,7 @@ class Reservation(Protocol):
 class Purse(Protocol):
     """What may be spent on a question; `fanfold.agents.Purse` is one."""
 
-    def reserve(self, *, tokens: int, cost_usd: float | None = None) -> Reservation:
+    async def reserve_in_turn(self, *, tokens: int, cost_usd: float | None = None) -> Reservation:
         """Set aside the most that a request may take; raises a FanfoldError where so much isn't left."""
         ...
 
@@ -133,44 +132,44 @@ class Asking(WrapperModel):
     async def _in_turn(
         self, messages: list[ModelMessage], how: AiSettings | None, parameters: ModelRequestParameters
     ) -> ModelResponse:
-        most = most_of_request(messages, parameters)
-
-        async def request(turn: Turn) -> ModelResponse:
-            self._clock.go_on()
-            return await self._paid(turn, most, self._sent(messages, how, parameters))
-
+        """The answer to one request, sent when it is paid for and there is room; neither wait counts as time."""
+        most = self._usage(most_of_request(messages, parameters), self._asked_with.max_tokens)
         self._clock.stop()
         try:
-            return await self._pace.admit(request, asked=most, answered=self._asked_with.max_tokens)
-        finally:
+            reservation = await self._reserved(most)
+        except BaseException:
             self._clock.go_on()
-
-    async def _paid(self, turn: Turn, most: int, sent: Coroutine[Any, Any, ModelResponse]) -> ModelResponse:
-        """The answer to a request whose most is set aside before it is sent; what isn't known to be less counts."""
-        took = self._usage(most, self._asked_with.max_tokens)
-        try:
-            reservation = self._reserved(took)
-        except Unpaid:
-            sent.close()
             raise
-        try:
-            response = await sent
+        took = Usage()
+
+        async def send(turn: Turn) -> ModelResponse:
+            nonlocal took
+            self._clock.go_on()
+            took = most  # all of it counts until less is known
+            try:
+                response = await self._sent(messages, how, parameters)
+            except exceptions.ModelHTTPError:
+                took = Usage()  # what is refused isn't charged
+                raise
             took = self._took(response, most)
             turn.settle(took.input_tokens + took.output_tokens)
             return response
-        except exceptions.ModelHTTPError:
-            took = Usage()  # what is refused isn't charged
-            raise
+
+        try:
+            return await self._pace.admit(send, asked=most.input_tokens, answered=most.output_tokens)
         finally:
+            self._clock.go_on()
             self.used += took
             if reservation is not None:
                 reservation.settle(took)
 
-    def _reserved(self, most: Usage) -> Reservation | None:
+    async def _reserved(self, most: Usage) -> Reservation | None:
         if self._purse is None:
             return None
         try:
-            return self._purse.reserve(tokens=most.input_tokens + most.output_tokens, cost_usd=most.cost_usd)
+            return await self._purse.reserve_in_turn(
+                tokens=most.input_tokens + most.output_tokens, cost_usd=most.cost_usd
+            )
         except FanfoldError as error:
             raise Unpaid(str(error)) from error
 
@@ -187,10 +186,10 @@ class Asking(WrapperModel):
             raise AnswerCut("the answer broke off before its end")
         return response
 
-    def _took(self, response: ModelResponse, most: int) -> Usage:
-        self._pace.seen(most, response.usage.input_tokens)
+    def _took(self, response: ModelResponse, most: Usage) -> Usage:
+        self._pace.seen(most.input_tokens, response.usage.input_tokens)
         # Many a server of one's own doesn't say.
-        asked = response.usage.input_tokens or most
+        asked = response.usage.input_tokens or most.input_tokens
         answered = response.usage.output_tokens or likely_in_answer(response)
         return replace(self._usage(asked, answered), cost_usd=self._price.of_answer(response, asked, answered))
 

@@ -22,5 +22,9 @@ class ModelUnusable(ModelError):
     """No model can be asked with these settings: a package or a key is missing, or nobody knows the name."""
 
 
+class AnswerUnusable(ModelError):
+    """A model answered as often as it may, and none of it was of the form that was asked for, or of any use."""
+
+
 class Refused(Exception):
     """An answer has the form that was asked for, and is of no use; the message is what the model is told."""

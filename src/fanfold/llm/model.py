@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from fanfold.engine import RequestTooLarge
 from fanfold.engine.wrapper import text_of
 from fanfold.errors import FanfoldError
-from fanfold.llm.errors import ModelError, ModelUnusable
+from fanfold.llm.errors import AnswerUnusable, ModelError, ModelUnusable
 from fanfold.llm.pace import Pace
 from fanfold.llm.price import Price
 from fanfold.llm.provider import provided
@@ -61,11 +61,11 @@ class Model:
             asked = await model.ask("How many jobs failed? ...", int)
 
     Secrets are masked in all that it is told. What fails for a while is tried again, as `fanfold.engine.retry` does.
+    All who ask it share its limits, on one event loop at a time.
 
     Args:
         inner: a model of Pydantic AI, open; `connect` makes it from settings.
         key: what it must never be told: its own key.
-        pace: how fast it is asked, shared with others who ask it; None = it has one of its own.
         tracer_provider: takes the spans; None = the global one.
     """
 
@@ -75,11 +75,10 @@ class Model:
         settings: ModelSettings,
         *,
         key: str | None = None,
-        pace: Pace | None = None,
         tracer_provider: TracerProvider | None = None,
     ) -> None:
         self._inner, self._settings, self._key, self._tracer_provider = inner, settings, key, tracer_provider
-        self._pace, self._price = pace or Pace(settings), Price.of(settings, inner)
+        self._pace, self._price = Pace(settings), Price.of(settings, inner)
         self._used = Usage()
         self._form: Form = settings.output
         self._slips = 0
@@ -87,7 +86,7 @@ class Model:
     @classmethod
     @asynccontextmanager
     async def connect(
-        cls, settings: ModelSettings, *, pace: Pace | None = None, tracer_provider: TracerProvider | None = None
+        cls, settings: ModelSettings, *, tracer_provider: TracerProvider | None = None
     ) -> AsyncIterator[Model]:
         """The model that the settings name, while its connections are held open; nothing is sent yet.
 
@@ -96,10 +95,25 @@ class Model:
             ConfigError: the key can't be read.
         """
         # Pydantic AI takes a second to import, and the key may stand in a file.
-        key = await asyncio.to_thread(settings.api_key.reveal) if settings.api_key else None
-        inner = await asyncio.to_thread(provided, settings, key)
-        async with inner:
-            yield cls(inner, settings, key=key, pace=pace, tracer_provider=tracer_provider)
+        model = await asyncio.to_thread(cls.of, settings, tracer_provider=tracer_provider)
+        async with model.opened():
+            yield model
+
+    @classmethod
+    def of(cls, settings: ModelSettings, *, tracer_provider: TracerProvider | None = None) -> Model:
+        """The model that the settings name, with no connection yet; this takes its time.
+
+        Raises:
+            ModelUnusable, ConfigError: as `connect`.
+        """
+        key = settings.api_key.reveal() if settings.api_key else None
+        return cls(provided(settings, key), settings, key=key, tracer_provider=tracer_provider)
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Hold its connections open; blocks stand within and beside others, and the last one closes them."""
+        async with self._inner:
+            yield
 
     @property
     def name(self) -> str:
@@ -238,7 +252,7 @@ class Model:
                 return ModelUnusable(f"{self.name} can't be asked: {what}", hint="check the model's settings")
             case exceptions.UnexpectedModelBehavior():
                 why = f": {self._masked(str(error.__cause__))}" if isinstance(error.__cause__, Exception) else ""
-                return ModelError(
+                return AnswerUnusable(
                     f"{self.name} gave no answer of the form that was asked for: {what}{why[:MOST_ERROR_CHARS]}"
                 )
         return ModelError(f"{self.name} gave no answer: {what}", hint="check base_url, or try again later")

@@ -1,0 +1,91 @@
+"""Which part of a file is shown: all of a short one, else what stands around the findings."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from fanfold.agents.draft import NEWLINE
+from fanfold.agents.llm.outline import Outline
+from fanfold.agents.protocol import Diagnostic
+from fanfold.llm.size import likely_tokens
+
+AROUND_LINES = 15
+"""Shown before and after a finding, within its function if that is longer than `MOST_LINES`."""
+MOST_LINES = 150
+MOST_LINE_CHARS = 500
+MOST_IMPORT_LINES = 60
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A part of a file.
+
+    Args:
+        code: its lines with their numbers, gaps marked.
+        findings: those that stand in it.
+        whole: nothing was left out.
+    """
+
+    code: str
+    findings: tuple[Diagnostic, ...]
+    whole: bool
+
+
+def shown_part(text: str, findings: Sequence[Diagnostic], outline: Outline | None, tokens: int) -> Shown:
+    """As many of the findings as there is room for, the first at any rate, with the code that they need.
+
+    Args:
+        text: the file, without secrets.
+        tokens: about as many there may be.
+    """
+    lines = NEWLINE.split(text)
+    numbered = _numbered(lines, range(1, len(lines) + 1))
+    if likely_tokens(numbered) <= tokens:
+        return Shown(numbered, tuple(findings), whole=True)
+    rows, taken = set(_frame(outline)), list[Diagnostic]()
+    for finding in findings:
+        more = rows | set(_around(finding.line, len(lines), outline))
+        if taken and likely_tokens(_numbered(lines, sorted(more))) > tokens:
+            continue
+        rows = more
+        taken.append(finding)
+    return Shown(_numbered(lines, sorted(row for row in rows if row <= len(lines))), tuple(taken), whole=False)
+
+
+def _numbered(lines: Sequence[str], rows: Iterable[int]) -> str:
+    shown: list[str] = []
+    last = 0
+    for row in rows:
+        if row != last + 1:
+            shown.append("      ...")
+        shown.append(f"{row:5} | {lines[row - 1][:MOST_LINE_CHARS]}")
+        last = row
+    return "\n".join(shown + (["      ..."] if last < len(lines) else []))
+
+
+def _frame(outline: Outline | None) -> Iterator[int]:
+    """The lines that import something: which names there are."""
+    nodes = outline.tree.body if outline is not None else ()
+    rows = (
+        row
+        for node in nodes
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for row in range(node.lineno, (node.end_lineno or node.lineno) + 1)
+    )
+    yield from (row for row, _ in zip(rows, range(MOST_IMPORT_LINES), strict=False))
+
+
+def _around(line: int, count: int, outline: Outline | None) -> Iterator[int]:
+    """The function around a line and the heads of what that is in; of a long one, what is near the line."""
+    near = range(max(line - AROUND_LINES, 1), min(line + AROUND_LINES, count) + 1)
+    around = [] if outline is None else [place for place in outline.places if place.holds(line)]
+    for place in around:
+        yield from range(place.first, place.node.lineno + 1)
+    functions = [place for place in around if not isinstance(place.node, ast.ClassDef)]
+    outer = [place for place in functions if place.last - place.first < MOST_LINES]
+    if not outer:
+        yield from near
+        return
+    yield from range(outer[0].first, outer[0].last + 1)
