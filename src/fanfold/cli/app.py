@@ -25,6 +25,7 @@ def _option(group: str, *names: str, help: str, metavar: str | None = None, **mo
 
 
 WHAT, WHO, HOW, WHERE = "What to fix", "Who fixes it", "How", "Where it runs"
+BUDGET = "What it may take"
 RESULT, OUTPUT = "What happens with the result", "Output"
 ABOUT, ASKING, OPTIONS = "What it is about", "How it is asked", "Options"
 
@@ -136,6 +137,28 @@ def fix(
     jobs: Annotated[
         int | None, _option(HOW, "--jobs", "-j", help="Work on N files at once (default 4)", metavar="N")
     ] = None,
+    max_cost: Annotated[
+        float | None, _option(BUDGET, "--max-cost", help="Spend at most this much (default no limit)", metavar="USD")
+    ] = None,
+    max_tokens: Annotated[
+        int | None, _option(BUDGET, "--max-tokens", help="Use at most N tokens (default no limit)", metavar="N")
+    ] = None,
+    max_minutes: Annotated[
+        float | None,
+        _option(BUDGET, "--max-minutes", help="Stop agents after this long (default no limit)", metavar="MINUTES"),
+    ] = None,
+    max_cost_per_task: Annotated[
+        float | None,
+        _option(BUDGET, "--max-cost-per-task", help="The same for each file (default no limit)", metavar="USD"),
+    ] = None,
+    max_tokens_per_task: Annotated[
+        int | None,
+        _option(BUDGET, "--max-tokens-per-task", help="The same for each file (default no limit)", metavar="N"),
+    ] = None,
+    max_minutes_per_task: Annotated[
+        float | None,
+        _option(BUDGET, "--max-minutes-per-task", help="The same for each file (default no limit)", metavar="MINUTES"),
+    ] = None,
     max_attempts: Annotated[
         int | None, _option(HOW, "--max-attempts", help="Try each file at most N times (default 3)", metavar="N")
     ] = None,
@@ -233,7 +256,10 @@ def fix(
         "jobs": jobs,
         "max_attempts": max_attempts,
         "max_files": max_files,
+        "max_cost_usd": max_cost,
         "max_findings": max_findings,
+        "max_minutes": max_minutes,
+        "max_tokens": max_tokens,
         "only_new": only_new,
         "per": per,
         "race": race,
@@ -243,6 +269,9 @@ def fix(
         "sandbox_write": sandbox_write or None,
         "select": _flat(select),
         "setup": setup,
+        "task_max_cost_usd": max_cost_per_task,
+        "task_max_minutes": max_minutes_per_task,
+        "task_max_tokens": max_tokens_per_task,
         "test_command": test_command,
         "tests": tests,
         "workers": workers,

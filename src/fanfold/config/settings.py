@@ -84,6 +84,12 @@ Count = Annotated[int, Field(ge=1), BeforeValidator(_no_bool), Expected("a whole
 Seconds = Annotated[
     float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_no_bool), Expected("a number of seconds above 0")
 ]
+Dollars = Annotated[
+    float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_no_bool), Expected("an amount of US dollars above 0")
+]
+Minutes = Annotated[
+    float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_no_bool), Expected("a number of minutes above 0")
+]
 Flag = Annotated[bool, Expected("true or false")]
 Items = Annotated[tuple[NonEmpty, ...], BeforeValidator(_items), Expected("a list of strings that aren't empty")]
 Names = Annotated[
@@ -145,6 +151,8 @@ class FixSettings(BaseSettings):
         only_new: a revision; findings that were there where the branch parted from it are left alone, "auto" = the
             default branch, or the upstream.
         max_files, max_findings: at most so many in one run, None = all.
+        max_cost_usd, max_tokens, max_minutes: at most so much for the whole run, None = as much as it takes.
+        task_max_cost_usd, task_max_tokens, task_max_minutes: the same for each file.
         max_attempts: tries for each file.
         deadline_s: seconds for one attempt of an agent.
         tests: when the test suite runs.
@@ -198,6 +206,12 @@ class FixSettings(BaseSettings):
     only_new: Text | None = None
     max_files: Count | None = None
     max_findings: Count | None = None
+    max_cost_usd: Dollars | None = None
+    max_tokens: Count | None = None
+    max_minutes: Minutes | None = None
+    task_max_cost_usd: Dollars | None = None
+    task_max_tokens: Count | None = None
+    task_max_minutes: Minutes | None = None
     max_attempts: Count = 3
     deadline_s: Seconds = 600.0
     tests: TestMode = "batch"

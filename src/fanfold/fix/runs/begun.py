@@ -22,8 +22,14 @@ from fanfold.redact import redact
 
 KIND = "run"
 FORMAT = 1
-ELSEWHERE = frozenset({"cluster", "cluster_certificates", "jobs", "runtime", "state", "workers", "workspaces"})
-"""Settings of where and how wide a run works, which may be others when it is resumed."""
+BUDGETS = (
+    *("max_cost_usd", "max_tokens", "max_minutes"),
+    *("task_max_cost_usd", "task_max_tokens", "task_max_minutes"),
+)
+ELSEWHERE = frozenset(
+    {"cluster", "cluster_certificates", "jobs", "runtime", "state", "workers", "workspaces", *BUDGETS}
+)
+"""Settings of where, how wide and for how much a run works, which may be others when it is resumed."""
 WHAT = ("paths", "git_changed", "git_staged", "git_diff", "apply", "stage_only", "diff")
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
