@@ -10,6 +10,11 @@ def plural(count: int, noun: str, many: str | None = None) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {many or noun + 's'}"
 
 
+def dollars(value: float) -> str:
+    """An amount as a reader says it: "12.50 USD", "0.0031 USD"."""
+    return f"{value:.2f} USD" if value >= 1 or not value else f"{value:.4f} USD"
+
+
 def seconds(value: float) -> str:
     """A time as a reader says it: "0.4 s", "75 s", "12 min 5 s"."""
     if value >= SECONDS_AS_SUCH:

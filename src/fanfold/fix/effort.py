@@ -46,6 +46,11 @@ def usage_of(efforts: Iterable[Effort]) -> Usage | None:
     return replace(total, cost_usd=None) if len(known) < len(each) else total
 
 
+def makers_of(efforts: Iterable[Effort]) -> str:
+    """Whose work there is in a change, in the order in which they came to it; "" where nobody noted that."""
+    return ", ".join(dict.fromkeys(effort.agent for effort in efforts if effort.fixed))
+
+
 def with_efforts(error: Exception, efforts: Iterable[Effort]) -> Exception:
     """An error that ended a task, with what had been tried by then; it keeps the type that others look for."""
     vars(error)["efforts"] = tuple(efforts)

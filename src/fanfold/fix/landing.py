@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from fanfold import __version__
 from fanfold.engine import Done, Outcome
 from fanfold.fix.attempt import Attempted
+from fanfold.fix.effort import Effort, efforts_of, makers_of
 from fanfold.fix.runlog import Note, RunLog
 from fanfold.git import Change, Landed, ResultBranch
 
@@ -88,6 +89,7 @@ class Landing:
     dropped: dict[str, Refusal] = field(default_factory=dict)
     final: bool = False
     second_on: str | None = None
+    efforts: dict[str, tuple[Effort, ...]] = field(default_factory=dict)
     _before: dict[tuple[str, str], Note] = field(default_factory=dict)
     _last: dict[str, Outcome[Attempted]] = field(default_factory=dict)
     _offered: set[tuple[str, str]] = field(default_factory=set)
@@ -105,12 +107,14 @@ class Landing:
         if outcome == self._last.get(outcome.key):
             return None
         self._last[outcome.key] = outcome
+        tried = outcome.value.efforts if isinstance(outcome, Done) else efforts_of(outcome.error)
+        self.efforts[outcome.key] = (*self.efforts.get(outcome.key, ()), *tried)
         if (earlier := self.outcomes.get(outcome.key)) is not None:
             outcome = replace(outcome, elapsed_s=earlier.elapsed_s + outcome.elapsed_s)
         self.outcomes[outcome.key] = outcome
         if not isinstance(outcome, Done) or (change := outcome.value.change) is None:
             return None
-        offer = Offer(outcome, change, message_of(outcome.value, makers_of(outcome.value) or self.agent))
+        offer = Offer(outcome, change, message_of(outcome.value, makers_of(outcome.value.efforts) or self.agent))
         if self._is_known(offer):
             return None
         self._offered.add((offer.key, change.tree))
@@ -173,11 +177,6 @@ def message_of(attempted: Attempted, agent: str) -> str:
     lines += _by_rule(attempted)
     lines += ["", f"Fixed-by: fanfold {__version__} ({agent})"]
     return "\n".join(lines) + "\n"
-
-
-def makers_of(attempted: Attempted) -> str:
-    """Whose work a change is, in the order in which they came to it; "" where nobody noted that."""
-    return ", ".join(dict.fromkeys(effort.agent for effort in attempted.efforts if effort.fixed))
 
 
 def _by_rule(attempted: Attempted) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from fanfold.engine import Failed, MergeError, Outcome, first_success
 from fanfold.errors import FanfoldError
 from fanfold.fix.effort import Effort
-from fanfold.fix.standing import Standing, furthest
+from fanfold.fix.standing import Standing
 from fanfold.fix.tries import Worker
 
 
@@ -24,8 +24,10 @@ async def race(workers: Sequence[Worker], standing: Standing, efforts: list[Effo
     Returns:
         Where the winner came to; where nobody won, the standing of who came furthest.
     """
+    winner = ""
     reached: dict[str, Standing] = {}
     taken: dict[str, list[Effort]] = {str(lane): [] for lane in range(len(workers))}
+    winner = ""
 
     async def run(lane: str) -> str:
         mine = replace(workers[int(lane)], efforts=taken[lane])
@@ -37,14 +39,13 @@ async def race(workers: Sequence[Worker], standing: Standing, efforts: list[Effo
     try:
         # How many run at once is limited by the fan-out around this one.
         winner = (await first_success(run, list(taken), limit=None)).value
-        after = reached[winner]
     except MergeError as error:
         _raise_others(error.outcomes)
-        after = furthest(standing, [reached[lane] for lane in taken])
-        winner = next(lane for lane in taken if reached[lane].change == after.change and reached[lane].by == after.by)
+        winner = max(taken, key=lambda lane: reached[lane].progress)
     finally:
-        efforts += [effort if lane == winner else replace(effort, fixed=0) for lane in taken for effort in taken[lane]]
-    return after
+        for lane, mine in taken.items():
+            efforts += mine if lane == winner else [replace(effort, fixed=0) for effort in mine]
+    return reached[winner].beside(standing, [reached[lane] for lane in taken if lane in reached])
 
 
 def _raise_others(outcomes: Sequence[Outcome[str]]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fanfold.config import FixSettings
-from fanfold.engine import BranchFinished, Done, Event, Outcome
+from fanfold.engine import BranchFinished, Done, Event, Folded, Outcome
 from fanfold.fix.attempt import Attempted
 from fanfold.fix.bench import Workplace
 from fanfold.fix.checkers import Census, Checker
@@ -135,7 +135,12 @@ class Run(Workplace):
             raise self.failure
 
     def branch_event(self, event: Event) -> None:
-        """Tell whoever watches of a branch: of what was attempted, whatever update the branch made of it."""
+        """Tell whoever watches of a file's branch: of what was attempted, whatever update the branch made of it.
+
+        Of agents that race within it nobody is told: they aren't files.
+        """
+        if not isinstance(event, Folded) and len(event.path) > 1:
+            return
         if isinstance(event, BranchFinished):
             event = replace(event, outcome=attempted(event.outcome))
         self.on_event(event)

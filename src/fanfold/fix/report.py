@@ -82,6 +82,30 @@ class TaskLine:
     usage: Usage | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class StageLine:
+    """One agent of the cascade, and what it did in its stage.
+
+    Args:
+        stage: counted from 1; agents of the same stage raced.
+        files: how many it worked on, `attempts` how often.
+        files_fixed: files on the result branch in which there is work of it; `fixed` findings in them are fixed by it.
+        agent_s: seconds that it took, summed over attempts.
+        usage: what it took, None = nothing is known of it.
+        unmeasured: attempts of which nobody knows what they took; they aren't part of `usage`.
+    """
+
+    stage: int
+    agent: str
+    files: int = 0
+    attempts: int = 0
+    files_fixed: int = 0
+    fixed: int = 0
+    agent_s: float = 0.0
+    usage: Usage | None = None
+    unmeasured: int = 0
+
+
 @dataclass(frozen=True)
 class RuleCount:
     """How many findings a rule has on the base and on the result; `after` None = not known."""
@@ -210,6 +234,7 @@ class Report:
         workspaces: of which kind they were, and why if they were plain though overlays would have been used.
         checkers: the checkers that ran, in their order.
         tasks: one line per file, in item order.
+        stages: one line per agent, in the order of the cascade.
         rules, files: counts of the selected findings before and after, after = measured on `tip`.
         new_findings: findings on `tip` that the base doesn't have; empty unless something is wrong.
         remaining: findings on `tip`, of those that were selected.
@@ -240,6 +265,7 @@ class Report:
     workspaces: str = "plain"
     checkers: tuple[CheckerLine, ...] = ()
     tasks: tuple[TaskLine, ...] = ()
+    stages: tuple[StageLine, ...] = ()
     rules: tuple[RuleCount, ...] = ()
     files: tuple[FileCount, ...] = ()
     new_findings: tuple[Finding, ...] = ()
@@ -264,6 +290,12 @@ class Report:
     def landed(self) -> tuple[TaskLine, ...]:
         """The tasks whose change is on the result branch."""
         return tuple(task for task in self.tasks if task.status in LANDED)
+
+    @property
+    def usage(self) -> Usage | None:
+        """What all agents took together, None = nothing is known of any; see `StageLine.unmeasured`."""
+        known = [line.usage for line in self.stages if line.usage is not None]
+        return sum(known[1:], known[0]) if known else None
 
     @property
     def agent_s(self) -> float:

@@ -98,6 +98,18 @@ class Standing:
         """After a try that ended without anything to judge."""
         return replace(self, failure=error, over=self.over or over).knowing(by, (words,))
 
+    @property
+    def progress(self) -> tuple[int, bool, bool]:
+        """What compares standings of the same task: the higher, the further."""
+        return self.fixed, self.verdict is not None, self.failure is None
+
+    def beside(self, start: Standing, others: Sequence[Standing]) -> Standing:
+        """With what is known of others that began at `start`, too; this one is among them, and is what goes on."""
+        tries = [told for one in others for told in one.tries[len(start.tries) :]]
+        failure = self.failure or next((one.failure for one in others if one.failure is not None), None)
+        over = any(one.over for one in others)
+        return replace(self, tries=(*start.tries, *tries), failure=failure, over=over)
+
     def why_left(self) -> tuple[str, ...]:
         """Why what is left is left, where the verdict itself doesn't say: the last words on each agent's tries."""
         if self.whole:
@@ -106,15 +118,6 @@ class Standing:
         known = {*(self.verdict.reasons if self.verdict else ()), *self.refused}
         said = [(agent, words) for agent, reasons in last.items() for words in reasons[:MAX_WHY] if words not in known]
         return tuple(f"{agent}: {words}" if len(last) > 1 else words for agent, words in said)
-
-
-def furthest(start: Standing, reached: Sequence[Standing]) -> Standing:
-    """Of standings that agents came to side by side the one that fixes most, with what is known of all."""
-    best = max(reached, key=lambda one: (one.fixed, one.verdict is not None, one.failure is None))
-    tries = [told for one in reached for told in one.tries[len(start.tries) :]]
-    failure = next((one.failure for one in reached if one.failure is not None), None)
-    over = any(one.over for one in reached)
-    return replace(best, tries=(*start.tries, *tries), failure=best.failure or failure, over=over)
 
 
 def _closer(verdict: Judgement, than: Judgement) -> bool:

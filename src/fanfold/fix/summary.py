@@ -12,12 +12,24 @@ from fanfold.engine import BranchCancelled, Done, Failed
 from fanfold.fix.attempt import Attempted
 from fanfold.fix.checkers import Census, Checked
 from fanfold.fix.confine import told_of
+from fanfold.fix.effort import makers_of, usage_of
 from fanfold.fix.failure import timed_out, words_of
 from fanfold.fix.finding import Finding
 from fanfold.fix.landing import Refusal
 from fanfold.fix.record import Run
-from fanfold.fix.report import CheckerLine, FileCount, QueueLine, Report, RuleCount, TaskLine, TaskStatus, TestsLine
+from fanfold.fix.report import (
+    CheckerLine,
+    FileCount,
+    QueueLine,
+    Report,
+    RuleCount,
+    StageLine,
+    TaskLine,
+    TaskStatus,
+    TestsLine,
+)
 from fanfold.fix.split import Task
+from fanfold.fix.stagelines import stage_lines
 from fanfold.fix.stages import agents_of, names_of
 from fanfold.fix.suite import SuiteResult
 from fanfold.fix.tested import comparable
@@ -52,6 +64,7 @@ async def report_of(run: Run) -> Report:
         workspaces=run.pool.kind + (f" ({run.pool.why_plain})" if run.pool.why_plain else ""),
         checkers=_checkers(run.census, run.after),
         tasks=await _tasks(run),
+        stages=_stages(run),
         rules=_rules(selected, remaining),
         files=_files(selected, remaining),
         new_findings=run.comparison.added if run.comparison and landing.landed else (),
@@ -111,6 +124,12 @@ def _files(before: Iterable[Finding], after: Iterable[Finding] | None) -> tuple[
     return tuple(FileCount(path, count, None if new is None else new[path]) for path, count in sorted(old.items()))
 
 
+def _stages(run: Run) -> tuple[StageLine, ...]:
+    outcomes, landed = run.landing.outcomes, run.landing.landed
+    done = {key: one.value.efforts for key, one in outcomes.items() if key in landed and isinstance(one, Done)}
+    return stage_lines(run.stages, run.landing.efforts, done)
+
+
 async def _tasks(run: Run) -> tuple[TaskLine, ...]:
     tried = [await _task(run, task) for task in run.plan.tasks]
     skipped = [
@@ -128,12 +147,15 @@ async def _task(run: Run, task: Task) -> TaskLine:
     reasons: tuple[str, ...] = ()
     if isinstance(outcome, Failed):
         status, reasons = _failure(outcome)
+    tried = run.landing.efforts.get(task.key, ())
     return TaskLine(
         path=task.path,
         status=status,
         findings=len(task.findings),
         left=len(task.findings),
-        attempts=outcome.attempts if outcome else 0,
+        attempts=len(tried) or (outcome.attempts if outcome else 0),
+        usage=usage_of(tried),
+        agent_s=sum(one.agent_s for one in tried),
         elapsed_s=outcome.elapsed_s if outcome else 0.0,
         reasons=reasons,
     )
@@ -160,6 +182,8 @@ async def _done(run: Run, task: Task, outcome: Done[Attempted]) -> TaskLine:
         elapsed_s=outcome.elapsed_s,
         agent_s=attempted.agent_s,
         sent_back=task.key in landing.sent_back,
+        agent=(makers_of(attempted.efforts) or landing.agent) if landed else None,
+        usage=usage_of(landing.efforts.get(task.key, ())),
         commit=landed.commit if landed and not landing.only_show else None,
         branch=run.branches.get(task.path),
         reasons=_reasons(attempted, landed, refusal, alone=not landing.landed),

@@ -109,24 +109,28 @@ class _Try:
         try:
             report = await self._work(trail.prompt)
         except (AgentError, DeadlineExceeded) as error:
-            usage = self._usage(getattr(error, "usage", None))
-            trail = replace(trail, error=str(error), agent_s=time.monotonic() - started_s)
-            return await self._failed(trail, error, usage)
+            usage = self._usage(error.usage if isinstance(error, AgentError) else None)
+            over = isinstance(error, BudgetExhausted)
+            trail = replace(trail, error=str(error), usage=usage, stopped=over, agent_s=time.monotonic() - started_s)
+            return await self._failed(trail, error, over=over)
         except BaseException as error:
             # Somebody else was faster, or the run ends: what it took until now is lost to nobody.
-            trail = replace(trail, error=_ending(error), agent_s=time.monotonic() - started_s)
-            self._note(trail, self._usage(None))
+            stopped = isinstance(error, asyncio.CancelledError)
+            trail = replace(trail, error=_ending(error), usage=self._usage(None), stopped=stopped)
+            trail = replace(trail, agent_s=time.monotonic() - started_s)
+            self._note(trail)
             await uninterrupted(self._keep(trail))
             raise
-        trail = replace(trail, agent_s=time.monotonic() - started_s, transcript=report.transcript)
-        return await self._judged(replace(trail, summary=report.summary, refused=report.refused), report)
+        trail = replace(trail, usage=self._usage(report.usage), agent_s=time.monotonic() - started_s)
+        trail = replace(trail, transcript=report.transcript, summary=report.summary, refused=report.refused)
+        return await self._judged(trail, report)
 
     @property
     def _agent(self) -> Agent:
         return self.worker.agent
 
     async def _judged(self, trail: Trail, report: Report) -> Standing:
-        name, usage = name_of(self._agent), self._usage(report.usage)
+        name = name_of(self._agent)
         try:
             change, verdict = await self.judge.examine()
             refusal = verdict.reasons
@@ -134,16 +138,16 @@ class _Try:
                 await self.judge.restore_best()
                 change, verdict = await self.judge.examine()
         except BaseException:
-            self._note(trail, usage)
+            self._note(trail)
             raise
         await self._keep(trail, change, verdict)
         after = self.standing.judged(name, self.judge.best, change, verdict, report.refused)
-        self._note(trail, usage, ok=verdict.ok, fixed=after.fixed - self.standing.fixed)
+        self._note(trail, ok=verdict.ok, fixed=after.fixed - self.standing.fixed)
         gained = after.fixed > self.standing.fixed
         idle = () if gained or self._agent.deterministic else (NO_MORE,)
         return after.knowing(name, refusal or (report.refused[:MAX_REFUSED] if after.left else ()) or idle)
 
-    async def _failed(self, trail: Trail, error: AgentError | DeadlineExceeded, usage: Usage | None) -> Standing:
+    async def _failed(self, trail: Trail, error: AgentError | DeadlineExceeded, *, over: bool) -> Standing:
         """An agent that ended without an answer may have verified something by then."""
         after = self.standing
         if self.judge.best is not self.standing.best and await self.judge.restore_best():
@@ -152,8 +156,8 @@ class _Try:
             after = after.judged(name_of(self._agent), self.judge.best, change, verdict)
         else:
             await self._keep(trail)
-        self._note(trail, usage, ok=after is not self.standing, fixed=after.fixed - self.standing.fixed)
-        return after.failed(name_of(self._agent), error, str(error), over=isinstance(error, BudgetExhausted))
+        self._note(trail, ok=after is not self.standing, fixed=after.fixed - self.standing.fixed)
+        return after.failed(name_of(self._agent), error, str(error), over=over)
 
     def _left_better_behind(self, verdict: Judgement) -> bool:
         """Whether the agent had something verified on its way that is better than what it left."""
@@ -166,9 +170,11 @@ class _Try:
             return FREE
         return told if told is not None else self.spent.usage if self.spent.asked else None
 
-    def _note(self, trail: Trail, usage: Usage | None, *, ok: bool = False, fixed: int = 0) -> None:
-        effort = Effort(stage=trail.stage, agent=trail.agent, agent_s=trail.agent_s, usage=usage, ok=ok, fixed=fixed)
-        self.worker.efforts.append(effort)
+    def _note(self, trail: Trail, *, ok: bool = False, fixed: int = 0) -> None:
+        took = Effort(
+            stage=trail.stage, agent=trail.agent, agent_s=trail.agent_s, usage=trail.usage, ok=ok, fixed=fixed
+        )
+        self.worker.efforts.append(took)
 
     async def _begun(self) -> Trail:
         return Trail(

@@ -23,6 +23,7 @@ def report_data(report: Report) -> dict[str, Any]:
         "findings_before": report.findings_before,
         "findings_after": report.findings_after,
         "agent_s": report.agent_s,
+        "usage": None if report.usage is None else asdict(report.usage),
         "tasks_s": report.tasks_s,
         "average_s": report.average_s,
         "speedup": report.speedup,

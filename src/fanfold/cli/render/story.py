@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from fanfold.cli.output import Prose, Quoted
-from fanfold.cli.words import plural, seconds
+from fanfold.cli.words import dollars, plural, seconds
 from fanfold.fix.finding import Finding
-from fanfold.fix.report import Report, TaskLine
+from fanfold.fix.report import Report, StageLine, TaskLine
+from fanfold.llm.usage import Usage
 
 Line = tuple[str, ...]
 """One line in parts; parts that are `Quoted` are escaped, the others are ours."""
@@ -61,6 +62,7 @@ def tell_story(report: Report, *, everything: bool = False) -> tuple[Section, ..
         _files(report, limit),
         Lines("Why not fixed", _reasons(report.tasks, limit)),
         Lines("Fixes taken back", _refused(report.tasks, limit)),
+        _agents(report),
         _rules(report, limit),
         Lines("Left out", _left_out(report)),
         Lines("Findings in uncommitted text, left out", _findings(report.uncommitted, limit)),
@@ -88,6 +90,8 @@ def summary(report: Report) -> Lines:
         lines.append(("Not checked by ", Quoted(unable)))
     if report.stopped is not None:
         lines.append(("Stopped: ", Prose(report.stopped)))
+    if (spent := report.usage) is not None and _took(spent):
+        lines.append((_spent(report, spent),))
     if report.is_unfinished and any(task.status != "planned" for task in report.tasks):
         lines.append((f"Go on with: fanfold fix --resume {report.run_id}",))
     if report.landed and report.tests.status in NOT_TESTED:
@@ -145,6 +149,49 @@ def _files(report: Report, limit: int | None) -> Table:
 def _unfinished(report: Report) -> tuple[TaskLine, ...]:
     """What a reader of a long run looks for comes first: the files that still need somebody."""
     return tuple(sorted(report.tasks, key=lambda task: task.status == "fixed"))
+
+
+def _agents(report: Report) -> Table:
+    """What each agent of a cascade did; what one did alone is told elsewhere, but for what it cost."""
+    spent = [line for line in report.stages if line.usage is not None and _took(line.usage)]
+    if _planned(report) or not (spent or len(report.stages) > 1):
+        return Table("Agents", (), (), 0)
+    columns = ("agent", "files", "attempts", "fixed", "findings", *(("tokens", "cost") if spent else ()), "time")
+    rows = tuple(
+        (
+            Quoted(f"{line.stage}. {line.agent}"),
+            *(str(count) for count in (line.files, line.attempts, line.files_fixed, line.fixed)),
+            *(_bill(line) if spent else ()),
+            seconds(line.agent_s) if line.attempts else "",
+        )
+        for line in report.stages
+    )
+    return Table("Agents", columns, rows, 1)
+
+
+def _bill(line: StageLine) -> tuple[str, str]:
+    """Tokens and cost of an agent, as far as they are known."""
+    if not line.attempts:
+        return "", ""
+    if line.usage is None:
+        return "?", "?"
+    more = "+" if line.unmeasured else ""
+    cost = "?" if line.usage.cost_usd is None else dollars(line.usage.cost_usd) + more
+    return f"{_tokens(line.usage):,}{more}", cost
+
+
+def _spent(report: Report, usage: Usage) -> str:
+    start = "Spent at least" if any(line.unmeasured for line in report.stages) else "Spent"
+    cost = "" if usage.cost_usd is None else f"{dollars(usage.cost_usd)} and "
+    return f"{start} {cost}{_tokens(usage):,} tokens in {plural(usage.requests, 'request')}"
+
+
+def _took(usage: Usage) -> bool:
+    return bool(usage.requests or _tokens(usage) or usage.cost_usd)
+
+
+def _tokens(usage: Usage) -> int:
+    return usage.input_tokens + usage.output_tokens
 
 
 def _rules(report: Report, limit: int | None) -> Table:
