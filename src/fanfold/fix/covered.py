@@ -91,7 +91,15 @@ class Coverage:
             self.error = f"what coverage wrote can't be read: {error}"
 
     async def _coverage(self, report_dir: Path, command: str, *options: str) -> Completed:
-        argv = [self.python, "-I", "-m", "coverage", command, f"--rcfile={report_dir / 'coveragerc'}", *options]
+        argv: list[str | Path] = [
+            self.python,
+            "-I",
+            "-m",
+            "coverage",
+            command,
+            f"--rcfile={report_dir / 'coveragerc'}",
+            *options,
+        ]
         return await run(argv, cwd=report_dir, env=allowed_environment(), deadline_s=DEADLINE_S)
 
     def _take(self, told: Path) -> None:
@@ -125,8 +133,8 @@ async def uncovered(this: Run) -> CoverageLine | None:
     if why:
         return CoverageLine(unknown=why, elapsed_s=result.elapsed_s)
     found = {path: _missed(coverage, path, text, changed[path]) for path, text in texts.items()}
-    lines = tuple(Lines(path, tuple(missed)) for path, (_, missed) in sorted(found.items()) if missed)
-    return CoverageLine(lines=lines, changed=sum(count for count, _ in found.values()), elapsed_s=result.elapsed_s)
+    never = tuple(Lines(path, tuple(missed)) for path, (_, missed) in sorted(found.items()) if missed)
+    return CoverageLine(lines=never, changed=sum(count for count, _ in found.values()), elapsed_s=result.elapsed_s)
 
 
 def _unmeasurable(suite: Suite) -> str | None:

@@ -96,8 +96,9 @@ class _Reader:
         place = _object(next(iter(_objects(result, "locations")), {}), "physicalLocation")
         region = _object(place, "region")
         line = _number(region, "startLine")
+        path = self._path(_object(place, "artifactLocation"))
         return Finding(
-            path=self._path(_object(place, "artifactLocation")),
+            path=path,
             line=line or 0,
             column=(_number(region, "startColumn") or 1) if line else 0,
             checker=self.checker,
@@ -107,7 +108,19 @@ class _Reader:
             end_line=(_number(region, "endLine") or line) if line else None,
             end_column=_number(region, "endColumn") if line else None,
             url=_string(rule, "helpUri"),
+            related=self._related(result, path),
         )
+
+    def _related(self, result: Json, path: str) -> str | None:
+        """The first other file of the tree that a result points at."""
+        for location in _objects(result, "relatedLocations"):
+            try:
+                other = self._path(_object(_object(location, "physicalLocation"), "artifactLocation"))
+            except OutsideTree:
+                continue
+            if other not in (path, WHOLE_PROJECT):
+                return other
+        return None
 
     def _path(self, location: Json) -> str:
         index = _number(location, "index")
