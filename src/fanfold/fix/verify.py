@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -122,25 +123,29 @@ class Judge:
     async def _judge(self, diffs: Mapping[str, FileDiff], texts: Mapping[str, bytes]) -> Judgement:
         reasons: tuple[str, ...] = ()
         for path, after in texts.items():
-            reasons += _in_file(path, self.task, await self._refused(path, await self._text_before(path), after))
+            reasons += _in_file(path, self.task, await self._refused(path, after))
         if reasons:
             return self._no(reasons)
         checked = await self._check(tuple(dict.fromkeys((self.task.path, *diffs))))
         failures = tuple(f"could not check with {one.checker}: {one.error}" for one in checked if one.error is not None)
         if failures:
             return self._no(failures)
-        return await self._tested(_verdict(self.task, self._compare(checked, diffs)))
+        verdict = _verdict(self.task, self._compare(checked, diffs))
+        if verdict.harmless:
+            for path, after in texts.items():
+                edit = await self._edit(path, after)
+                reasons += _in_file(path, self.task, await asyncio.to_thread(gates.late_refusals, edit))
+        return self._no(reasons) if reasons else await self._tested(verdict)
 
-    async def _refused(self, path: str, before: bytes, after: bytes) -> tuple[str, ...]:
+    async def _refused(self, path: str, after: bytes) -> tuple[str, ...]:
         """What the text of one file says against it, whatever checkers say."""
-        reasons = gates.no_suppression(path, before, after)
-        if self.task.is_test:
-            reasons += gates.keeps_tests(before, after)
-        if gates.is_python(path):
-            reasons += await self._compiles(after)
-            lines = {one.line for one in self.task.findings if one.path == path}
-            reasons += gates.keeps_definitions(before, after, lines)
-        return reasons
+        reasons = await asyncio.to_thread(gates.refusals, await self._edit(path, after))
+        return reasons + await self._compiles(after) if gates.is_python(path) else reasons
+
+    async def _edit(self, path: str, after: bytes) -> gates.Edit:
+        found = {*self.task.findings, *self.baseline.findings}
+        findings = tuple(sorted(one for one in found if one.path == path))
+        return gates.Edit(path, await self._text_before(path), after, findings, self.task.is_test)
 
     async def _tested(self, verdict: Judgement) -> Judgement:
         if self.test is None or not verdict.harmless:

@@ -5,6 +5,16 @@ from __future__ import annotations
 import pytest
 
 from fanfold.fix import gates
+from fanfold.fix.finding import Finding
+from fanfold.fix.gates import definitions
+
+
+def found(rule: str, line: int, message: str = "", checker: str = "ruff") -> Finding:
+    return Finding("a.py", line, 1, checker, rule, message)
+
+
+def refused(before: bytes, after: bytes, *findings: Finding) -> tuple[str, ...]:
+    return tuple(definitions.check(gates.Edit("a.py", before, after, findings)))
 
 
 @pytest.mark.parametrize(
@@ -146,18 +156,25 @@ DEFINED = b"import os\n\n\nclass A:\n    def f(self):\n        x = 1\n\n\n@cache
     ],
 )
 def test_code_may_not_be_fixed_by_taking_it_away(after: bytes, gone: str) -> None:
-    assert any(f"removes {gone}" in reason for reason in gates.keeps_definitions(DEFINED, after, {1, 6, 11}))
+    assert any(reason.startswith(f"removes {gone}") for reason in refused(DEFINED, after, found("F401", 1)))
 
 
-def test_definition_that_a_finding_is_about_may_go() -> None:
-    assert gates.keeps_definitions(DEFINED, DEFINED.replace(b"def g", b"def h"), {10}) == ()
-    assert gates.keeps_definitions(DEFINED, DEFINED.replace(b"def g", b"def h"), {9}) == ()
+def test_definition_that_nobody_needs_may_go() -> None:
+    after = DEFINED.replace(b"@cache\ndef g():\n    return 1\n", b"")
+    assert refused(DEFINED, after, found("reportUnusedFunction", 10)) == ()
+    assert refused(DEFINED, after, found("D103", 10))
+
+
+def test_definition_may_get_the_name_that_a_finding_asks_for() -> None:
+    after = DEFINED.replace(b"def g", b"def h")
+    assert refused(DEFINED, after, found("N802", 10, "Function name `g` should be lowercase")) == ()
+    assert refused(DEFINED, after, found("N802", 10, "Function name `f` should be lowercase"))
 
 
 def test_one_of_two_definitions_of_a_name_may_go() -> None:
     twice = b"if x:\n    def f(): pass\nelse:\n    def f(): pass\n"
-    assert gates.keeps_definitions(twice, b"def f(): pass\n", {1}) == ()
+    assert refused(twice, b"def f(): pass\n") == ()
 
 
 def test_file_of_unused_imports_may_become_empty() -> None:
-    assert gates.keeps_definitions(b"import os\n", b"", {1}) == ()
+    assert refused(b"import os\n", b"", found("F401", 1)) == ()

@@ -1,0 +1,128 @@
+"""No name is looked up at run time where a checker can't follow, and no code hides in a text."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from fanfold.fix.gates.edit import Edit, Source
+
+RUNNING = frozenset({"builtins.exec", "builtins.eval", "builtins.compile", "builtins.__import__"})
+TABLES = frozenset({"builtins.globals", "builtins.locals", "builtins.vars"})
+LOOKUPS = frozenset({"builtins.getattr", "builtins.setattr", "builtins.delattr"})
+MODULES = frozenset({"importlib.import_module", "importlib.reload", "runpy.run_path", "runpy.run_module"})
+INTERNAL = frozenset({"__dict__", "__getattribute__", "__class__", "__builtins__", "__globals__", "__code__"})
+BLOB = re.compile(r"[A-Za-z0-9+/=_-]{160,}")
+
+
+def check(edit: Edit) -> Iterator[str]:
+    """Nothing is looked up, run or replaced behind the checkers' back that was not so before."""
+    before, after = Counter(_found(edit.old)), Counter(_found(edit.new))
+    for (what, _), count in after.items():
+        if count > before[what, _]:
+            yield what
+    yield from _dodged(edit)
+
+
+def _found(source: Source) -> Iterator[tuple[str, str]]:
+    """What is done behind the checkers' back, with what tells one of a kind from another."""
+    for node in source.nodes:
+        if isinstance(node, ast.Call):
+            yield from _calls(source, node)
+        elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load):
+            name = source.dotted(node)
+            if name in RUNNING and name != "builtins.compile":
+                yield f"uses {name.removeprefix('builtins.')}, which hides code from the checkers", ""
+            if name in {"sys.modules", "sys.meta_path", "sys.path_hooks"}:
+                yield f"reaches into {name}", ""
+        elif isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
+            yield from _stores(source, node)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
+            text = node.value if isinstance(node.value, str) else node.value.decode("latin-1")
+            if BLOB.search(text):
+                yield "adds a long text that nobody can read", ""
+        if isinstance(node, ast.Attribute) and node.attr in {"__builtins__", "__globals__", "__code__"}:
+            yield f"reaches into {node.attr}", ""
+        if isinstance(node, ast.Subscript):
+            yield from _subscripts(source, node)
+
+
+def _calls(source: Source, node: ast.Call) -> Iterator[tuple[str, str]]:
+    name = source.dotted(node.func)
+    if name in LOOKUPS and len(node.args) >= 2 and (attribute := _text(node.args[1])):
+        optional = name == "builtins.getattr" and len(node.args) == 3
+        if not optional:
+            yield f"looks {attribute!r} up by {name.removeprefix('builtins.')}", attribute
+    if name in MODULES and node.args and _text(node.args[0]):
+        yield f"imports {_text(node.args[0])!r} behind the checkers' back", ""
+    if name == "operator.attrgetter" or name == "operator.methodcaller":
+        yield f"looks an attribute up by {name}", ""
+    if name == "builtins.compile":
+        yield "uses compile, which hides code from the checkers", ""
+    if isinstance(node.func, ast.Attribute) and node.func.attr in {"__getattribute__", "__getattr__"} and node.args:
+        if not (isinstance(node.func.value, ast.Call) and source.dotted(node.func.value.func) == "builtins.super"):
+            yield f"calls {node.func.attr} itself", ""
+    if isinstance(node.func, ast.Lambda):
+        yield "calls a function without a name, which hides what it is given", ""
+    if name == "builtins.type" and len(node.args) == 3:
+        yield "makes a class that no checker sees", ""
+
+
+def _subscripts(source: Source, node: ast.Subscript) -> Iterator[tuple[str, str]]:
+    value = node.value
+    if isinstance(value, ast.Call) and source.dotted(value.func) in TABLES:
+        yield f"looks a name up in {plain_call(source, value)}", ""
+    if isinstance(value, ast.Attribute) and value.attr in INTERNAL and _text(node.slice):
+        yield f"looks {_text(node.slice)!r} up in {value.attr}", ""
+
+
+def plain_call(source: Source, node: ast.Call) -> str:
+    """`globals()` for a call of it, by whatever name."""
+    return f"{source.dotted(node.func).removeprefix('builtins.')}()"
+
+
+def _stores(source: Source, node: ast.Attribute | ast.Subscript) -> Iterator[tuple[str, str]]:
+    """Names of other modules that are replaced."""
+    name = source.dotted(node if isinstance(node, ast.Attribute) else node.value)
+    if name.startswith(("builtins.", "typing.")) or name == "typing.TYPE_CHECKING":
+        yield f"replaces {name}", ""
+    if isinstance(node, ast.Attribute) and node.attr in {"__class__", "__dict__", "__code__", "__bases__"}:
+        yield f"replaces {node.attr} of something", ""
+
+
+def _dodged(edit: Edit) -> Iterator[str]:
+    """A look-up with a default is honest, but not in the place of an attribute that a checker doesn't know."""
+    gone = _attributes(edit.old) - _attributes(edit.new)
+    before, after = _optional(edit.old), _optional(edit.new)
+    for name in (after - before).keys() & gone.keys():
+        if not _asked_before(edit.old, name):
+            yield f"looks {name!r} up by getattr instead of using the attribute"
+
+
+def _attributes(source: Source) -> Counter[str]:
+    return Counter(node.attr for node in source.nodes if isinstance(node, ast.Attribute))
+
+
+def _optional(source: Source) -> Counter[str]:
+    return Counter(
+        _text(node.args[1])
+        for name, node in source.calls()
+        if name == "builtins.getattr" and len(node.args) == 3 and _text(node.args[1])
+    )
+
+
+def _asked_before(source: Source, attribute: str) -> bool:
+    """Whether the code was about to ask whether the attribute is there."""
+    return any(
+        name == "builtins.hasattr" and len(node.args) == 2 and _text(node.args[1]) == attribute
+        for name, node in source.calls()
+    ) or any(
+        isinstance(node, ast.ExceptHandler) and source.dotted(node.type) == "builtins.AttributeError"
+        for node in source.nodes
+    )
+
+
+def _text(node: ast.expr) -> str:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""

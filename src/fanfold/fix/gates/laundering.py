@@ -1,0 +1,207 @@
+"""No type is made vaguer so that a type checker has nothing left to say."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from fanfold.fix.gates.edit import Edit, Source, own_nodes, plain, scopes
+
+ANY = frozenset(
+    f"{module}.{name}"
+    for module in ("typing", "typing_extensions", "_typeshed", "builtins")
+    for name in ("Any", "Incomplete", "MaybeNone", "Unused")
+)
+OBJECT = "builtins.object"
+CASTS = frozenset({"typing.cast", "typing_extensions.cast"})
+WRAPPERS = frozenset({"Optional", "Union", "Annotated", "ClassVar", "Final", "Required", "NotRequired", "ReadOnly"})
+TYPE_COMMENT = re.compile(r"#\s*type:\s*(?!ignore)\S")
+FAMILY = {"typing.Dict": "dict", "typing.List": "list", "typing.Set": "set", "typing.Tuple": "tuple"}
+
+NONE, OBJECTLY, PART, WHOLE, TOP = range(5)
+"""How much of an annotation says nothing: nothing, `object`, some argument, every argument, all of it."""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place that can be annotated; `starred` is one for further arguments."""
+
+    annotation: ast.expr | None
+    kind: str
+    starred: bool = False
+
+
+Place = tuple[str, str, str]
+
+
+def check(edit: Edit) -> Iterator[str]:
+    """No new Any, no cast, no annotation that is wider than before or gone."""
+    before, after = _slots(edit.old), _slots(edit.new)
+    for place, slot in after.items():
+        reason = _widened(edit, place, before.get(place), slot)
+        if reason:
+            yield reason
+    yield from _new_names(edit)
+    for place in before.keys() & after.keys():
+        if before[place].annotation is not None and after[place].annotation is None:
+            yield f"takes away the annotation of {_words(place)}"
+
+
+def _new_names(edit: Edit) -> Iterator[str]:
+    if _casts(edit.new) > _casts(edit.old):
+        yield "casts a value to a type instead of proving it"
+    old = Counter(re.sub(r"\s", "", comment) for comment in edit.old.comments if TYPE_COMMENT.match(comment))
+    for comment in edit.new.comments:
+        if TYPE_COMMENT.match(comment) and not old[re.sub(r"\s", "", comment)]:
+            yield f"gives a type in a comment: {comment[:60]}"
+    for name in _vague(edit.new) - _vague(edit.old):
+        yield f"gives a type that says nothing another name: {name}"
+
+
+def _casts(source: Source) -> int:
+    return sum(
+        isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load) and source.dotted(node) in CASTS
+        for node in source.nodes
+    )
+
+
+def _vague(source: Source) -> set[str]:
+    """Names that stand for Any: aliases, classes that are derived from it, type variables bound to it."""
+    found = set()
+    for name, value in source.aliases.items():
+        if _says(source, value) == TOP and isinstance(value, ast.Name | ast.Attribute | ast.Subscript | ast.BinOp):
+            found.add(name)
+        if isinstance(value, ast.Call) and source.dotted(value.func).rpartition(".")[2] in {"TypeVar", "NewType"}:
+            parts = (*value.args[1:], *(one.value for one in value.keywords if one.arg == "bound"))
+            found |= {name} if any(_says(source, part) == TOP for part in parts) else set()
+    for node in source.nodes:
+        if isinstance(node, ast.ClassDef) and any(source.dotted(base) in ANY for base in node.bases):
+            found.add(node.name)
+    return found
+
+
+def _slots(source: Source) -> Mapping[Place, Slot]:
+    found: dict[Place, Slot] = {}
+    for scope, node in scopes(source):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            found[scope, "return", ""] = Slot(node.returns, "return")
+            spec = node.args
+            for one in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs):
+                found[scope, "parameter", one.arg] = Slot(one.annotation, "parameter")
+            for star in (spec.vararg, spec.kwarg):
+                if star:
+                    found[scope, "parameter", star.arg] = Slot(star.annotation, "parameter", starred=True)
+        for part in own_nodes(node):
+            for name, annotation in _variables(part):
+                place = (scope, "variable", name)
+                if place not in found or found[place].annotation is None:
+                    found[place] = Slot(annotation, "variable")
+    return found
+
+
+def _variables(node: ast.AST) -> Iterator[tuple[str, ast.expr | None]]:
+    if isinstance(node, ast.AnnAssign):
+        yield plain(node.target), node.annotation
+    elif isinstance(node, ast.Assign):
+        yield from ((plain(target), None) for target in node.targets if isinstance(target, ast.Name | ast.Attribute))
+
+
+def _widened(edit: Edit, place: Place, old: Slot | None, new: Slot) -> str:
+    if new.annotation is None or (old and plain(old.annotation) == plain(new.annotation)):
+        return ""
+    said = _says(edit.new, new.annotation)
+    before = None if old is None or old.annotation is None else old.annotation
+    level = NONE if before is None else _says(edit.old, before)
+    where, what = _words(place), plain(new.annotation)
+    if said == OBJECTLY:
+        return "" if _object_may(place, before, level) else f"annotates {where} with {what}, which says nothing"
+    if said == TOP:
+        unsaid = new.starred and before is None and old is not None
+        return "" if unsaid or level == TOP else f"annotates {where} with {what}"
+    if said == WHOLE and level < WHOLE:
+        return f"annotates {where} with {what}, all of which may be anything"
+    if said == PART and before is not None and level < PART and not _same_base(edit, before, new.annotation):
+        return f"widens the annotation of {where} from {plain(before)} to {what}"
+    return ""
+
+
+def _object_may(place: Place, before: ast.expr | None, level: int) -> bool:
+    """A parameter may be an object where it was nothing before, or where Python's own protocol has it so."""
+    scope, kind, _ = place
+    method = scope.rpartition(".")[2].partition("#")[0]
+    if level in {TOP, OBJECTLY} or (method.startswith("__") and method.endswith("__")):
+        return True
+    return kind == "parameter" and before is None
+
+
+def _same_base(edit: Edit, before: ast.expr, after: ast.expr) -> bool:
+    """Whether an annotation only gained arguments: `dict` became `dict[str, Any]`."""
+    now = _unquoted(after)
+    if not isinstance(now, ast.Subscript):
+        return False
+    first, second = edit.old.dotted(_unquoted(before)), edit.new.dotted(now.value)
+    return bool(first) and _base(first) == _base(second)
+
+
+def _base(name: str) -> str:
+    return FAMILY.get(name, name).removeprefix("builtins.").rpartition(".")[2].lower()
+
+
+def _says(source: Source, annotation: ast.expr | None, depth: int = 8) -> int:
+    """How much of an annotation says nothing, see NONE to TOP."""
+    node = _unquoted(annotation)
+    if node is None or not depth:
+        return NONE
+    name = source.dotted(node)
+    if name in ANY:
+        return TOP
+    if name == OBJECT:
+        return OBJECTLY
+    if isinstance(node, ast.Name) and node.id in source.aliases:
+        return _says(source, source.aliases[node.id], depth - 1)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        return max(_says(source, node.left, depth - 1), _says(source, node.right, depth - 1))
+    if isinstance(node, ast.Subscript):
+        return _says_inside(source, node, depth)
+    return NONE
+
+
+def _says_inside(source: Source, node: ast.Subscript, depth: int) -> int:
+    name = source.dotted(node.value).rpartition(".")[2]
+    inner = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+    if name == "Literal":
+        return NONE
+    if name == "Annotated":
+        return _says(source, inner[0], depth - 1)
+    said = [_says(source, one, depth - 1) for one in inner if not _is_dots(one)]
+    if name in WRAPPERS:
+        return max(said, default=NONE)
+    if name == "Callable":
+        parameters = inner[0].elts if isinstance(inner[0], ast.List) else []
+        return PART if any(_says(source, one, depth - 1) >= PART for one in (*parameters, *inner[1:])) else NONE
+    vague = [one for one in said if one >= PART]
+    return WHOLE if said and min(said) >= WHOLE else PART if vague else NONE
+
+
+def _is_dots(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is Ellipsis
+
+
+def _unquoted(node: ast.expr | None) -> ast.expr | None:
+    """An annotation that stands in quotes, without them."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        try:
+            return ast.parse(node.value.strip(), mode="eval").body
+        except (SyntaxError, ValueError):
+            return None
+    return node
+
+
+def _words(place: Place) -> str:
+    scope, kind, name = place
+    if kind == "return":
+        return f"what {scope} returns"
+    return f"{name} of {scope}" if scope else name

@@ -1,0 +1,253 @@
+"""No value is used only so that it counts as used, and no expression is dressed up as something else."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+
+from fanfold.fix.gates.edit import Edit, Source, own_nodes, plain, scopes
+from fanfold.fix.gates.rules import UNUSED_IMPORT, UNUSED_VALUE, names_of
+
+IDLE = frozenset(
+    f"builtins.{name}"
+    for name in [
+        "id",
+        "type",
+        "repr",
+        "str",
+        "len",
+        "bool",
+        "hash",
+        "print",
+        "isinstance",
+        "callable",
+        "vars",
+        "dir",
+        "list",
+        "tuple",
+        "set",
+        "dict",
+        "int",
+        "iter",
+    ]
+)
+
+VALUES = (ast.Tuple, ast.Compare, ast.BoolOp, ast.BinOp, ast.UnaryOp, ast.Lambda, ast.List, ast.Dict, ast.Set)
+
+
+def check(edit: Edit) -> Iterator[str]:
+    """No new statement whose only sense is that a name occurs in it."""
+    yield from _idle_statements(edit)
+    yield from _idle_branches(edit)
+    yield from _dressed(edit)
+    yield from _unused_kept(edit)
+    yield from _defaults(edit)
+
+
+def _idle_statements(edit: Edit) -> Iterator[str]:
+    before, after = Counter(_idle(edit.old)), Counter(_idle(edit.new))
+    assigned = {plain(node.value) for node in edit.old.nodes if isinstance(node, ast.Assign)}
+    unused = {name for one in edit.findings if one.rule in UNUSED_VALUE | UNUSED_IMPORT for name in names_of(one)}
+    for (kind, text), count in after.items():
+        if count <= before[kind, text]:
+            continue
+        if (kind == "calls" and not (unused & _words_of(text))) or (kind == "values" and text in assigned):
+            continue
+        yield f"uses a value only so that it counts as used: {text[:80]}"
+
+
+def _words_of(text: str) -> set[str]:
+    return {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
+
+
+def _idle(source: Source) -> Iterator[tuple[str, str]]:
+    loaded = {one.id for one in source.nodes if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load)}
+    for _, scope in scopes(source):
+        nodes = list(own_nodes(scope))
+        read = Counter(one.id for one in nodes if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load))
+        for node in nodes:
+            match node:
+                case ast.Expr(value=ast.Name() | ast.Attribute() | ast.Subscript()):
+                    yield "names", plain(node)
+                case ast.Expr(value=value) if isinstance(value, VALUES) and not _calls(value):
+                    yield "values", plain(node)
+                case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)) if (
+                    not name.strip("_") and name not in loaded
+                ):
+                    yield "keeps", plain(node)
+                case ast.Assign(targets=[ast.Name(id=name)], value=ast.Name(id=value)) if name == value:
+                    yield "keeps", plain(node)
+                case ast.NamedExpr(target=ast.Name(id=name)) if not name.strip("_"):
+                    yield "keeps", plain(node)
+                case ast.Delete(targets=targets) if _deletes_unread(targets, read):
+                    yield "deletes", plain(node)
+                case ast.Expr(value=ast.Call(func=func, args=[_, *_])) if source.dotted(func) in IDLE:
+                    yield "calls", plain(node)
+
+
+def _calls(node: ast.expr) -> bool:
+    return any(isinstance(one, ast.Call | ast.Await | ast.Yield | ast.YieldFrom) for one in ast.walk(node))
+
+
+def _deletes_unread(targets: list[ast.expr], read: Counter[str]) -> bool:
+    return any(isinstance(one, ast.Name) and not read[one.id] for one in targets)
+
+
+def _idle_branches(edit: Edit) -> Iterator[str]:
+    before = Counter(plain(node.test) for node in edit.old.nodes if isinstance(node, ast.If | ast.While))
+    after = Counter(_empty(edit.new))
+    for text, count in after.items():
+        if count > before[text]:
+            yield f"asks something and does nothing with the answer: {text[:80]}"
+
+
+def _empty(source: Source) -> Iterator[str]:
+    for node in source.nodes:
+        if isinstance(node, ast.If | ast.While) and not node.orelse and all(_is_nothing(one) for one in node.body):
+            yield plain(node.test)
+
+
+def _is_nothing(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+
+
+def _dressed(edit: Edit) -> Iterator[str]:
+    """An expression statement that nobody needs is removed or put to use, not wrapped into something harmless."""
+    old = Counter(_expressions(edit.old))
+    useless = old - Counter(_expressions(edit.new))
+    if not useless:
+        return
+    asserted = Counter(plain(node.test) for node in edit.new.nodes if isinstance(node, ast.Assert))
+    asserted -= Counter(plain(node.test) for node in edit.old.nodes if isinstance(node, ast.Assert))
+    for text in useless.keys() & asserted.keys():
+        if not edit.is_test:
+            yield f"turns an expression without effect into an assertion: {text[:80]}"
+    before = Counter(_wrapped(edit.old))
+    for text, wrapped in Counter(_wrapped(edit.new)) - before:
+        if text in useless:
+            yield f"keeps an expression without effect in another form: {wrapped[:80]}"
+
+
+def _expressions(source: Source) -> Iterator[str]:
+    for node in source.nodes:
+        if isinstance(node, ast.Expr) and not isinstance(node.value, ast.Call | ast.Await | ast.Yield | ast.YieldFrom):
+            if not (isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)):
+                yield plain(node.value)
+
+
+def _wrapped(source: Source) -> Iterator[tuple[str, str]]:
+    """Expressions that are held by a statement whose result nobody reads."""
+    loaded = Counter(one.id for one in source.nodes if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load))
+    for node in source.nodes:
+        match node:
+            case ast.Expr(value=ast.Call(args=[inner, *_], func=func)) if source.dotted(func) in IDLE:
+                yield plain(inner), plain(node)
+            case ast.Expr(value=ast.Call(func=ast.Lambda(body=inner))):
+                yield plain(inner), plain(node)
+            case ast.Assign(targets=[ast.Name(id=name)], value=inner) if not loaded[name]:
+                yield plain(inner), plain(node)
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as inner) if not loaded[name]:
+                yield plain(inner), plain(node)
+
+
+def _unused_kept(edit: Edit) -> Iterator[str]:
+    """An import that nobody needs goes, except out of a package's `__init__`, which is there to pass names on."""
+    if edit.path.rpartition("/")[2] == "__init__.py":
+        return
+    assigned = {plain(node.value) for node in edit.old.nodes if isinstance(node, ast.Assign)}
+    unused = {name for one in edit.findings if one.rule in UNUSED_IMPORT for name in names_of(one)}
+    renamed = _doubled(edit.new) - _doubled(edit.old)
+    listed = _listed(edit.new) - _listed(edit.old)
+    for name in sorted(renamed):
+        yield f"imports {name} under its own name, so that it counts as used"
+    for name in sorted(listed & unused & edit.new.imported.keys()):
+        yield f"lists {name} in __all__, so that it counts as used"
+
+
+def _doubled(source: Source) -> set[str]:
+    return {
+        one.name
+        for node in source.nodes
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for one in node.names
+        if one.asname == one.name
+    }
+
+
+def _listed(source: Source) -> set[str]:
+    return {
+        part.value
+        for node in source.nodes
+        if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Call) and "__all__" in _heads(node)
+        for part in ast.walk(node)
+        if isinstance(part, ast.Constant) and isinstance(part.value, str)
+    }
+
+
+def _heads(node: ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Call) -> set[str]:
+    if isinstance(node, ast.Call):
+        return {plain(node.func).split(".")[0]}
+    return {plain(one) for one in (node.targets if isinstance(node, ast.Assign) else [node.target])}
+
+
+MUTABLE = frozenset({"builtins.list", "builtins.dict", "builtins.set", "collections.defaultdict", "builtins.bytearray"})
+
+
+def _defaults(edit: Edit) -> Iterator[str]:
+    """A default that calls share is replaced by one that can't be shared, not by another name for it."""
+    after = dict(scopes(edit.new))
+    for name, scope in scopes(edit.old):
+        new = after.get(name)
+        if isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef) and isinstance(new, type(scope)):
+            old_defaults, new_defaults = _defaults_of(scope), _defaults_of(new)
+            for one, default in old_defaults.items():
+                if not _is_mutable(edit.old, default) or one not in new_defaults:
+                    continue
+                now = new_defaults[one]
+                if _is_mutable(edit.new, now) and plain(now) != plain(default):
+                    yield f"still shares the default of {one} between the calls of {name}"
+                elif isinstance(now, ast.Constant) and now.value is None and not _asks_for(new, one):
+                    yield f"makes None of the default of {one} of {name}, which does not expect it"
+
+
+def _defaults_of(node: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, ast.expr]:
+    spec = node.args
+    positional = [*spec.posonlyargs, *spec.args]
+    found = dict(
+        zip((one.arg for one in positional[len(positional) - len(spec.defaults) :]), spec.defaults, strict=True)
+    )
+    return found | {one.arg: value for one, value in zip(spec.kwonlyargs, spec.kw_defaults, strict=True) if value}
+
+
+def _is_mutable(source: Source, node: ast.expr, depth: int = 4) -> bool:
+    if isinstance(node, ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp):
+        return True
+    if isinstance(node, ast.Name) and depth and node.id in source.aliases:
+        return _is_mutable(source, source.aliases[node.id], depth - 1)
+    if isinstance(node, ast.BoolOp):
+        return any(_is_mutable(source, one, depth) for one in node.values)
+    if not isinstance(node, ast.Call):
+        return False
+    inner = node.func
+    if isinstance(inner, ast.Lambda):
+        return _is_mutable(source, inner.body, depth)
+    if isinstance(inner, ast.Attribute) and _is_mutable(source, inner.value, depth):
+        return True
+    return source.dotted(inner) in MUTABLE or source.dotted(inner) in {"copy.copy", "copy.deepcopy"}
+
+
+def _asks_for(node: ast.FunctionDef | ast.AsyncFunctionDef, name: str) -> bool:
+    """Whether a function looks at an argument before it uses it, or only hands it on."""
+    for part in ast.walk(node):
+        match part:
+            case ast.Compare(left=ast.Name(id=left)) if left == name:
+                return True
+            case ast.BoolOp(values=values) if any(isinstance(one, ast.Name) and one.id == name for one in values):
+                return True
+            case ast.If(test=test) | ast.IfExp(test=test) if plain(test) in {name, f"not {name}"}:
+                return True
+    used = [
+        part for part in ast.walk(node) if isinstance(part, ast.Attribute | ast.Subscript | ast.For | ast.comprehension)
+    ]
+    return not any(plain(getattr(part, "iter", None) or getattr(part, "value", None)) == name for part in used)

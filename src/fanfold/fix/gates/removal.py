@@ -1,0 +1,142 @@
+"""No code that does something is taken away without any other in its place."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from fanfold.fix.gates.edit import Edit, Source, scopes
+from fanfold.fix.gates.effects import REWRITABLE, Effect, Step, is_constant, steps
+from fanfold.fix.gates.rules import ANYTHING, ASSERTING, lets_go
+
+WORDS = {"raise": "raises", "return": "returns what it computed", "yield": "yields", "await": "awaits", "store": "sets"}
+
+
+@dataclass(frozen=True)
+class Region:
+    """Steps of a scope that were replaced by others, or by none."""
+
+    scope: str
+    old: list[Step]
+    new: list[Step]
+    kept: frozenset[str] = frozenset()
+
+
+def check(edit: Edit) -> Iterator[str]:
+    """Effects that the file has no longer, by the place where they were."""
+    gone = _total(edit.old) - _total(edit.new)
+    if not gone:
+        return
+    for region in _regions(edit.old, edit.new):
+        yield from dict.fromkeys(_lost(edit, region, gone))
+
+
+def _total(source: Source) -> Counter[Effect]:
+    return sum((step.effects for _, scope in scopes(source) for step in steps(source, scope)), Counter())
+
+
+def _regions(old: Source, new: Source) -> Iterator[Region]:
+    """Where the scopes that both texts have differ; what became of whole definitions is no question here."""
+    after = dict(scopes(new))
+    for name, scope in scopes(old):
+        if name in after:
+            yield from _differences(name, steps(old, scope), steps(new, after[name]))
+
+
+def _differences(name: str, before: list[Step], after: list[Step]) -> Iterator[Region]:
+    matcher = SequenceMatcher(None, [one.key for one in before], [one.key for one in after], autojunk=False)
+    for kind, first, last, start, end in matcher.get_opcodes():
+        if kind in ("delete", "replace"):
+            yield Region(name, before[first:last], after[start:end], frozenset(one.key for one in after))
+
+
+def _lost(edit: Edit, region: Region, gone: Counter[Effect]) -> Iterator[str]:
+    here = sum((one.effects for one in region.new), Counter[Effect]())
+    there = sum((_kept(edit, one) for one in region.old if not _merged(one, region)), Counter[Effect]())
+    lost = Counter(
+        {effect: count for effect, count in (there - here).items() if gone[effect] and not _defined(edit, effect)}
+    )
+    if not lost:
+        return
+    where = f" in {region.scope}" if region.scope else ""
+    if not _does_something(here):
+        for effect in lost:
+            yield f"no longer {_words(effect)}{where}"
+        return
+    yield from (f"no longer {_words(effect)}{where}" for effect in _dropped(region, there, here, lost))
+
+
+def _merged(step: Step, region: Region) -> bool:
+    """Whether the same statement is still there, once for several branches that were made one."""
+    return step.key in region.kept and any(isinstance(one.node, ast.If | ast.ExceptHandler) for one in region.new)
+
+
+def _defined(edit: Edit, effect: Effect) -> bool:
+    return effect.kind == "name" and effect.name in edit.new.bound
+
+
+def _kept(edit: Edit, step: Step) -> Counter[Effect]:
+    """What of a step's effects no finding asks to be taken away."""
+    if not step.effects:
+        return step.effects
+    findings = list(edit.rules_at(step.lines))
+    going = lets_go(findings)
+    if going == ANYTHING or "*" in going:
+        return Counter()
+    if isinstance(step.node, ast.Expr) and any(kind == "call" and name in going for kind, name in step.effects):
+        return Counter()
+    asserts = any(finding.rule in ASSERTING for finding in findings)
+    return Counter(
+        {
+            effect: count
+            for effect, count in step.effects.items()
+            if not (effect.kind == "call" and effect.name in going) and not (effect.kind == "assert" and asserts)
+        }
+    )
+
+
+def _does_something(effects: Counter[Effect]) -> bool:
+    stub = Effect("raise", "NotImplementedError")
+    return any(effect != stub for effect in effects)
+
+
+def _dropped(region: Region, there: Counter[Effect], here: Counter[Effect], lost: Counter[Effect]) -> Iterator[Effect]:
+    """What other code can't stand for: there is less of its kind, and none of its name."""
+    for effect in lost:
+        fewer = _of_kind(here, effect.kind) < _of_kind(there, effect.kind)
+        if (
+            (effect.kind == "call" and fewer and not here[effect] and effect.name not in REWRITABLE)
+            or (effect.kind == "raise" and fewer and not _ends_generator(effect, region))
+            or (effect.kind == "return" and fewer and any(_returns_constant(one) for one in region.new))
+            or (effect.kind in {"store", "name"} and fewer and not here[effect] and not _of_kind(here, "call"))
+            or (effect.kind == "assert" and fewer and not _of_kind(here, "raise"))
+        ):
+            yield effect
+
+
+def _of_kind(effects: Counter[Effect], kind: str) -> int:
+    return sum(count for effect, count in effects.items() if effect.kind == kind)
+
+
+def _ends_generator(effect: Effect, region: Region) -> bool:
+    ways_out = (ast.Return,)
+    if effect.name == "StopIteration" and any(isinstance(one.node, ways_out) for one in region.new):
+        return True
+    return effect.name == "AssertionError" and any(isinstance(one.node, ast.Assert) for one in region.new)
+
+
+def _returns_constant(step: Step) -> bool:
+    return isinstance(step.node, ast.Return) and (step.node.value is None or is_constant(step.node.value))
+
+
+def _words(effect: Effect) -> str:
+    if effect.kind == "call":
+        return f"calls {effect.name}"
+    if effect.kind == "name":
+        return f"has {effect.name}"
+    if effect.kind == "assert":
+        return "asserts what it did"
+    return f"{WORDS[effect.kind]} {effect.name}".rstrip()

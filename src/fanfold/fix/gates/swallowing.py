@@ -1,0 +1,102 @@
+"""No error is made to vanish instead of its cause."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from fanfold.fix.gates.edit import Edit, Source, own_nodes, scopes
+from fanfold.fix.gates.rules import REMOVES, UNUSED_IMPORT
+
+BROAD = frozenset({"builtins.Exception", "builtins.BaseException", "builtins.BaseExceptionGroup"})
+QUIET = ast.Pass | ast.Continue | ast.Break
+
+
+def check(edit: Edit) -> Iterator[str]:
+    """No more handlers that do nothing, and none that catch everything, than there were."""
+    quiet = sum(1 for _ in _quiet(edit.new)) - sum(1 for _ in _quiet(edit.old)) - _emptied(edit)
+    if quiet > 0:
+        yield f"swallows errors in {quiet} more place{'s' if quiet > 1 else ''}"
+    broad = sum(1 for _ in _broad(edit.new)) - sum(1 for _ in _broad(edit.old))
+    if broad > 0:
+        yield f"catches every error in {broad} more place{'s' if broad > 1 else ''}"
+    if _drowned(edit.new) > _drowned(edit.old):
+        yield "leaves a finally clause, which swallows the error on its way"
+    if _exits(edit.new) > _exits(edit.old):
+        yield "swallows errors in __exit__"
+
+
+def _quiet(source: Source) -> Iterator[ast.AST]:
+    """Handlers that do nothing with an error, and what stands for them."""
+    for node in source.nodes:
+        if (isinstance(node, ast.ExceptHandler) and all(_says_nothing(one) for one in node.body)) or (
+            isinstance(node, ast.Call) and source.dotted(node.func) == "contextlib.suppress"
+        ):
+            yield node
+
+
+def _emptied(edit: Edit) -> int:
+    """Handlers that a finding empties: they only import what nobody needs, or print."""
+    return sum(
+        isinstance(node, ast.ExceptHandler)
+        and not all(_says_nothing(one) for one in node.body)
+        and all(_says_nothing(one) or _goes(edit, one) for one in node.body)
+        for node in edit.old.nodes
+    )
+
+
+def _goes(edit: Edit, node: ast.stmt) -> bool:
+    rules = [one.rule for one in edit.rules_at(range(node.lineno, (node.end_lineno or node.lineno) + 1))]
+    return any(rule in UNUSED_IMPORT or REMOVES.get(rule) for rule in rules)
+
+
+def _says_nothing(node: ast.stmt) -> bool:
+    if isinstance(node, ast.Return):
+        return node.value is None or isinstance(node.value, ast.Constant)
+    if isinstance(node, ast.Expr):
+        return isinstance(node.value, ast.Constant | ast.Name)
+    if isinstance(node, ast.Assign):
+        return all(isinstance(one, ast.Name) and not one.id.strip("_") for one in node.targets)
+    return isinstance(node, QUIET | ast.Delete)
+
+
+def _broad(source: Source) -> Iterator[ast.AST]:
+    for node in source.nodes:
+        if isinstance(node, ast.ExceptHandler) and _is_broad(source, node.type):
+            if not any(isinstance(one, ast.Raise) for part in node.body for one in ast.walk(part)):
+                yield node
+        elif isinstance(node, ast.Call) and source.dotted(node.func) == "contextlib.suppress":
+            if any(_is_broad(source, one) for one in node.args):
+                yield node
+
+
+def _is_broad(source: Source, caught: ast.expr | None, depth: int = 4) -> bool:
+    if caught is None:
+        return True
+    if isinstance(caught, ast.Tuple):
+        return any(_is_broad(source, one, depth) for one in caught.elts)
+    if isinstance(caught, ast.Starred):
+        return _is_broad(source, caught.value, depth)
+    if isinstance(caught, ast.Name) and depth and caught.id in source.aliases:
+        return _is_broad(source, source.aliases[caught.id], depth - 1)
+    return source.dotted(caught) in BROAD
+
+
+def _drowned(source: Source) -> int:
+    """Ways out of a finally clause."""
+    return sum(
+        isinstance(part, ast.Return | ast.Break | ast.Continue)
+        for node in source.nodes
+        if isinstance(node, ast.Try)
+        for one in node.finalbody
+        for part in ast.walk(one)
+    )
+
+
+def _exits(source: Source) -> int:
+    return sum(
+        isinstance(part, ast.Return) and isinstance(part.value, ast.Constant) and part.value.value is True
+        for name, node in scopes(source)
+        if name.rpartition(".")[2] in {"__exit__", "__aexit__"}
+        for part in own_nodes(node)
+    )

@@ -1,0 +1,100 @@
+"""No code is hidden from the checkers, and none is hidden from running."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+
+from fanfold.fix.gates.edit import Edit, Source, plain, scopes
+
+
+def check(edit: Edit) -> Iterator[str]:
+    """No condition that is always the same, nothing but imports for type checkers only, no catch-all attributes."""
+    before, after = Counter(_found(edit.old)), Counter(_found(edit.new))
+    for what, count in after.items():
+        if count > before[what]:
+            yield what
+    yield from _starred(edit)
+
+
+def _found(source: Source) -> Iterator[str]:
+    for node in source.nodes:
+        if isinstance(node, ast.If | ast.While | ast.IfExp | ast.Assert):
+            yield from _constant(source, node)
+        if isinstance(node, ast.If) and _is_typing(source, node.test):
+            yield from _typing_only(source, node)
+        if isinstance(node, ast.If) and isinstance(node.test, ast.UnaryOp) and _is_typing(source, node.test.operand):
+            yield "hides code from type checkers"
+        if isinstance(node, ast.BoolOp) and any(isinstance(one, ast.Constant) for one in node.values[:-1]):
+            yield f"asks for what is always the same: {plain(node)[:80]}"
+        if isinstance(node, ast.BoolOp) and isinstance(node.values[-1], ast.Constant):
+            if isinstance(node.values[-1].value, bool) and bool(node.values[-1].value) is isinstance(node.op, ast.Or):
+                yield f"asks for what is always the same: {plain(node)[:80]}"
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name in {
+            "__getattr__",
+            "__getattribute__",
+        }:
+            yield f"adds {node.name}, with which every attribute is there"
+        if isinstance(node, ast.Compare) and len(node.ops) == 1 and plain(node.left) == plain(node.comparators[0]):
+            if isinstance(node.ops[0], ast.cmpop):
+                yield f"compares {plain(node.left)[:80]} with itself"
+
+
+def _constant(source: Source, node: ast.If | ast.While | ast.IfExp | ast.Assert) -> Iterator[str]:
+    test = node.test.operand if isinstance(node.test, ast.UnaryOp) and isinstance(node.test.op, ast.Not) else node.test
+    same = isinstance(test, ast.Constant | ast.Tuple | ast.List | ast.Dict | ast.Lambda | ast.JoinedStr)
+    if isinstance(test, ast.Call) and source.dotted(test.func) in {"builtins.bool", "builtins.int"}:
+        same = not test.args or isinstance(test.args[0], ast.Constant)
+    if isinstance(test, ast.Compare):
+        same = isinstance(test.left, ast.Constant) and all(isinstance(one, ast.Constant) for one in test.comparators)
+    endless = isinstance(node, ast.While) and isinstance(test, ast.Constant) and bool(test.value) and test is node.test
+    failing = isinstance(node, ast.Assert) and isinstance(test, ast.Constant) and not test.value
+    if same and not endless and not failing:
+        yield f"asks for what is always the same: {plain(node.test)[:80]}"
+
+
+def _is_typing(source: Source, test: ast.expr) -> bool:
+    return source.dotted(test) in {"typing.TYPE_CHECKING", "typing_extensions.TYPE_CHECKING", "TYPE_CHECKING"}
+
+
+def _typing_only(source: Source, node: ast.If) -> Iterator[str]:
+    """What type checkers see and Python doesn't, imports and names of types left aside."""
+    for one in node.body:
+        if isinstance(one, ast.Import | ast.ImportFrom | ast.Pass | ast.If | ast.Try):
+            continue
+        name = getattr(one, "name", None) or plain(one).splitlines()[0]
+        if not _is_alias(source, one):
+            yield f"shows type checkers what does not run: {str(name)[:80]}"
+    for one in node.orelse:
+        if not isinstance(one, ast.Import | ast.ImportFrom | ast.Pass):
+            yield f"hides from type checkers what runs: {plain(one).splitlines()[0][:80]}"
+
+
+def _is_alias(source: Source, node: ast.stmt) -> bool:
+    """Whether a statement gives a type a name that the file has nowhere else."""
+    if type(node).__name__ == "TypeAlias":
+        return True
+    if isinstance(node, ast.AnnAssign):
+        return source.dotted(node.annotation).endswith("TypeAlias")
+    return isinstance(node, ast.Assign) and isinstance(node.value, ast.Name | ast.Subscript | ast.BinOp | ast.Attribute)
+
+
+def _starred(edit: Edit) -> Iterator[str]:
+    """Named parameters may not disappear in `*args` and `**kwargs`."""
+    after = dict(scopes(edit.new))
+    for name, old in scopes(edit.old):
+        new = after.get(name)
+        if not isinstance(old, ast.FunctionDef | ast.AsyncFunctionDef) or not isinstance(new, type(old)):
+            continue
+        gone = _named(old) - _named(new)
+        if gone and len(_stars(new)) > len(_stars(old)):
+            yield f"takes anything instead of {', '.join(sorted(gone))} in {name}"
+
+
+def _named(node: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+    return {one.arg for one in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)}
+
+
+def _stars(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.arg]:
+    return [one for one in (node.args.vararg, node.args.kwarg) if one]
