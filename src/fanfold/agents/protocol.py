@@ -129,9 +129,10 @@ class Assignment:
     """One attempt at one file.
 
     Args:
-        root: the workspace; the agent runs here and may change `path` only.
+        root: the workspace; the agent runs here and may change `path` only, and `others`.
         path: the file to work on, relative to `root`.
         findings: what to fix, all of them in `path`.
+        others: files that may be changed, too, since the cause of a finding may lie there.
         prompt: the task in words, complete with code and rules' explanations.
         attempt: 1 for the first.
         feedback: what verification said of the attempt before, "" for the first.
@@ -155,6 +156,7 @@ class Assignment:
     prompt: str
     scratch: Path
     verify: Callable[[], Awaitable[Verdict]]
+    others: tuple[str, ...] = ()
     attempt: int = 1
     feedback: str = ""
     commands: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

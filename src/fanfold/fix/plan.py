@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from fanfold.config import FixSettings
 from fanfold.fix import gates
 from fanfold.fix.errors import FixError
 from fanfold.fix.finding import Finding
+from fanfold.fix.others import with_others
 from fanfold.fix.report import LeftOut
 from fanfold.fix.select import Known, Selection, select
-from fanfold.fix.split import Task, layout_of, split
+from fanfold.fix.split import Task, is_test, layout_of, split
 from fanfold.fix.stages import FOR_TESTS
 from fanfold.fix.verify import REGULAR
 from fanfold.git import Repository
@@ -100,7 +102,24 @@ async def plan(
             allowed.append(task)
         else:
             skipped.append((task, reason))
+    if request.settings.two_files:
+        allowed = await _reaching(allowed, repository, selection, entries)
     return Plan(selected.findings, tuple(allowed), tuple(skipped), selected.left_out, known.notes)
+
+
+async def _reaching(
+    tasks: Sequence[Task], repository: Repository, selection: Selection, entries: Mapping[str, str]
+) -> list[Task]:
+    """The tasks with the files that they may change beside their own: only what the user's selection of paths holds."""
+    layout = layout_of(repository.root)
+    anywhere = replace(selection, select=(), ignore=(), max_files=None, max_findings=None)
+
+    def allowed(path: str) -> bool:
+        if entries.get(path) not in REGULAR or gates.is_configuration(path) or is_test(path, layout):
+            return False
+        return bool(select((Finding(path, 0, 0, "", "", ""),), anywhere).findings)
+
+    return list(await with_others(tasks, entries, partial(repository.read, repository.head), allowed))
 
 
 def _off_limits(task: Task, mode: str | None, agents: Collection[str]) -> str | None:

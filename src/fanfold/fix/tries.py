@@ -207,6 +207,7 @@ class _Try:
         assignment = Assignment(
             root=workspace.root,
             path=path,
+            others=self.judge.task.others,
             findings=self.standing.left,
             prompt=prompt,
             scratch=_scratch(workspace),
