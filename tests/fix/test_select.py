@@ -164,3 +164,21 @@ def test_every_finding_is_either_worked_on_or_accounted_for(
     assert selection.max_findings is None or len(selected.findings) <= selection.max_findings
     random.shuffle(findings)
     assert select(findings, selection, tracked=TRACKED) == selected
+
+
+def test_known_findings_are_left_alone_with_their_reasons_and_count_for_no_limit() -> None:
+    findings = (finding("a.py", 1), finding("a.py", 2), finding("b.py", 1), finding("c.py", 1))
+    known = {findings[0]: "in the baseline", findings[2]: "not new since main"}
+    selected = select(findings, Selection(ignore=("F",), max_files=2), known=known)
+    assert selected.left_out == (
+        LeftOut("a.py", "in the baseline", 1),
+        LeftOut("a.py", "rule ignored", 1),
+        LeftOut("b.py", "not new since main", 1),
+        LeftOut("c.py", "rule ignored", 1),
+    )
+    assert select(findings, Selection(max_files=2), known=known).findings == (findings[1], findings[3])
+
+
+def test_a_file_that_can_not_be_read_may_be_known() -> None:
+    broken = finding("a.py", rule="invalid-syntax")
+    assert select([broken], Selection(select=("F",)), known={broken: "in the baseline"}).findings == ()
