@@ -82,6 +82,7 @@ def bench_for(run: Run, brief: Brief) -> Bench:
         cache=run.cache,
         tester=run.tester,
         trails=trails_of(run),
+        till=run.till,
     )
 
 

@@ -12,7 +12,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from fanfold.agents.protocol import Agent, BudgetExhausted
+from fanfold.agents.protocol import Agent, AgentError, BudgetExhausted
 from fanfold.fix.budget import Budget, Hold
 from fanfold.fix.ledger import Amount
 from fanfold.llm.usage import Usage
@@ -63,6 +63,10 @@ class Till:
                 began_s, left = budget.now_s(), budget.time_left(key)
                 in_time.reschedule(left and asyncio.get_running_loop().time() + left[0])
                 yield allowance
+        except AgentError as error:
+            if error.usage is not None:
+                allowance.tell(error.usage)
+            raise
         except TimeoutError as error:
             if left is not None and in_time.expired():
                 raise budget.no_time(left[1]) from error

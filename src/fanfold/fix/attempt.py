@@ -61,7 +61,9 @@ async def attempt(bench: Bench, task: Task, *, told: str = "", test: TestTree | 
         test: runs tests on a verified change and names what it breaks; None = not here.
     Raises:
         AgentError, DeadlineExceeded or whatever an agent raised: nothing was verified, and that is why.
+        BudgetExhausted: there is no time left to begin it.
     """
+    bench.till.budget.check_time(task.key)
     desk, efforts = Desk(bench, task, bench.course(task), test), list[Effort]()
     standing = Standing(task, told)
     for stage, tries in desk.course.steps:

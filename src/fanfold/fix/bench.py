@@ -10,6 +10,7 @@ from pathlib import Path
 from fanfold.agents.protocol import Material
 from fanfold.config import FixSettings
 from fanfold.fix import formatting
+from fanfold.fix.allowance import Till
 from fanfold.fix.checkers.protocol import Checker, Scope
 from fanfold.fix.confine import Confinement
 from fanfold.fix.finding import Finding
@@ -57,6 +58,7 @@ class Bench:
         tester: the project's suite, None = there is none.
         trails: takes what was said and done in each attempt, None = nobody wants it.
         confinement: where agents' programs run.
+        till: gives out what attempts may take of the budgets.
     """
 
     brief: Brief
@@ -71,6 +73,7 @@ class Bench:
     formats: Callable[[Workspace, str], Awaitable[bool]] | None = None
     tester: Tester | None = None
     trails: Trails | None = None
+    till: Till = field(default_factory=Till)
 
     @property
     def settings(self) -> FixSettings:
@@ -118,6 +121,7 @@ def bench_of(
     cache: Path,
     tester: Tester | None = None,
     trails: Trails | None = None,
+    till: Till | None = None,
 ) -> Bench:
     """A bench for what the brief says.
 
@@ -130,6 +134,7 @@ def bench_of(
         cache: a directory that the checkers may have written to, and that may be empty.
         tester: of the project's suite, and running.
         trails: takes what was said and done in each attempt.
+        till: gives out what attempts may take, None = as much as they take.
     """
     settings = brief.settings
     able = tuple(checker for checker in checkers if checker.name in brief.checkers)
@@ -149,4 +154,5 @@ def bench_of(
         formats=partial(formatting.is_formatted, ruff) if ruff and formatting.formats(repository.root) else None,
         tester=tester,
         trails=trails,
+        till=till or Till(),
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fanfold.config import FixSettings
 from fanfold.engine import BranchFinished, Done, Event, Folded, Outcome
+from fanfold.fix.allowance import Till
 from fanfold.fix.attempt import Attempted
 from fanfold.fix.bench import Workplace
 from fanfold.fix.checkers import Census, Checker
@@ -50,6 +51,7 @@ class Run(Workplace):
         inbox: takes changes that come from other machines, None = none came yet.
         log: takes notes of what the run is about to do, and has done.
         folder: where what is said in attempts is written, None = nowhere.
+        till: gives out what attempts may take of the budgets.
         branches: of single files, by their paths.
         failure: ends the run, though the flow itself met no error; `failed` is set with it.
         stopped: what that was, in words, where what had landed is right.
@@ -73,6 +75,7 @@ class Run(Workplace):
     policy: Policy = field(default_factory=EveryStage)
     log: RunLog = field(default_factory=Unlogged)
     folder: Path | None = None
+    till: Till = field(default_factory=Till)
     closing: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
     census: Census = field(default_factory=lambda: Census(()))
     uncommitted: tuple[Finding, ...] = ()

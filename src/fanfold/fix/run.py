@@ -30,6 +30,7 @@ from fanfold.fix.record import OnEvent, Run
 from fanfold.fix.report import Report
 from fanfold.fix.runs import Past
 from fanfold.fix.runs.begun import as_begun
+from fanfold.fix.runs.budgeted import refuse_elsewhere
 from fanfold.fix.runs.record import recorded
 from fanfold.fix.stages import Stage, agents_of, names_of, stages_of
 from fanfold.fix.state import FileState, FixState
@@ -182,6 +183,8 @@ async def prepare(
         raise FixError(
             "autotyping, which adds annotations, is not installed", hint="pip install 'fanfold[annotations]'"
         )
+    if runtime == "cluster":
+        refuse_elsewhere(settings)
     stages = _stages(settings, agent)
     if any(starts_programs(one) for one in agents_of(stages)):
         await bubblewrap_for(settings)

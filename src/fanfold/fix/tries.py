@@ -228,6 +228,15 @@ class _Try:
 
     async def _worked(self, assignment: Assignment, place: Place) -> Report:
         assignment = replace(assignment, sandbox=place.sandbox, environment=place.environment)
+        async with self.worker.desk.bench.till.attempt(self.standing.task.key, self._agent) as purse:
+            try:
+                report = await self._in_time(replace(assignment, purse=purse))
+            finally:
+                purse.tell(self._usage(None))
+            purse.tell(self._usage(report.usage))
+            return report
+
+    async def _in_time(self, assignment: Assignment) -> Report:
         deadline_s = self.worker.desk.bench.settings.deadline_s
         try:
             async with asyncio.timeout(deadline_s):

@@ -20,7 +20,9 @@ from pathlib import Path
 
 from fanfold.agents import agent_for
 from fanfold.config import FixSettings, workspaces_home
+from fanfold.fix.allowance import Till
 from fanfold.fix.bench import Workplace, bench_of
+from fanfold.fix.budget import Budget
 from fanfold.fix.cargo import Cargo
 from fanfold.fix.checkers import Checker, Scope, checkers_for, run_checkers
 from fanfold.fix.checkers.invoke import version_of
@@ -30,6 +32,7 @@ from fanfold.fix.finding import Finding
 from fanfold.fix.prepared import prepared_for
 from fanfold.fix.project import Project, find_project
 from fanfold.fix.record import Run
+from fanfold.fix.runs.budgeted import of_task
 from fanfold.fix.stages import names_of, stages_of
 from fanfold.fix.suite import find_suite
 from fanfold.fix.tested import Part, Tester, comparable
@@ -144,6 +147,7 @@ async def prepare_worker(data: bytes) -> AsyncIterator[Workplace]:
                     cache=cache,
                     tester=tester,
                     trails=Carried(),
+                    till=Till(Budget(task=of_task(settings), jobs=settings.jobs)),
                 )
                 yield Workplace(bench=bench, elsewhere=True)
 

@@ -15,6 +15,7 @@ from fanfold.fix.report import Report
 from fanfold.fix.runlog import Journaled
 from fanfold.fix.runs import begun
 from fanfold.fix.runs.begun import Begun, begun_of
+from fanfold.fix.runs.budgeted import till_of
 from fanfold.fix.runs.folder import RunFolder, home_of, make_folder
 from fanfold.fix.runs.past import INTERRUPTED, SETTLED, UNDONE, Past
 from fanfold.fix.runs.saved import plain
@@ -89,6 +90,8 @@ async def _begin(run: Run, folder: RunFolder, journal: Journal) -> None:
     if not journal.notes(begun.KIND):
         await journal.note(begun.KIND, plain(Begun, begun_of(run)))
     run.folder, run.log = folder.path, Journaled(journal)
+    run.till = till_of(run.settings, folder.path)
+    run.closing.callback(run.till.budget.close)
 
 
 def ended(name: str) -> FixError:

@@ -1,0 +1,59 @@
+"""The budget of a run: its limits from the settings, what was taken by earlier processes from its record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fanfold.config import FixSettings
+from fanfold.fix.allowance import Till
+from fanfold.fix.budget import Budget, Limits
+from fanfold.fix.errors import FixError
+from fanfold.fix.ledger import NAME, Ledger
+
+
+def till_of(settings: FixSettings, folder: Path | None = None) -> Till:
+    """Gives out what attempts of a run may take.
+
+    Args:
+        folder: of the run's record, None = nothing is kept of it.
+    Raises:
+        FixError: what is spent can't be written down.
+    """
+    try:
+        ledger = Ledger(folder and folder / NAME)
+    except OSError as error:
+        raise FixError(
+            f"what is spent can't be written down in {folder}: {error.strerror}",
+            hint="set FANFOLD_FIX_STATE, or `state` in the configuration, to a folder that can be written to",
+        ) from error
+    return Till(Budget(_of_run(settings), of_task(settings), jobs=settings.jobs, ledger=ledger))
+
+
+def of_task(settings: FixSettings) -> Limits:
+    """What each task may take."""
+    return Limits(
+        cost_usd=settings.task_max_cost_usd, tokens=settings.task_max_tokens, minutes=settings.task_max_minutes
+    )
+
+
+def refuse_elsewhere(settings: FixSettings) -> None:
+    """See that what is spent on other machines has no limit, since nobody counts it there before it is spent.
+
+    Raises:
+        FixError: it has one.
+    """
+    for name, option in (
+        ("max_cost_usd", "--max-cost"),
+        ("max_tokens", "--max-tokens"),
+        ("task_max_cost_usd", "--max-cost-per-task"),
+        ("task_max_tokens", "--max-tokens-per-task"),
+    ):
+        if getattr(settings, name) is not None:
+            raise FixError(
+                f"{option} can't be kept on a cluster, where each worker spends by itself",
+                hint="run on one machine, or limit the minutes: --max-minutes",
+            )
+
+
+def _of_run(settings: FixSettings) -> Limits:
+    return Limits(cost_usd=settings.max_cost_usd, tokens=settings.max_tokens, minutes=settings.max_minutes)
