@@ -13,6 +13,7 @@ MAX_BYTES = 64 * 1024
 
 _FULL: Mapping[str, object] = {
     "path": "'package/module.py'",
+    "others": "'package/other.py'",
     "count": 2,
     "findings": Quoted("findings", "- line 1, column 8: ruff F401: `os` imported but unused"),
     "code": Quoted("code", "    1 | import os"),
