@@ -16,6 +16,7 @@ from fanfold.prompts.render import FOLDER
 VALUES: Mapping[str, object] = {
     "path": "'a.py'",
     "others": "'b.py'",
+    "others": "",
     "count": 1,
     "findings": Quoted("findings", "- line 1"),
     "code": Quoted("code", "import os"),
