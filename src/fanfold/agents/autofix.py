@@ -6,6 +6,7 @@ that add a finding; these are listed in the report.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
@@ -82,15 +83,25 @@ class _Ladder:
 
         What a safe fix adds, an unsafe one may take away, so a rung that failed is part of the next one.
         """
+        self.refused |= dict.fromkeys(self._stays, "the project lives with it")
         failed: RuffFixes | None = None
         for kind in KINDS:
             fixes = self._ruff_fixes(ruff, unsafe=kind == "unsafe")
             if any(offer.kind == kind for offer in await ruff.offers() if fixes.takes(offer)):
-                whole = await self._whole(ruff, fixes)
+                # By itself ruff would fix what is to stay, too.
+                whole = not self._stays and await self._whole(ruff, fixes)
                 failed = None if whole else fixes
-                self.notes.append(f"ruff's {kind} fixes: {'all' if whole else 'not whole'}")
+                if not self._stays:
+                    self.notes.append(f"ruff's {kind} fixes: {'all' if whole else 'not whole'}")
         if failed is not None:
             await self._sieve("ruff's fixes, one by one", failed)
+
+    @functools.cached_property
+    def _stays(self) -> frozenset[FixId]:
+        """Ruff's fixes of what the project lives with, as they are named on the base."""
+        base = Draft.of(self.draft.base)
+        known = (one for one in self.assignment.leave if one.checker == "ruff" and one.line)
+        return frozenset(base.id_at(one.rule, base.lines.offset(one.line, one.column)) for one in known)
 
     async def _whole(self, ruff: Ruff, fixes: RuffFixes) -> bool:
         """Let ruff make all fixes by itself, which takes one call where the sieve takes one for each of its passes."""
@@ -170,7 +181,7 @@ class _Ladder:
         return tuple(
             f"{self.assignment.path}:{self.draft.base_lines.number(one.base)} {one.rule}: {why}"
             for one, why in sorted(self.refused.items())
-            if one in offered or one.rule == annotate.RULE
+            if one not in self._stays and (one in offered or one.rule == annotate.RULE)
         )
 
 
@@ -205,7 +216,8 @@ class _Notebook:
 
     def _wants(self, offer: Offer, *, unsafe: bool) -> bool:
         wanted = offer.kind == "safe" or (unsafe and offer.kind == "unsafe")
-        return wanted and offer.rule not in self.refused and _permitted(self.assignment, offer.rule)
+        stays = any(one.checker == "ruff" and one.rule == offer.rule for one in self.assignment.leave)
+        return wanted and not stays and offer.rule not in self.refused and _permitted(self.assignment, offer.rule)
 
     async def _try(self, ruff: Ruff, rule: str, *, unsafe: bool) -> None:
         path = self.assignment.root / self.assignment.path

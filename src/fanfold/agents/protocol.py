@@ -148,6 +148,7 @@ class Assignment:
         max_file_bytes: how large a file they may make, None = any size.
         material: what `prompt` was made of, for agents that ask in words of their own.
         purse: what may be spent, None = as much as it takes.
+        leave: findings of the file that the project lives with, and that aren't to be fixed along.
     """
 
     root: Path
@@ -169,6 +170,7 @@ class Assignment:
     max_file_bytes: int | None = None
     material: Material = field(default_factory=Material)
     purse: Purse | None = None
+    leave: tuple[Diagnostic, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -84,6 +84,12 @@ class Bench:
         """How a task goes through the stages."""
         known = self.brief.courses.get(task.key)
         return known or course_of(EveryStage(), task, len(self.stages))
+
+    def left_alone(self, path: str, findings: Collection[Finding]) -> tuple[Finding, ...]:
+        """Where the project lives with findings, all of a file on the base but these."""
+        if self.settings.baseline is None and self.settings.only_new is None:
+            return ()
+        return tuple(one for one in self.brief.findings if one.path == path and one not in findings)
 
     async def tests(self, names: Sequence[str] | None) -> TestTree | None:
         """What tests a change: the part of the suite with these tests, the whole one for none; None for None."""

@@ -221,6 +221,7 @@ class _Try:
             annotate=bench.settings.annotate,
             max_file_bytes=bench.settings.workspace_max_bytes,
             material=self._material,
+            leave=() if self.standing.best else bench.left_alone(path, self.standing.left),
         )
         work = partial(self._worked, assignment)
         with counted() as self.spent:
