@@ -27,4 +27,13 @@ class AnswerUnusable(ModelError):
 
 
 class Refused(Exception):
-    """An answer has the form that was asked for, and is of no use; the message is what the model is told."""
+    """An answer has the form that was asked for, and is of no use.
+
+    Args:
+        told: what the model is told of it.
+        why: the same for people; None = the same words.
+    """
+
+    def __init__(self, told: str, *, why: str | None = None) -> None:
+        super().__init__(told)
+        self.why = told if why is None else why

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from fanfold.engine import RequestTooLarge
 from fanfold.engine.wrapper import text_of
 from fanfold.errors import FanfoldError
-from fanfold.llm.errors import AnswerUnusable, ModelError, ModelUnusable
+from fanfold.llm.errors import AnswerUnusable, ModelError, ModelUnusable, Refused
 from fanfold.llm.pace import Pace
 from fanfold.llm.price import Price
 from fanfold.llm.provider import provided
@@ -251,11 +251,17 @@ class Model:
             case exceptions.UserError():
                 return ModelUnusable(f"{self.name} can't be asked: {what}", hint="check the model's settings")
             case exceptions.UnexpectedModelBehavior():
-                why = f": {self._masked(str(error.__cause__))}" if isinstance(error.__cause__, Exception) else ""
-                return AnswerUnusable(
-                    f"{self.name} gave no answer of the form that was asked for: {what}{why[:MOST_ERROR_CHARS]}"
-                )
+                return AnswerUnusable(self._masked(_unusable(self.name, error, what)))
         return ModelError(f"{self.name} gave no answer: {what}", hint="check base_url, or try again later")
+
+
+def _unusable(name: str, error: Exception, what: str) -> str:
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, Refused):
+        cause = cause.__cause__
+    if cause is None:
+        return f"{name} gave no answer of the form that was asked for: {what}"
+    return f"{name} gave no answer that can be used: {' '.join(cause.why.split())[:MOST_ERROR_CHARS]}"
 
 
 def _figures(model: str, usage: Usage, elapsed_s: float) -> dict[str, object]:

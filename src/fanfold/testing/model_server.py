@@ -36,7 +36,9 @@ class Reply:
         latency_s: seconds before the answer; hangs: it never comes.
         cut: a streamed answer breaks off in the middle, an unstreamed one too.
         finish: why the model ended; None = as it should.
-        input_tokens, output_tokens: what it says that it took.
+        input_tokens, output_tokens: what it says that it took; None = about what was really said.
+        usage: whether it says that at all.
+        piece_s: seconds between two pieces of a streamed answer.
     """
 
     text: str | None = None
@@ -50,8 +52,10 @@ class Reply:
     hangs: bool = False
     cut: bool = False
     finish: str | None = None
-    input_tokens: int = 100
-    output_tokens: int = 20
+    input_tokens: int | None = 100
+    output_tokens: int | None = 20
+    usage: bool = True
+    piece_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,11 +65,13 @@ class Requested:
     Attributes:
         body: the JSON of the request.
         authorized: whether it came with the server's key.
+        at_s: when, on the event loop's clock.
     """
 
     path: str
     body: Mapping[str, Any]
     authorized: bool
+    at_s: float = 0.0
 
     @property
     def messages(self) -> list[Mapping[str, Any]]:
@@ -78,12 +84,46 @@ class Requested:
         return "\n".join(_text(message.get("content")) for message in self.messages)
 
     @property
+    def tokens(self) -> int:
+        """About as many tokens as all of the request has."""
+        return _tokens(json.dumps([self.messages, self.body.get("tools", ())]))
+
+    @property
+    def knows_forms(self) -> bool:
+        """Whether it asks for data, by a tool or by a schema."""
+        return bool(self.body.get("tools")) or "response_format" in self.body
+
+    @property
     def tools(self) -> list[str]:
         """Names of the tools that the model may call."""
         return [tool["function"]["name"] for tool in self.body.get("tools", ())]
 
 
 Script = Sequence[Reply] | Callable[[Requested], Reply]
+
+
+def by_content(answers: Mapping[str, Sequence[Reply]], otherwise: Reply | None = None) -> Callable[[Requested], Reply]:
+    """A script for requests that come in any order: what one is about is told by a text that it holds.
+
+    Args:
+        answers: by such a text; the last one is given again and again. Of several texts the longest counts.
+        otherwise: the answer to requests that hold none; None = 400.
+    """
+    left = {text: list(replies) for text, replies in answers.items()}
+
+    def script(asked: Requested) -> Reply:
+        found = max((text for text in left if text in asked.text), key=len, default=None)
+        if found is None:
+            return otherwise or Reply(status=400, text="the script has no answer to this")
+        return left[found].pop(0) if len(left[found]) > 1 else left[found][0]
+
+    return script
+
+
+def without_forms(script: Callable[[Requested], Reply]) -> Callable[[Requested], Reply]:
+    """The script of a server that knows neither tools nor schemas, and says so."""
+    refusal = Reply(status=400, text="this model does not support tools or response_format")
+    return lambda asked: refusal if asked.knows_forms else script(asked)
 
 
 class ModelServer:
@@ -136,7 +176,12 @@ class ModelServer:
             self._running -= 1
 
     async def _answer(self, request: Request) -> Response:
-        asked = Requested(path=request.url.path, body=await request.json(), authorized=self._lets_in(request))
+        asked = Requested(
+            path=request.url.path,
+            body=await request.json(),
+            authorized=self._lets_in(request),
+            at_s=asyncio.get_running_loop().time(),
+        )
         self.requests.append(asked)
         if not asked.authorized:
             return _error(401, "Incorrect API key provided.")
@@ -179,7 +224,7 @@ def _whole(asked: Requested, reply: Reply) -> Response:
     call, content = _said(asked, reply)
     message = {"role": "assistant", "content": content, **({"tool_calls": [call]} if call else {})}
     choice = {"index": 0, "message": message, "finish_reason": _finish(call, reply), "logprobs": None}
-    body = {**_head(asked, "chat.completion"), "choices": [choice], "usage": _usage(reply)}
+    body = {**_head(asked, "chat.completion"), "choices": [choice], **_told_usage(asked, reply)}
     text = json.dumps(body)
     return Response(text[: len(text) // 2] if reply.cut else text, media_type="application/json")
 
@@ -190,11 +235,12 @@ async def _streamed(asked: Requested, reply: Reply) -> AsyncIterator[str]:
     deltas = _deltas(call, content)
     for delta in deltas[: len(deltas) // 2] if reply.cut else deltas:
         yield _event({**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
+        await asyncio.sleep(reply.piece_s)
     if reply.cut:
         return
     yield _event({**head, "choices": [{"index": 0, "delta": {}, "finish_reason": _finish(call, reply)}]})
-    if (asked.body.get("stream_options") or {}).get("include_usage"):
-        yield _event({**head, "choices": [], "usage": _usage(reply)})
+    if (asked.body.get("stream_options") or {}).get("include_usage") and reply.usage:
+        yield _event({**head, "choices": [], **_told_usage(asked, reply)})
     yield "data: [DONE]\n\n"
 
 
@@ -229,12 +275,18 @@ def _head(asked: Requested, kind: str) -> dict[str, Any]:
     return {"id": "chatcmpl-1", "object": kind, "created": CREATED, "model": asked.body.get("model", "scripted")}
 
 
-def _usage(reply: Reply) -> dict[str, int]:
-    return {
-        "prompt_tokens": reply.input_tokens,
-        "completion_tokens": reply.output_tokens,
-        "total_tokens": reply.input_tokens + reply.output_tokens,
-    }
+def _told_usage(asked: Requested, reply: Reply) -> dict[str, dict[str, int]]:
+    if not reply.usage:
+        return {}
+    said = _said(asked, reply)
+    answered = _tokens(f"{said[1] or ''}{json.dumps(said[0]) if said[0] else ''}")
+    prompt = asked.tokens if reply.input_tokens is None else reply.input_tokens
+    completion = answered if reply.output_tokens is None else reply.output_tokens
+    return {"usage": {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}}
+
+
+def _tokens(text: str) -> int:
+    return len(text) // 4 + 1
 
 
 def _event(chunk: Mapping[str, Any]) -> str:

@@ -97,7 +97,7 @@ def question(assignment: Assignment, text: str, outline: Outline | None, tokens:
 
 def refusal_told(refusal: Refused, templates: Mapping[str, str]) -> Refused:
     """The same in the words that the model is told; what it quotes is data."""
-    return Refused(render("retry", templates, reasons=Quoted("what was wrong", str(refusal))))
+    return Refused(render("retry", templates, reasons=Quoted("what was wrong", str(refusal))), why=refusal.why)
 
 
 def line_of(finding: Diagnostic) -> str:
