@@ -53,11 +53,11 @@ async def test_request_that_might_go_beyond_is_not_sent_though_it_might_have_fit
     of = till(cost_usd=1.0)
     async with of.attempt("a.py", MODEL) as purse:
         purse.reserve(tokens=1, cost_usd=0.7).settle(took(1, 0.5))
-        with pytest.raises(BudgetExhausted, match=r"\$1.00 for the run \$0.50 are taken.*may cost \$0.6000"):
+        with pytest.raises(BudgetExhausted, match=r"of 1 USD for the run 0.5 are taken, .* may cost 0.6"):
             purse.reserve(tokens=1, cost_usd=0.6)
         purse.reserve(tokens=1, cost_usd=0.5).settle(took(1, 0.5))
     assert of.budget.spent.cost_usd == 1.0
-    assert "of $1.00 for the run" in str(of.budget.exhausted)
+    assert "of 1 USD for the run" in str(of.budget.exhausted)
 
 
 @pytest.mark.parametrize("limits", [{"tokens": 100}, {"cost_usd": 1.0}])
@@ -158,7 +158,7 @@ async def test_first_program_of_its_kind_is_alone_and_later_ones_are_as_dear_as_
     assert (peaks[0], max(peaks)) == (1, 2)
     assert of.budget.spent.cost_usd == pytest.approx(0.6)
     await attempt(0.3)
-    with pytest.raises(BudgetExhausted, match=r"may cost \$0.3000"):
+    with pytest.raises(BudgetExhausted, match=r"may cost 0\.3"):
         await attempt(0.0)
     assert of.budget.spent.cost_usd <= 1.0
 
@@ -168,7 +168,7 @@ async def test_program_that_goes_beyond_does_so_once_and_that_is_told_as_it_is()
     async with of.attempt("a.py", PROGRAM) as purse:
         purse.tell(took(1, 3.0))
     assert of.budget.spent.cost_usd == 3.0
-    with pytest.raises(BudgetExhausted, match=r"\$3.00 are taken"):
+    with pytest.raises(BudgetExhausted, match="3 are taken"):
         async with of.attempt("b.py", PROGRAM):
             raise AssertionError("it isn't started")
 
@@ -355,7 +355,10 @@ async def test_time_of_earlier_processes_counts(file: Path) -> None:
     budget = Budget(Limits(minutes=2), Limits(minutes=3), ledger=Ledger(file))
     with pytest.raises(BudgetExhausted):
         budget.check_time()
-    assert budget.time_left("a.py") == (pytest.approx(-30, abs=5), "run")
+    left = budget.time_left("a.py")
+    assert left is not None
+    assert left[1] == "run"
+    assert left[0] <= -30
 
 
 @given(st.lists(st.tuples(st.integers(1, 40), st.integers(0, 100)), max_size=40), st.integers(1, 200))

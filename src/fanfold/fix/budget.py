@@ -55,14 +55,18 @@ class Account:
         taken = self.spent + self.held if held else self.spent
         most_usd, most = self.limits.cost_usd, self.limits.tokens
         if most_usd is not None and taken.cost_usd + asked.cost_usd > most_usd + _NEARLY_USD:
-            return f"of ${most_usd:.2f} for the {self.whose} ${taken.cost_usd:.2f} are taken{_needs_usd(asked)}"
+            return f"of {_usd(most_usd)} USD for the {self.whose} {_usd(taken.cost_usd)} are taken{_needs_usd(asked)}"
         if most is not None and taken.tokens + asked.tokens > most:
             return f"of {most:,} tokens for the {self.whose} {taken.tokens:,} are taken{_needs_tokens(asked)}"
         return None
 
 
+def _usd(value: float) -> str:
+    return f"{value:.4f}".rstrip("0").rstrip(".")
+
+
 def _needs_usd(asked: Amount) -> str:
-    return f", and the next request may cost ${asked.cost_usd:.4f}" if asked.cost_usd > _LEAST.cost_usd else ""
+    return f", and the next request may cost {_usd(asked.cost_usd)}" if asked.cost_usd > _LEAST.cost_usd else ""
 
 
 def _needs_tokens(asked: Amount) -> str:

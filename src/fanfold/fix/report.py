@@ -193,6 +193,32 @@ class CoverageLine:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BudgetLine:
+    """What the run might take, and what it took with all that its earlier processes had taken.
+
+    Args:
+        max_cost_usd, max_tokens, max_minutes: the limits of the run, None = there is none.
+        task_max_cost_usd, task_max_tokens, task_max_minutes: those of each task.
+        cost_usd, tokens: what was spent; what was set aside and never settled is taken for spent.
+        known: whether that is all, or only what is known of it.
+        minutes: since the run began.
+        exhausted: the first limit of the run that something could not be begun for, None = there was none.
+    """
+
+    max_cost_usd: float | None = None
+    max_tokens: int | None = None
+    max_minutes: float | None = None
+    task_max_cost_usd: float | None = None
+    task_max_tokens: int | None = None
+    task_max_minutes: float | None = None
+    cost_usd: float = 0.0
+    tokens: int = 0
+    known: bool = True
+    minutes: float = 0.0
+    exhausted: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class QueueLine:
     """How changes came onto the result branch.
 
@@ -222,6 +248,7 @@ class Report:
         version: Fanfold's own.
         repository: the name of the repository's root directory.
         base: the commit that the run started from.
+        budget: the limits of what might be taken, and what was; None = there were none.
         coverage: which changed lines no test runs, None = nobody looked.
         branch: the result branch, None where nothing landed.
         tip: the commit that `branch` points to.
@@ -252,6 +279,7 @@ class Report:
     tests: TestsLine
     wall_s: float
     queue: QueueLine = QueueLine()
+    budget: BudgetLine | None = None
     coverage: CoverageLine | None = None
     branch: str | None = None
     tip: str | None = None

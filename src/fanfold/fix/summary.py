@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from fanfold import __version__
+from fanfold.agents.protocol import BudgetExhausted
 from fanfold.engine import BranchCancelled, Done, Failed
 from fanfold.fix.attempt import Attempted
 from fanfold.fix.checkers import Census, Checked
@@ -28,6 +29,7 @@ from fanfold.fix.report import (
     TaskStatus,
     TestsLine,
 )
+from fanfold.fix.runs.budgeted import budget_line
 from fanfold.fix.split import Task
 from fanfold.fix.stagelines import stage_lines
 from fanfold.fix.stages import agents_of, names_of
@@ -50,6 +52,7 @@ async def report_of(run: Run) -> Report:
         agent=names_of(run.stages),
         tests=_tests(run),
         queue=_queue(run),
+        budget=budget_line(run.till.budget),
         coverage=run.coverage,
         wall_s=time.monotonic() - run.started_s,
         branch=landing.branch.name if has_branch else None,
@@ -165,6 +168,8 @@ def _failure(outcome: Failed) -> tuple[TaskStatus, tuple[str, ...]]:
     error = outcome.error
     if isinstance(error, BranchCancelled):
         return "cancelled", ()
+    if isinstance(error, BudgetExhausted):
+        return "cancelled", (words_of(error),)
     return ("timed out" if timed_out(error) else "failed"), (words_of(error),)
 
 

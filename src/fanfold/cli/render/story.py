@@ -63,6 +63,7 @@ def tell_story(report: Report, *, everything: bool = False) -> tuple[Section, ..
         Lines("Why not fixed", _reasons(report.tasks, limit)),
         Lines("Fixes taken back", _refused(report.tasks, limit)),
         _agents(report),
+        Lines("Budget", _budget(report)),
         _rules(report, limit),
         Lines("Left out", _left_out(report)),
         Lines("Findings in uncommitted text, left out", _findings(report.uncommitted, limit)),
@@ -90,6 +91,8 @@ def summary(report: Report) -> Lines:
         lines.append(("Not checked by ", Quoted(unable)))
     if report.stopped is not None:
         lines.append(("Stopped: ", Prose(report.stopped)))
+    if report.budget is not None and report.budget.exhausted is not None:
+        lines.append(("Out of budget: ", Prose(report.budget.exhausted)))
     if (spent := report.usage) is not None and _took(spent):
         lines.append((_spent(report, spent),))
     if report.is_unfinished and any(task.status != "planned" for task in report.tasks):
@@ -184,6 +187,27 @@ def _spent(report: Report, usage: Usage) -> str:
     start = "Spent at least" if any(line.unmeasured for line in report.stages) else "Spent"
     cost = "" if usage.cost_usd is None else f"{dollars(usage.cost_usd)} and "
     return f"{start} {cost}{_tokens(usage):,} tokens in {plural(usage.requests, 'request')}"
+
+
+def _budget(report: Report) -> tuple[Line, ...]:
+    """What was taken of each limit that was set."""
+    budget = report.budget
+    if budget is None:
+        return ()
+    least = "" if budget.known else "at least "
+    lines: list[Line] = []
+    if budget.max_cost_usd is not None:
+        lines.append((f"money: {least}{dollars(budget.cost_usd)} of {dollars(budget.max_cost_usd)}",))
+    if budget.max_tokens is not None:
+        lines.append((f"tokens: {budget.tokens:,} of {budget.max_tokens:,}",))
+    if budget.max_minutes is not None:
+        lines.append((f"minutes: {budget.minutes:.1f} of {budget.max_minutes:g}",))
+    each = (
+        *([dollars(budget.task_max_cost_usd)] if budget.task_max_cost_usd is not None else []),
+        *([f"{budget.task_max_tokens:,} tokens"] if budget.task_max_tokens is not None else []),
+        *([f"{budget.task_max_minutes:g} minutes"] if budget.task_max_minutes is not None else []),
+    )
+    return (*lines, (f"for each file: {', '.join(each)}",)) if each else tuple(lines)
 
 
 def _took(usage: Usage) -> bool:

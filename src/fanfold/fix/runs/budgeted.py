@@ -6,9 +6,10 @@ from pathlib import Path
 
 from fanfold.config import FixSettings
 from fanfold.fix.allowance import Till
-from fanfold.fix.budget import Budget, Limits
+from fanfold.fix.budget import MINUTE_S, Budget, Limits
 from fanfold.fix.errors import FixError
 from fanfold.fix.ledger import NAME, Ledger
+from fanfold.fix.report import BudgetLine
 
 
 def till_of(settings: FixSettings, folder: Path | None = None) -> Till:
@@ -57,3 +58,23 @@ def refuse_elsewhere(settings: FixSettings) -> None:
 
 def _of_run(settings: FixSettings) -> Limits:
     return Limits(cost_usd=settings.max_cost_usd, tokens=settings.max_tokens, minutes=settings.max_minutes)
+
+
+def budget_line(budget: Budget) -> BudgetLine | None:
+    """What the report says of the budget; nothing where there are no limits."""
+    run, task, spent = budget.run, budget.task, budget.spent
+    if run == task == Limits():
+        return None
+    return BudgetLine(
+        max_cost_usd=run.cost_usd,
+        max_tokens=run.tokens,
+        max_minutes=run.minutes,
+        task_max_cost_usd=task.cost_usd,
+        task_max_tokens=task.tokens,
+        task_max_minutes=task.minutes,
+        cost_usd=spent.cost_usd,
+        tokens=spent.tokens,
+        known=spent.known,
+        minutes=budget.elapsed_s / MINUTE_S,
+        exhausted=budget.exhausted,
+    )
