@@ -14,9 +14,12 @@ from fanfold.agents.protocol import Agent, AgentError, Assignment, BudgetExhaust
 from fanfold.config import load_settings
 from fanfold.fix import Report, Request, run
 from fanfold.fix.report import TaskLine
+from fanfold.fix.runs import home_of, pasts
+from fanfold.fix.runs.begun import request_again
 from fanfold.fix.split import Task
 from fanfold.fix.stages import Course, EveryStage, course_of, name_of, names_of, stages_of
 from fanfold.fix.trail import Trail, trails_of
+from fanfold.git import Repository
 from fanfold.llm.usage import Usage, count
 from fanfold.testing.agents import ScriptedAgent
 from fanfold.testing.repositories import TemporaryRepository, make_repository
@@ -113,6 +116,11 @@ async def test_linters_own_fixes_come_first_and_the_agent_gets_the_rest(reposito
     assert only(report).agent == "autofix, strong"
     assert [(line.stage, line.agent, line.fixed) for line in report.stages] == [(1, "autofix", 2), (2, "strong", 1)]
     assert [(one.number, one.agent, one.stage) for one in trails(repository)] == [(1, "autofix", 0), (2, "strong", 1)]
+
+
+async def test_linters_own_fixes_may_come_last(repository: TemporaryRepository) -> None:
+    report = await fix(repository, agent("cheap", "import os\nimport re\nimport sys\n\nprint(sys.argv)\n"), Autofix())
+    assert (only(report).agent, landed(repository, report)) == ("cheap, autofix", WHOLE)
 
 
 async def test_next_stage_is_told_why_all_before_it_were_refused(repository: TemporaryRepository) -> None:
@@ -281,6 +289,26 @@ async def test_race_of_agents_that_all_crash_fails(repository: TemporaryReposito
     report = await fix(repository, agent("one", AgentError("oh")), agent("other", AgentError("no")), race=True)
     assert only(report).status == "failed"
     assert only(report).attempts == 2
+
+
+async def test_run_that_was_stopped_at_a_stage_is_resumed_from_the_first_one(repository: TemporaryRepository) -> None:
+    waiting = asyncio.Event()
+
+    async def hold(_: Assignment) -> None:
+        waiting.set()
+        await asyncio.Event().wait()
+
+    running = asyncio.create_task(fix(repository, agent("cheap", TWO_LEFT), agent("strong", hold)))
+    await waiting.wait()
+    running.cancel()
+    assert (await running).interrupted
+    settings = load_settings(repository.root, {"state": repository.root.parent / "state"})
+    [past] = await pasts(home_of(settings, await Repository.open(repository.root)))
+    assert [(one.agent, one.stopped) for one in past.trails("a.py")] == [("cheap", False), ("strong", True)]
+    request = request_again(past.begun, {}, settings, repository.root)
+    cheap, strong = agent("cheap", TWO_LEFT), agent("strong", WHOLE)
+    report = await run(request, agent=[cheap, strong], past=past)
+    assert (only(report).agent, [len(each.asked) for each in (cheap, strong)]) == ("cheap, strong", [1, 1])
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

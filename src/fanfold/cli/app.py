@@ -235,7 +235,7 @@ def fix(
     from fanfold.cli.fix import Options, carry_out
 
     overrides = {
-        "agent": _flat(agent),
+        "agent": _agents(agent),
         "agent_command": agent_command,
         "agent_env": _flat(agent_env),
         "agent_network": _flat(agent_network),
@@ -563,3 +563,16 @@ def _flat(values: list[str] | None) -> tuple[str, ...] | None:
     if not values:
         return None
     return tuple(item.strip() for value in values for item in value.split(",") if item.strip())
+
+
+def _agents(values: list[str] | None) -> tuple[str, ...] | None:
+    """As `_flat`, but what follows `command:` or `acp:` is one command line, commas and all."""
+    if not values:
+        return None
+    named: list[str] = []
+    for value in values:
+        parts = value.split(",")
+        lines = [place for place, part in enumerate(parts) if part.strip().startswith(("command:", "acp:"))]
+        first = lines[0] if lines else len(parts)
+        named += [*parts[:first], ",".join(parts[first:])]
+    return tuple(item.strip() for item in named if item.strip())

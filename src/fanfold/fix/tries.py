@@ -18,6 +18,7 @@ from fanfold.engine import DeadlineExceeded
 from fanfold.fix.bench import Bench
 from fanfold.fix.confine import Place
 from fanfold.fix.effort import FREE, Effort
+from fanfold.fix.failure import words_of
 from fanfold.fix.prompt import build_prompt
 from fanfold.fix.split import Task
 from fanfold.fix.stages import Course, name_of
@@ -88,8 +89,7 @@ class Worker:
                     if standing.whole or standing.over:
                         break
         except Exception as error:  # noqa: BLE001  what was verified before doesn't go down with it; see `attempt`
-            words = str(error) if isinstance(error, AgentError) else f"{type(error).__name__}: {error}"
-            standing = standing.failed(name_of(self.agent), error, words)
+            standing = standing.failed(name_of(self.agent), error, words_of(error))
         return standing
 
 
@@ -230,11 +230,15 @@ class _Try:
     async def _worked(self, assignment: Assignment, place: Place) -> Report:
         assignment = replace(assignment, sandbox=place.sandbox, environment=place.environment)
         async with self.worker.desk.bench.till.attempt(self.standing.task.key, self._agent) as purse:
+            told: Usage | None = None
             try:
                 report = await self._in_time(replace(assignment, purse=purse))
+                told = report.usage
+            except AgentError as error:
+                told = error.usage
+                raise
             finally:
-                purse.tell(self._usage(None))
-            purse.tell(self._usage(report.usage))
+                purse.tell(self._usage(told))
             return report
 
     async def _in_time(self, assignment: Assignment) -> Report:
