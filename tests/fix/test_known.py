@@ -159,3 +159,21 @@ async def test_what_can_not_be_compared_with_is_refused_before_anything_is_check
     assert words in raised.value.message
     assert raised.value.hint
     assert events == []
+
+
+@pytest.mark.parametrize("formatted", [False, True])
+async def test_autofix_fixes_what_is_new_and_nothing_along_with_it(tmp_path: Path, formatted: bool) -> None:
+    old = "import json, os\nimport sys\n\nx = {'a': 1}\nprint(f'x')\n"
+    if formatted:
+        old = old.replace("'", '"').replace("import json, os", "import json\nimport os")
+    tables = "[tool.ruff.format]\n" if formatted else "[tool.ruff]\n"
+    repository = make_repository(tmp_path / "r", {"a.py": old, "pyproject.toml": tables})
+    repository.git("checkout", "-q", "-b", "feature")
+    repository.commit({"a.py": old.replace("import sys", "import re\nimport sys") + 'print(f"new")\n'})
+    settings = load_settings(
+        repository.root, {"workspaces": tmp_path / "home", "tests": "none", "only_new": "main", "select": ("F",)}
+    )
+    report = await run(Request(repository.root, settings))
+    assert [(task.status, task.fixed) for task in report.tasks] == [("fixed", 2)]
+    assert report.tasks[0].refused == ()
+    assert repository.git("show", f"{report.tip}:a.py") == old + 'print("new")\n'
