@@ -9,12 +9,15 @@ from hypothesis import strategies as st
 from fanfold.fix.learning.posterior import (
     HALF_LIFE_DAYS,
     MOST_OF_A_RULE,
+    MOST_OF_OTHERS,
+    MOST_REMEMBERED,
     NOTHING,
     UNKNOWN,
     Beta,
     Tally,
     chance,
     level,
+    seen,
     weight,
 )
 
@@ -23,20 +26,19 @@ tallies = st.builds(Tally, amounts, amounts)
 
 
 @given(st.lists(tallies), tallies)
-def test_a_chance_is_between_never_and_always(others: list[Tally], seen: Tally) -> None:
-    believed = chance(level(others), seen)
+def test_a_chance_is_between_never_and_always(others: list[Tally], tally: Tally) -> None:
+    believed = chance(level(others), tally)
 
     assert 0.0 < believed.mean < 1.0
     assert 0.0 <= believed.deviation < 0.5
 
 
 @given(st.lists(tallies), tallies, st.floats(0.01, 40))
-def test_a_success_raises_a_chance_and_a_failure_lowers_it(others: list[Tally], seen: Tally, more: float) -> None:
-    seen = seen.capped(20.0)
-    before = chance(level(others), seen).mean
+def test_a_success_raises_a_chance_and_a_failure_lowers_it(others: list[Tally], tally: Tally, more: float) -> None:
+    before = chance(level(others), tally).mean
 
-    assert chance(level(others), seen + Tally(won=more)).mean > before
-    assert chance(level(others), seen + Tally(lost=more)).mean < before
+    assert chance(level(others), tally + Tally(won=more)).mean > before
+    assert chance(level(others), tally + Tally(lost=more)).mean < before
 
 
 @given(st.lists(tallies))
@@ -74,13 +76,25 @@ def test_one_rule_alone_does_not_make_an_agents_level() -> None:
 def test_what_is_older_counts_less(one_days: float, other_days: float) -> None:
     newer, older = sorted((one_days, other_days))
 
-    assert 0.0 < weight(older, own=True) <= weight(newer, own=True) <= 1.0
-    assert weight(older + HALF_LIFE_DAYS, own=True) == pytest.approx(weight(older, own=True) / 2)
+    assert 0.0 < weight(older) <= weight(newer) <= 1.0
+    assert weight(older + HALF_LIFE_DAYS) == pytest.approx(weight(older) / 2)
 
 
-def test_another_projects_figures_count_less_and_those_of_the_future_as_if_of_now() -> None:
-    assert weight(1.0, own=False) < weight(1.0, own=True)
-    assert weight(-5.0, own=True) == 1.0
+def test_what_is_from_the_future_counts_as_if_it_were_of_now() -> None:
+    assert weight(-5.0) == 1.0
+
+
+@given(tallies, tallies)
+def test_other_projects_speak_where_this_one_is_silent_and_are_outweighed_where_it_is_not(
+    own: Tally, others: Tally
+) -> None:
+    together = seen(own, others)
+
+    assert seen(NOTHING, others).weight <= MOST_OF_OTHERS * (1 + 1e-9)
+    assert together.weight <= MOST_REMEMBERED * (1 + 1e-9)
+    if own.weight > MOST_OF_OTHERS and others.weight:
+        share = together.won / together.weight
+        assert abs(share - own.won / own.weight) <= abs(share - others.won / others.weight) + 1e-9
 
 
 @given(tallies, tallies)

@@ -78,16 +78,25 @@ def test_a_file_with_many_findings_of_a_rule_counts_as_one_try(store: Store) -> 
     assert (tally.won, tally.lost) == pytest.approx((0.25, 0.75), abs=1e-3)
 
 
-def test_own_figures_count_more_than_those_of_other_projects_and_newer_ones_more_than_older(store: Store) -> None:
-    day_s = 86_400.0
-    store.learn("/own", [LESSON, replace(LESSON, trail="t2", rule="E1", at_s=NOW - 180 * day_s)])
-    store.learn("/other", [replace(LESSON, trail="t3", rule="E2")])
+def test_newer_figures_count_more_than_older_ones(store: Store) -> None:
+    store.learn("/p", [LESSON, replace(LESSON, trail="t2", rule="E1", at_s=NOW - 180 * 86_400.0)])
 
-    figures = store.figures("/own", ["cheap"])
-    own, old, other = (figures.tally("cheap", f"ruff {rule}", first=True).weight for rule in ("F401", "E1", "E2"))
+    figures = store.figures("/p", ["cheap"])
 
-    assert own > other > 0
-    assert old == pytest.approx(0.25, abs=0.01)
+    assert figures.tally("cheap", "ruff F401", first=True).weight == pytest.approx(1.0, abs=0.01)
+    assert figures.tally("cheap", "ruff E1", first=True).weight == pytest.approx(0.25, abs=0.01)
+
+
+def test_this_projects_figures_outweigh_those_of_others(store: Store) -> None:
+    store.learn("/own", [replace(LESSON, trail=f"t{n}", fixed=2) for n in range(30)])
+    store.learn("/other", [replace(LESSON, trail=f"u{n}", fixed=0) for n in range(30)])
+
+    here, elsewhere = (
+        store.figures(place, ["cheap"]).tally("cheap", "ruff F401", first=True) for place in ("/own", "/new")
+    )
+
+    assert here.won > 2 * here.lost > 0
+    assert elsewhere.won == pytest.approx(elsewhere.lost)
 
 
 def test_costs_are_those_of_a_try_whatever_it_was_asked(store: Store) -> None:
@@ -245,7 +254,7 @@ def test_what_was_exported_can_be_taken_in_elsewhere_once(store: Store, tmp_path
     assert other.take_in(imported(lines)) == 2
     assert other.take_in(imported(lines)) == 0
     assert [(total.rule, total.fixed) for total in other.totals()] == [("E1", 1), ("F401", 1)]
-    assert 0 < other.figures("/mine", ["cheap"]).tally("cheap", "ruff F401", first=True).weight < 1
+    assert other.figures("/mine", ["cheap"]).tally("cheap", "ruff F401", first=True).weight > 0
 
 
 def test_an_export_has_neither_folders_nor_code(store: Store) -> None:

@@ -13,7 +13,7 @@ from itertools import permutations, product
 
 WORTH = 10.0
 """A fix is worth so many tries of the dearest stage: below one chance in so many it isn't tried again."""
-CLEARLY = 0.1
+CLEARLY = 0.03
 """A way must save this share of what the user's own order costs, or that is kept."""
 MOST_TRIED_OUT = 3
 """With so many stages every order is looked at; with more, they go by chance for their cost."""

@@ -16,7 +16,9 @@ from fanfold.fix.stages import Course, Stage, agents_of, name_of
 USD_PER_TOKEN = 2e-6
 """Where nobody knows the price."""
 USD_PER_SECOND = 1e-4
-"""What it is worth not to wait; all that tells agents apart that cost nothing."""
+"""What it is worth not to wait."""
+USD_PER_TRY = 0.002
+"""What a try costs beside its agent: a workspace, checkers, tests."""
 USD_UNKNOWN = 0.01
 """A try of which neither the price nor the tokens are known."""
 EXPLORED = 20
@@ -126,11 +128,11 @@ def _costs(stages: Sequence[Stage], known: Mapping[str, Cost]) -> list[float]:
 
 
 def _usd(cost: Cost) -> float:
-    """One try, in dollars: the price where it is known, else by tokens, else a guess; and the time."""
+    """One try, in dollars: the price where it is known, else by tokens, else a guess; and time and verification."""
     if cost.priced:
         price = cost.cost_usd / cost.priced
     elif cost.counted:
         price = cost.tokens / cost.counted * USD_PER_TOKEN
     else:
         price = USD_UNKNOWN
-    return price + cost.agent_s / max(cost.tries, 1) * USD_PER_SECOND
+    return price + USD_PER_TRY + cost.agent_s / max(cost.tries, 1) * USD_PER_SECOND

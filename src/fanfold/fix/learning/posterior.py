@@ -17,8 +17,8 @@ MOST_OF_A_RULE = 10.0
 MOST_REMEMBERED = 60.0
 """So many attempts count, at most, for one agent and rule, so that one that got better is seen to."""
 HALF_LIFE_DAYS = 90.0
-OTHER_PROJECTS = 0.3
-"""What an attempt in another project counts beside one in this project."""
+MOST_OF_OTHERS = 12.0
+"""So many attempts in other projects count, at most, for one agent and rule; this project's soon outweigh them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +68,9 @@ class Beta:
         """The standard deviation of the chance: how little is known."""
         return math.sqrt(self.mean * (1.0 - self.mean) / (self.weight + 1.0))
 
-    def after(self, seen: Tally) -> Beta:
+    def after(self, more: Tally) -> Beta:
         """What is believed once this was seen, too."""
-        return Beta(self.alpha + seen.won, self.beta + seen.lost)
+        return Beta(self.alpha + more.won, self.beta + more.lost)
 
 
 UNKNOWN = Beta(2.0, 2.0)
@@ -85,17 +85,22 @@ def level(rules: Iterable[Tally]) -> Beta:
     return believed
 
 
-def chance(of_all: Beta, seen: Tally) -> Beta:
+def chance(of_all: Beta, of_rule: Tally) -> Beta:
     """What is believed of an agent and a rule.
 
     Args:
         of_all: the agent's level over all rules.
-        seen: what it did with this rule.
+        of_rule: what was seen of it with this rule.
     """
     prior = Beta(of_all.mean * PRIOR_WEIGHT, (1.0 - of_all.mean) * PRIOR_WEIGHT)
-    return prior.after(seen.capped(MOST_REMEMBERED))
+    return prior.after(of_rule)
 
 
-def weight(age_days: float, *, own: bool) -> float:
-    """What an attempt counts: half as much with each half-life, less from another project."""
-    return math.exp2(-max(age_days, 0.0) / HALF_LIFE_DAYS) * (1.0 if own else OTHER_PROJECTS)
+def seen(own: Tally, others: Tally) -> Tally:
+    """What was seen of an agent and a rule, in this project and in others."""
+    return (own + others.capped(MOST_OF_OTHERS)).capped(MOST_REMEMBERED)
+
+
+def weight(age_days: float) -> float:
+    """What an attempt counts: half as much with each half-life."""
+    return math.exp2(-max(age_days, 0.0) / HALF_LIFE_DAYS)

@@ -30,10 +30,9 @@ DELETE FROM examples WHERE (project, checker, rule, trail) IN (
 )
 """  # noqa: S608  (a constant)
 TALLIES = """
-SELECT agent, checker || ' ' || rule, number = 1,
-    sum(weight(at_s, project IS :project) * fixed / asked),
-    sum(weight(at_s, project IS :project) * (asked - fixed) / asked)
-FROM tries WHERE agent IN (SELECT value FROM json_each(:agents)) AND asked > 0 GROUP BY 1, 2, 3
+SELECT agent, checker || ' ' || rule, number = 1, project IS :project,
+    sum(weight(at_s) * fixed / asked), sum(weight(at_s) * (asked - fixed) / asked)
+FROM tries WHERE agent IN (SELECT value FROM json_each(:agents)) AND asked > 0 GROUP BY 1, 2, 3, 4
 """
 COSTS = """
 SELECT agent, count(*), total(cost_usd), count(cost_usd), total(tokens), count(tokens), total(agent_s) FROM (

@@ -7,7 +7,7 @@ import secrets
 import sqlite3
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from fanfold.fix.learning import queries
 from fanfold.fix.learning.figures import Cost, Figures, Progress, Total
 from fanfold.fix.learning.file import opened, writing
 from fanfold.fix.learning.lesson import Example, Lesson
-from fanfold.fix.learning.posterior import Tally, weight
+from fanfold.fix.learning.posterior import NOTHING, Tally, seen, weight
 
 DAY_S = 86_400.0
 FORGOTTEN_AFTER_S = 730 * DAY_S
@@ -49,17 +49,17 @@ class Store:
     def figures(self, place: str, agents: Iterable[str]) -> Figures:
         """What is known of some agents, this project's figures counting most."""
         now_s = time.time()
-        first: defaultdict[str, dict[str, Tally]] = defaultdict(dict)
-        again: defaultdict[str, dict[str, Tally]] = defaultdict(dict)
         if not self.path.exists():
             return Figures()
         with opened(self.path) as file:
-            file.create_function("weight", 2, lambda at_s, own: weight((now_s - at_s) / DAY_S, own=bool(own)))
+            file.create_function("weight", 1, lambda at_s: weight((now_s - at_s) / DAY_S))
             asked = {"agents": json.dumps(sorted(set(agents))), "project": _known(file, place)}
-            for agent, rule, is_first, won, lost in file.execute(queries.TALLIES, asked):
-                (first if is_first else again)[agent][rule] = Tally(won, lost)
+            tallies = {
+                (agent, rule, bool(is_first), bool(own)): Tally(won, lost)
+                for agent, rule, is_first, own, won, lost in file.execute(queries.TALLIES, asked)
+            }
             costs = {agent: Cost(*figures) for agent, *figures in file.execute(queries.COSTS, asked)}
-        return Figures(first, again, costs)
+        return Figures(_weighed(tallies, first=True), _weighed(tallies, first=False), costs)
 
     def examples(self, place: str, rules: Iterable[str]) -> dict[str, tuple[str, ...]]:
         """Verified diffs of a project, the newest first, by checker and rule as in "ruff F401"."""
@@ -116,6 +116,15 @@ class Store:
             return []
         with opened(self.path) as file:
             return file.execute(query, told).fetchall()
+
+
+def _weighed(tallies: Mapping[tuple[str, str, bool, bool], Tally], *, first: bool) -> dict[str, dict[str, Tally]]:
+    """What was seen by agent and rule; in keys the last part says whether it was in this project."""
+    found: defaultdict[str, dict[str, Tally]] = defaultdict(dict)
+    for agent, rule in {(agent, rule) for agent, rule, is_first, _ in tallies if is_first == first}:
+        own, others = (tallies.get((agent, rule, first, here), NOTHING) for here in (True, False))
+        found[agent][rule] = seen(own, others)
+    return dict(found)
 
 
 def _project(file: sqlite3.Connection, place: str) -> int:
