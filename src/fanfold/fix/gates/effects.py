@@ -269,7 +269,8 @@ def _effects(source: Source, node: ast.stmt, own: list[ast.AST], *, outer: bool)
             elif isinstance(one, ast.Attribute | ast.Subscript) and isinstance(one.ctx, ast.Store | ast.Del):
                 yield Effect("store", f".{one.attr}" if isinstance(one, ast.Attribute) else "[]")
     if isinstance(node, ast.Raise):
-        yield Effect("raise", _last(node.exc) if node.exc else "")
+        name = _last(node.exc) if node.exc else ""
+        yield Effect("raise", "NotImplementedError" if name == "NotImplemented" else name)
     if isinstance(node, ast.Return) and node.value is not None and not is_constant(node.value):
         yield Effect("return", "")
     if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):

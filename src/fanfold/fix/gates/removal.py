@@ -12,6 +12,7 @@ from fanfold.fix.gates.edit import Edit, Source, scopes
 from fanfold.fix.gates.effects import REWRITABLE, Effect, Step, is_constant, steps
 from fanfold.fix.gates.rules import ANYTHING, ASSERTING, lets_go
 
+CLOSING = frozenset({"close", "aclose", "release", "acquire", "shutdown", "terminate", "start", "stop", "cleanup"})
 WORDS = {"raise": "raises", "return": "returns what it computed", "yield": "yields", "await": "awaits", "store": "sets"}
 
 
@@ -57,7 +58,11 @@ def _lost(edit: Edit, region: Region, gone: Counter[Effect]) -> Iterator[str]:
     here = sum((one.effects for one in region.new), Counter[Effect]())
     there = sum((_kept(edit, one) for one in region.old if not _merged(one, region)), Counter[Effect]())
     lost = Counter(
-        {effect: count for effect, count in (there - here).items() if gone[effect] and not _defined(edit, effect)}
+        {
+            effect: count
+            for effect, count in (there - here).items()
+            if gone[effect] and not _replaced(edit, region, effect)
+        }
     )
     if not lost:
         return
@@ -71,11 +76,22 @@ def _lost(edit: Edit, region: Region, gone: Counter[Effect]) -> Iterator[str]:
 
 def _merged(step: Step, region: Region) -> bool:
     """Whether the same statement is still there, once for several branches that were made one."""
-    return step.key in region.kept and any(isinstance(one.node, ast.If | ast.ExceptHandler) for one in region.new)
+    return step.key in region.kept and any(
+        isinstance(one.node, ast.If | ast.ExceptHandler) for one in (*region.old, *region.new)
+    )
 
 
-def _defined(edit: Edit, effect: Effect) -> bool:
-    return effect.kind == "name" and effect.name in edit.new.bound
+def _replaced(edit: Edit, region: Region, effect: Effect) -> bool:
+    """Whether something stands for an effect that isn't one of its kind."""
+    if effect.kind == "name":
+        return effect.name in edit.new.bound
+    if effect.kind == "raise":
+        return _ends_generator(effect, region)
+    return effect.kind == "call" and effect.name in CLOSING and _contexts(edit.new) > _contexts(edit.old)
+
+
+def _contexts(source: Source) -> int:
+    return sum(len(node.items) for node in source.nodes if isinstance(node, ast.With | ast.AsyncWith))
 
 
 def _kept(edit: Edit, step: Step) -> Counter[Effect]:
@@ -109,7 +125,7 @@ def _dropped(region: Region, there: Counter[Effect], here: Counter[Effect], lost
         fewer = _of_kind(here, effect.kind) < _of_kind(there, effect.kind)
         if (
             (effect.kind == "call" and fewer and not here[effect] and effect.name not in REWRITABLE)
-            or (effect.kind == "raise" and fewer and not _ends_generator(effect, region))
+            or (effect.kind == "raise" and fewer)
             or (effect.kind == "return" and fewer and any(_returns_constant(one) for one in region.new))
             or (effect.kind in {"store", "name"} and fewer and not here[effect] and not _of_kind(here, "call"))
             or (effect.kind == "assert" and fewer and not _of_kind(here, "raise"))
