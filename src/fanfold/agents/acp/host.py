@@ -47,7 +47,7 @@ class Host:
             "session/request_permission": self._permit,
         }
 
-    async def handle(self, method: str, params: object, is_notification: bool) -> object:  # noqa: FBT001 acp's shape
+    async def handle(self, method: str, params: object, is_notification: bool) -> object:
         """Answer one message.
 
         Raises:

@@ -21,17 +21,17 @@ def refusal(call: Mapping[str, Any], files: Files) -> str | None:
         call: what the agent said of the call: `kind`, `locations`, `content`, `rawInput`.
     """
     kind = call.get("kind")
-    if kind not in ALLOWED_KINDS:
-        return f"{kind or 'what it does not name'} is not allowed: agents read and edit files here"
     paths = [path for path in _paths(call) if path]
-    if kind in NAMES_ITS_FILE and not paths:
-        return f"{kind} is not allowed without a path"
     for path in paths:
         try:
             files.inside(path.removeprefix("file://"))
         except Outside as error:
             if not _is_root(path, files):
                 return error.message
+    if kind not in ALLOWED_KINDS:
+        return f"{kind or 'what it does not name'} is not allowed: agents read and edit files here"
+    if kind in NAMES_ITS_FILE and not paths:
+        return f"{kind} is not allowed without a path"
     return None
 
 

@@ -55,10 +55,11 @@ class PresetAgent:
 
     async def _run(self, ask: Ask, assignment: Assignment) -> Completed:
         prompt = await asyncio.to_thread(ask.prompt_file.read_bytes)
+        arguments = await asyncio.to_thread(self.preset.arguments, ask)
         before = await asyncio.to_thread(lambda: set(_left(ask.root, self.preset.leaves)))
         try:
             return await self.program.run(
-                self.preset.arguments(ask),
+                arguments,
                 assignment,
                 stdin=prompt if self.preset.prompt == "stdin" else b"",
                 given=self.preset.given(ask),

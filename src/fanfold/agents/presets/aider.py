@@ -70,6 +70,7 @@ AIDER = Preset(
         *("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "OPENAI_API_BASE", "GEMINI_API_KEY", "OPENROUTER_API_KEY"),
         *("DEEPSEEK_API_KEY", "OLLAMA_API_BASE", "AIDER_MODEL"),
     ),
+    given=lambda _: {"LITELLM_LOCAL_MODEL_COST_MAP": "True"},
     logins=(".aider.conf.yml", ".aider/oauth-keys.env"),
     login="set your provider's key, OPENAI_API_KEY say, and the agent's model",
     options=frozenset({"price_per_million"}),

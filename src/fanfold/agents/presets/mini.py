@@ -15,11 +15,13 @@ LIMITS = {"LimitsExceeded": "what it may cost"}
 
 
 def arguments(ask: Ask) -> list[str]:
-    """How it is called; it reads the task from a file, since one argument can't be that long."""
-    task = f"Read the file {ask.prompt_file} and do the task that it describes."
+    """How it is called; the task is part of a configuration of its own, since one argument can't be that long."""
+    task = ask.notes / "task.yaml"
+    words = ask.prompt_file.read_text("utf-8", "replace")
+    task.write_text(json.dumps({"run": {"task": words}}))  # JSON is YAML
     limit = f"{ask.cost_usd:.6f}" if ask.cost_usd is not None else "0"
-    argv = ["-t", task, "-y", "--exit-immediately", "-l", limit, "-o", str(ask.notes / TRAJECTORY)]
-    return [*argv, *ask.chosen("-m"), *ask.options.extra_args]
+    argv = ["-c", "mini.yaml", "-c", str(task), "-y", "--exit-immediately", "-l", limit]
+    return [*argv, "-o", str(ask.notes / TRAJECTORY), *ask.chosen("-m"), *ask.options.extra_args]
 
 
 def read(done: Completed, ask: Ask) -> Said:  # noqa: ARG001 a reader's shape
@@ -57,7 +59,7 @@ MINI = Preset(
         *("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "OPENAI_API_BASE", "GEMINI_API_KEY", "OPENROUTER_API_KEY"),
         *("MSWEA_MODEL_NAME", "MSWEA_COST_TRACKING"),
     ),
-    given=lambda _: {"MSWEA_CONFIGURED": "true", "MSWEA_SILENT_STARTUP": "1"},
+    given=lambda _: {"MSWEA_CONFIGURED": "true", "MSWEA_SILENT_STARTUP": "1", "LITELLM_LOCAL_MODEL_COST_MAP": "True"},
     logins=(".config/mini-swe-agent/.env",),
     login="set your provider's key, ANTHROPIC_API_KEY say, and the agent's model",
     keeps_budget=True,

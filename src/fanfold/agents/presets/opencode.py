@@ -13,7 +13,18 @@ PERMISSIONS = {"edit": "allow", "bash": "deny", "webfetch": "deny", "external_di
 
 def arguments(ask: Ask) -> list[str]:
     """How it is called; without a message it reads the task from standard input."""
-    return ["run", "--format", "json", "--auto", *ask.chosen("--model"), *ask.options.extra_args]
+    # A title of ours, or it asks a model for one.
+    return [
+        "run",
+        "--format",
+        "json",
+        "--auto",
+        "--pure",
+        "--title",
+        "fanfold",
+        *ask.chosen("--model"),
+        *ask.options.extra_args,
+    ]
 
 
 def read(done: Completed, ask: Ask) -> Said:  # noqa: ARG001 a reader's shape
@@ -61,6 +72,7 @@ OPENCODE = Preset(
     ),
     given=lambda _: {
         "OPENCODE_DISABLE_AUTOUPDATE": "1",
+        "OPENCODE_DISABLE_PROJECT_CONFIG": "1",  # what a repository configures may start programs
         "OPENCODE_DISABLE_LSP_DOWNLOAD": "1",
         "OPENCODE_PERMISSION": json.dumps(PERMISSIONS),
     },
