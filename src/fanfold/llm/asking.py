@@ -16,6 +16,7 @@ from pydantic_ai.models import Model as AiModel
 from pydantic_ai.models import ModelRequestParameters
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings as AiSettings
+from pydantic_ai.usage import RequestUsage
 
 from fanfold.engine import Reservation as Turn
 from fanfold.engine import adaptive, is_throttled, is_timeout, retry
@@ -179,8 +180,13 @@ class Asking(WrapperModel):
         if not self._asked_with.stream:
             return await self.wrapped.request(messages, how, parameters)
         async with self.wrapped.request_stream(messages, how, parameters) as stream:
-            async for _ in stream:
-                pass
+            try:
+                async for _ in stream:
+                    pass
+            except exceptions.ModelAPIError as error:
+                if type(error) is exceptions.ModelAPIError:  # what went well but for its end
+                    raise AnswerCut(error.message) from error
+                raise
             response = stream.get()
         if response.finish_reason is None:
             raise AnswerCut("the answer broke off before its end")
@@ -191,6 +197,8 @@ class Asking(WrapperModel):
         # Many a server of one's own doesn't say.
         asked = response.usage.input_tokens or most.input_tokens
         answered = response.usage.output_tokens or likely_in_answer(response)
+        if not response.usage.has_values():
+            response.usage = RequestUsage(input_tokens=asked, output_tokens=answered)
         return replace(self._usage(asked, answered), cost_usd=self._price.of_answer(response, asked, answered))
 
     def _usage(self, asked: int, answered: int) -> Usage:

@@ -67,6 +67,8 @@ class Model:
         inner: a model of Pydantic AI, open; `connect` makes it from settings.
         key: what it must never be told: its own key.
         tracer_provider: takes the spans; None = the global one.
+    Attributes:
+        pace: how fast it is asked, and what came of that.
     """
 
     def __init__(
@@ -78,7 +80,7 @@ class Model:
         tracer_provider: TracerProvider | None = None,
     ) -> None:
         self._inner, self._settings, self._key, self._tracer_provider = inner, settings, key, tracer_provider
-        self._pace, self._price = Pace(settings), Price.of(settings, inner)
+        self.pace, self._price = Pace(settings), Price.of(settings, inner)
         self._used = Usage()
         self._form: Form = settings.output
         self._slips = 0
@@ -153,7 +155,7 @@ class Model:
 
         question = Question(self._masked(prompt), output_type, self._masked(instructions), check, in_words)
         clock, began_s = Clock(asyncio.timeout(self._settings.timeout_seconds)), asyncio.get_running_loop().time()
-        asking = Asking(self._inner, self._settings, pace=self._pace, price=self._price, clock=clock, purse=purse)
+        asking = Asking(self._inner, self._settings, pace=self.pace, price=self._price, clock=clock, purse=purse)
         try:
             async with clock.scope:
                 output = await self._answer(question, asking)

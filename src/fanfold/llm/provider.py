@@ -54,6 +54,7 @@ def _known(name: str, key: str | None) -> AiModel:
 
 def _served(settings: ModelSettings, key: str | None) -> AiModel:
     from pydantic_ai.models.openai import OpenAIChatModel  # noqa: PLC0415 an extra, imported when used
+    from pydantic_ai.profiles.openai import OpenAIModelProfile  # noqa: PLC0415 the same
     from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider  # noqa: PLC0415 the same
 
     # The names of models may have colons of their own: "qwen3:8b".
@@ -62,8 +63,12 @@ def _served(settings: ModelSettings, key: str | None) -> AiModel:
     return OpenAIChatModel(
         name,
         provider=OpenAICompatibleProvider("openai-compatible", base_url=settings.base_url, api_key=key),
-        # Who is asked in words alone is asked with nothing that a server may not know.
-        profile={"supports_json_object_output": False},
+        profile=OpenAIModelProfile(
+            # Who is asked in words alone is asked with nothing that a server may not know.
+            supports_json_object_output=False,
+            # Or else an answer that breaks off between two pieces would pass for one that is complete.
+            openai_chat_streaming_requires_finish_reason=True,
+        ),
     )
 
 

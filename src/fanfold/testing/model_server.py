@@ -138,7 +138,8 @@ class ModelServer:
         port: 0 = any free one.
     Attributes:
         requests: all that it was asked, in order.
-        peak: how many requests were under way at the same time, at most.
+        running: how many requests are under way now.
+        peak: how many were so at the same time, at most.
     """
 
     def __init__(self, script: Script, *, key: str | None = None, port: int = 0) -> None:
@@ -149,7 +150,7 @@ class ModelServer:
             Route("/v1/models", self._list, methods=["GET"]),
         ]
         self._server = Loopback(Starlette(routes=routes), port=port)
-        self._running = 0
+        self.running = 0
         self.requests: list[Requested] = []
         self.peak = 0
 
@@ -168,12 +169,12 @@ class ModelServer:
         await self._server.__aexit__(kind, error, trace)
 
     async def _complete(self, request: Request) -> Response:
-        self._running += 1
-        self.peak = max(self.peak, self._running)
+        self.running += 1
+        self.peak = max(self.peak, self.running)
         try:
             return await self._answer(request)
         finally:
-            self._running -= 1
+            self.running -= 1
 
     async def _answer(self, request: Request) -> Response:
         asked = Requested(
