@@ -389,3 +389,26 @@ async def test_files_are_those_asked_for_as_the_tree_has_them(tree: Tree) -> Non
 async def test_whole_project_command_answers_for_the_paths_asked_for(tree: Tree) -> None:
     scope = dataclasses.replace(tree({"a.py": "", "b.py": ""}), paths=("b.py",))
     assert paths(await said(scope, log(result("a.py"), result("b.py")))) == ["b.py"]
+
+
+async def test_files_of_another_language_are_found_by_their_names(tree: Tree) -> None:
+    scope = tree(dict.fromkeys(["a.py", "web/a.js", "web/b.ts", ".hidden/c.js", "Dockerfile"], ""))
+    script = """if True:
+        import json, sys
+        places = [{"physicalLocation": {"artifactLocation": {"uri": name}}} for name in sys.argv[1:]]
+        results = [{"message": {"text": ""}, "locations": [place]} for place in places]
+        print(json.dumps({"version": "2.1.0", "runs": [{"tool": {"driver": {}}, "results": results}]}))
+    """
+    command = SarifCommand("a", (sys.executable, "-c", script, "{files:*.js, *.ts}"))
+    assert command.reach == "file"
+    assert sorted(paths(await command.check(scope))) == ["web/a.js", "web/b.ts"]
+    assert paths(await command.check(dataclasses.replace(scope, paths=("a.py", "web/b.ts")))) == ["web/b.ts"]
+
+
+async def test_another_file_that_a_result_points_at_is_told(tree: Tree) -> None:
+    scope = tree({"a.py": "", "b.py": ""})
+    places = [location("a.py"), location("/elsewhere/x.py"), location("b.py", {"startLine": 1})]
+    (finding,) = (await said(scope, log(result(relatedLocations=places)))).findings
+    assert finding.related == "b.py"
+    (finding,) = (await said(scope, log(result(relatedLocations=[location("a.py")])))).findings
+    assert finding.related is None

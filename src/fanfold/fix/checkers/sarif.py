@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import fnmatch
 import json
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -17,19 +19,20 @@ from fanfold.fix.checkers.sarifuri import Locator
 from fanfold.fix.errors import FixError
 from fanfold.process import Completed
 
-FILES = "{files}"
+FILES = re.compile(r"\{files(?::([^{}]+))?\}")
 ROOT = "{root}"
 PYTHON = "{python}"
-PYTHON_SUFFIXES = frozenset({".py", ".pyi"})
+PYTHON_FILES = ("*.py", "*.pyi")
 
 
 @dataclass(frozen=True)
 class SarifCommand:
     """A command as a checker; no shell is involved.
 
-    Its words may be `{files}`, which becomes the Python files to check, and may contain `{root}`, the tree's
-    directory, and `{python}`, the project's interpreter. A command without `{files}` looks at what it likes and so
-    at the whole project; it runs in the tree's root. Its exit code says nothing: SARIF that can be read is an answer.
+    One of its words may be `{files}`, which becomes the Python files to check, or `{files:*.js,*.ts}`, the files with
+    such names; words may contain `{root}`, the tree's directory, and `{python}`, the project's interpreter. A command
+    without files looks at what it likes and so at the whole project; it runs in the tree's root. Its exit code says
+    nothing: SARIF that can be read is an answer.
     """
 
     name: str
@@ -39,28 +42,28 @@ class SarifCommand:
     def __post_init__(self) -> None:
         if not self.argv or not self.argv[0]:
             raise FixError(f"checker {self.name!r} has no command", hint="write it as name=command")
-        if self.argv.count(FILES) > 1 or any(FILES in word and word != FILES for word in self.argv):
-            raise FixError(f"the command of checker {self.name!r} needs {FILES} once, as a word of its own")
+        asking = [word for word in self.argv if FILES.search(word)]
+        if len(asking) > 1 or any(not FILES.fullmatch(word) for word in asking):
+            raise FixError(f"the command of checker {self.name!r} needs {{files}} once, as a word of its own")
 
     @property
     def reach(self) -> Reach:
         """A command that is given files is taken to look at each by itself."""
-        return "file" if FILES in self.argv else "project"
+        return "project" if self._asking() is None else "file"
 
     def command(self, scope: Scope) -> tuple[str, ...]:
         """The command in full, but for the files."""
-        return tuple(word for word in self._filled(scope) if word != FILES)
+        return tuple(word for word in self._filled(scope) if not FILES.fullmatch(word))
 
     async def check(self, scope: Scope) -> Checked:
         """Run the command."""
         return await checked(self.name, self._answer(scope))
 
     async def _answer(self, scope: Scope) -> Answer:
-        argv = self._filled(scope)
-        if FILES not in argv:
+        argv, at = self._filled(scope), self._asking()
+        if at is None:
             return _only(await self._run(argv, scope), scope.paths)
-        at = argv.index(FILES)
-        paths = await asyncio.to_thread(_python_files, scope)
+        paths = await asyncio.to_thread(_files, scope, _patterns(argv[at]))
         answers = [await self._run((*argv[:at], *chunk, *argv[at + 1 :]), scope) for chunk in chunks(arguments(paths))]
         findings = [finding for answer in answers for finding in answer.findings]
         return _only(Answer(tuple(findings), answers[0].version if answers else None), scope.paths)
@@ -68,6 +71,10 @@ class SarifCommand:
     async def _run(self, argv: Sequence[str], scope: Scope) -> Answer:
         done = await invoke(argv, scope, deadline_s=self.deadline_s)
         return await asyncio.to_thread(_answer_of, done, self.name, scope)
+
+    def _asking(self) -> int | None:
+        """Which of the words becomes the files; None where none does."""
+        return next((at for at, word in enumerate(self.argv) if FILES.fullmatch(word)), None)
 
     def _filled(self, scope: Scope) -> tuple[str, ...]:
         values = {ROOT: str(scope.root), PYTHON: str(scope.project.python)}
@@ -100,20 +107,25 @@ def _answer_of(done: Completed, checker: str, scope: Scope) -> Answer:
     return Answer(findings, next((run.version for run in runs if run.version), None))
 
 
-def _python_files(scope: Scope) -> list[str]:
-    """The files for `{files}`: those asked for, else all of the tree, without git's own and hidden folders."""
+def _patterns(word: str) -> tuple[str, ...]:
+    match = FILES.fullmatch(word)
+    return tuple(match[1].split(",")) if match and match[1] else PYTHON_FILES
+
+
+def _files(scope: Scope, patterns: Sequence[str]) -> list[str]:
+    """The files with such names: of those asked for, else of the tree, without git's own and hidden folders."""
     if scope.paths is not None:
-        return [path for path in scope.paths if PurePosixPath(path).suffix in PYTHON_SUFFIXES]
+        return [path for path in scope.paths if _is_named(path, patterns)]
     found = []
     for folder, folders, names in os.walk(scope.root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         inside = os.path.relpath(folder, scope.root)
-        found += [
-            PurePosixPath(inside, name).as_posix()
-            for name in sorted(names)
-            if PurePosixPath(name).suffix in PYTHON_SUFFIXES
-        ]
+        found += [PurePosixPath(inside, name).as_posix() for name in sorted(names) if _is_named(name, patterns)]
     return found
+
+
+def _is_named(path: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch.fnmatchcase(PurePosixPath(path).name, pattern.strip()) for pattern in patterns)
 
 
 def _only(answer: Answer, paths: Sequence[str] | None) -> Answer:
