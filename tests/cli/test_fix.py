@@ -268,3 +268,36 @@ def test_runtime_that_is_not_installed_exits_2_with_an_install_hint(
         command(repository), cwd=repository.root, capture_output=True, text=True, env=environment, check=False
     )
     assert (done.returncode, "on the runtime native" in done.stdout) == (0, True)
+
+
+def agent_of(tmp_path: Path, name: str, code: str) -> str:
+    """A program of the user's as `--agent` names it; its first argument is the file."""
+    program = tmp_path / f"{name}.py"
+    program.write_text("import pathlib, sys, time\nfile = pathlib.Path(sys.argv[1])\ntext = file.read_text()\n" + code)
+    return f"command:{sys.executable} {program} {{file}}"
+
+
+def test_what_the_linter_cant_fix_goes_to_the_next_agent(tmp_path: Path) -> None:
+    repository = make_repository(tmp_path / "project", {"a.py": "import os\n\nprint(json.dumps([]))\n"})
+    imports = agent_of(
+        tmp_path, "imports", "assert 'import os' not in text\nfile.write_text('import json\\n' + text)\n"
+    )
+    done = fanfold(repository, "--agent", "autofix", "--agent", imports, "--output-format", "json")
+    report = json.loads(done.stdout)
+    assert done.returncode == 0, done.stderr
+    assert [(line["agent"], line["fixed"]) for line in report["stages"]] == [("autofix", 1), (imports, 1)]
+    assert report["tasks"][0]["agent"] == f"autofix, {imports}"
+    body = repository.git("log", "-1", "--format=%B", results(repository)[0])
+    assert f"({report['tasks'][0]['agent']})" in body
+
+
+def test_first_of_a_race_lands_and_nobody_waits_for_the_others(tmp_path: Path) -> None:
+    repository = make_repository(tmp_path / "project", {"a.py": "print(json.dumps([]))\n"})
+    slow = agent_of(tmp_path, "slow", "time.sleep(300)\n")
+    quick = agent_of(tmp_path, "quick", "file.write_text('import json\\n\\n' + text)\n")
+    done = fanfold(repository, "--race", "--agent", slow, "--agent", quick, "--output-format", "json")
+    report = json.loads(done.stdout)
+    assert done.returncode == 0, done.stderr
+    assert [line["stage"] for line in report["stages"]] == [1, 1]
+    assert report["tasks"][0]["agent"] == quick
+    assert report["wall_s"] < 300

@@ -347,7 +347,9 @@ def test_name_of_an_agent_holds_no_secret_and_no_line_break() -> None:
     name = name_of(ScriptedAgent(name="command:my-agent --key sk-proj-abcdefghijklmnopqrstuvwxyz0123456789\n{file}"))
     assert "abcdefghij" not in name
     assert name.isprintable()
-    assert len(name_of(ScriptedAgent(name="x" * 500))) == 80
+    long = "command:" + "x" * 500
+    assert len(name_of(ScriptedAgent(name=f"{long} one"))) == 200
+    assert name_of(ScriptedAgent(name=f"{long} one")) != name_of(ScriptedAgent(name=f"{long} two"))
 
 
 class Fixed:

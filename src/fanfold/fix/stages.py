@@ -10,9 +10,14 @@ from fanfold.agents.protocol import Agent
 from fanfold.fix.split import Task
 from fanfold.redact import redact
 
-MAX_NAME_CHARS = 80
+MAX_NAME_CHARS = 200
 FOR_TESTS = "autofix"
 """The one agent that may edit tests."""
+
+
+def edits_tests(agent: Agent) -> bool:
+    """Whether an agent may work on files of tests."""
+    return agent.name == FOR_TESTS or getattr(agent, "edits_tests", False) is True
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,7 @@ class Stage:
 
     def for_task(self, task: Task) -> tuple[Agent, ...]:
         """Those of the agents that may work on a task."""
-        return tuple(agent for agent in self.agents if not task.is_test or agent.name == FOR_TESTS)
+        return tuple(agent for agent in self.agents if not task.is_test or edits_tests(agent))
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,8 @@ def stages_of(agents: Sequence[Agent], *, race: bool = False) -> tuple[Stage, ..
 def name_of(agent: Agent) -> str:
     """What an agent is called in reports and commits: as the user does, in which there may be a whole command."""
     name = redact("".join(letter if letter.isprintable() else "?" for letter in agent.name))
-    return name if len(name) <= MAX_NAME_CHARS else f"{name[: MAX_NAME_CHARS - 3]}..."
+    half = MAX_NAME_CHARS // 2
+    return name if len(name) <= MAX_NAME_CHARS else f"{name[: half - 3]}...{name[-half:]}"
 
 
 def agents_of(stages: Sequence[Stage]) -> Iterator[Agent]:

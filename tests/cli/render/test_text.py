@@ -12,7 +12,8 @@ from fanfold.cli.render.story import MAX_ROWS, summary, tell_story
 from fanfold.cli.render.text import print_rich, render_plain
 from fanfold.cli.words import seconds
 from fanfold.fix.finding import Finding
-from fanfold.fix.report import QueueLine, Report, RuleCount, TaskLine, TestsLine, TestsStatus
+from fanfold.fix.report import QueueLine, Report, RuleCount, StageLine, TaskLine, TestsLine, TestsStatus
+from fanfold.llm.usage import Usage
 
 NASTY = "[red]x[/]\x1b[2J\n::error::pwned\u202e[link=file:///]"
 
@@ -44,6 +45,7 @@ def infected(report: Report) -> Report:
         checkers=(replace(report.checkers[0], name=NASTY, error=NASTY),),
         tests=replace(report.tests, command=NASTY, flaky=(NASTY,), taken_out=(NASTY,)),
         notes=(NASTY,),
+        stages=(StageLine(stage=1, agent=NASTY, attempts=1), StageLine(stage=2, agent=NASTY[1:])),
     )
 
 
@@ -271,3 +273,45 @@ def test_summary_names_checkers_that_could_not_check(report: Report) -> None:
 @pytest.mark.parametrize(("value", "told"), [(0.04, "0.0 s"), (59.9, "59.9 s"), (75, "75 s"), (725, "12 min 5 s")])
 def test_times_are_told_as_people_say_them(value: float, told: str) -> None:
     assert seconds(value) == told
+
+
+STAGES = (
+    StageLine(stage=1, agent="autofix", files=3, attempts=3, files_fixed=2, fixed=7, usage=Usage(cost_usd=0.0)),
+    StageLine(stage=2, agent="llm:small", files=2, attempts=4, files_fixed=1, fixed=2, unmeasured=1),
+)
+"""A cascade, in which nobody knows what one attempt took."""
+SPENT = Usage(requests=3, input_tokens=1200, output_tokens=34, cost_usd=0.0125)
+
+
+def test_each_agent_of_a_cascade_has_a_row_with_what_it_brought_and_took(report: Report) -> None:
+    told = plain(replace(report, stages=(STAGES[0], replace(STAGES[1], usage=SPENT))))
+    [head, first, second] = [line.split() for line in told.partition("Agents:\n")[2].splitlines()[:3]]
+    assert head == ["agent", "files", "attempts", "fixed", "findings", "tokens", "cost", "time"]
+    assert first == ["1.", "autofix", "3", "3", "2", "7", "0", "0.00", "USD", "0.0", "s"]
+    assert second == ["2.", "llm:small", "2", "4", "1", "2", "1,234+", "0.0125", "USD+", "0.0", "s"]
+    assert "Spent at least 0.0125 USD and 1,234 tokens in 3 requests\n" in told
+
+
+def test_files_tell_whose_work_landed_where_there_are_several(report: Report) -> None:
+    tasks = (replace(report.tasks[0], agent="autofix, llm:small"), *report.tasks[1:])
+    [row] = [line for line in plain(replace(report, stages=STAGES, tasks=tasks)).splitlines() if "  a.py  " in line]
+    assert "autofix, llm  " in row
+
+
+def test_agents_of_a_kind_keep_their_whole_names(report: Report) -> None:
+    lines = (*STAGES, replace(STAGES[1], stage=3, agent="llm:large"))
+    tasks = (replace(report.tasks[0], agent="llm:small, llm:large"),)
+    assert "  llm:small, llm:large  " in plain(replace(report, stages=lines, tasks=tasks))
+
+
+def test_one_agent_that_took_nothing_needs_no_table(report: Report) -> None:
+    told = plain(replace(report, stages=STAGES[:1]))
+    assert "Agents" not in told
+    assert "Spent" not in told
+    assert "  by  " not in told
+
+
+def test_one_agent_that_cost_something_has_its_row(report: Report) -> None:
+    told = plain(replace(report, stages=(replace(STAGES[1], usage=replace(SPENT, cost_usd=None), unmeasured=0),)))
+    assert "Spent 1,234 tokens in 3 requests\n" in told
+    assert "2. llm:small" in told

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fanfold.cli.output import Prose, Quoted
@@ -139,14 +139,30 @@ def _files(report: Report, limit: int | None) -> Table:
     counts = {count.path: count for count in report.files}
     tasks = report.tasks if _cut(len(report.tasks), limit) == len(report.tasks) else _unfinished(report)
     rows = []
+    short = _short_names(report) if len(report.stages) > 1 else {}
     for task in tasks[: _cut(len(tasks), limit)]:
         count = counts.get(task.path)
         before, after = (count.before, count.after) if count else (task.findings, task.left)
-        rows.append((Quoted(task.path), task.status, str(before), _number(after), _seconds_of(task)))
-    columns, more = ("file", "status", "before", "after", "time"), len(report.tasks) - len(rows)
+        by = (Quoted(_shortened(task.agent or "", short)),) if short else ()
+        rows.append((Quoted(task.path), task.status, *by, str(before), _number(after), _seconds_of(task)))
+    columns = ("file", "status", *(("by",) if short else ()), "before", "after", "time")
+    more = len(report.tasks) - len(rows)
     if _planned(report):
         return Table("Files", ("file", "status", "findings"), tuple(row[:3] for row in rows), 2, more)
-    return Table("Files", columns, tuple(rows), 2, more)
+    return Table("Files", columns, tuple(rows), 3 if short else 2, more)
+
+
+def _short_names(report: Report) -> dict[str, str]:
+    """Agents' names without what follows a colon, a whole command perhaps, where that tells them apart."""
+    names = {line.agent: line.agent.partition(":")[0] for line in report.stages}
+    common = Counter(names.values())
+    return {name: short if common[short] == 1 else name for name, short in names.items()}
+
+
+def _shortened(agents: str, names: Mapping[str, str]) -> str:
+    for name in sorted(names, key=len, reverse=True):
+        agents = agents.replace(name, names[name])
+    return agents
 
 
 def _unfinished(report: Report) -> tuple[TaskLine, ...]:
