@@ -292,7 +292,7 @@ def _suite(python: Path, root: Path) -> set[str]:
     return {
         f"{case.get('classname')}::{case.get('name')}"
         for case in ET.parse(results).getroot().iter("testcase")
-        if not any(case.find(tag) is not None for tag in bad)
+        if all(case.find(tag) is None for tag in bad)
     }
 
 
@@ -344,7 +344,19 @@ def _sum(rows: list[Row]) -> Row:
 
 
 def _by_stage(rows: list[Row]) -> list[str]:
-    return []
+    """What each agent came to, over all packages, as `fanfold fix` tells it."""
+    names = dict.fromkeys(str(stage["agent"]) for row in rows for stage in row.stages)
+    return [_stage(name, [one for row in rows for one in row.stages if one["agent"] == name]) for name in names]
+
+
+def _stage(name: str, lines: list[dict[str, Any]]) -> str:
+    fixed, attempts, took_s = (sum(line[key] for line in lines) for key in ("fixed", "attempts", "agent_s"))
+    used = [line["usage"] for line in lines if line["usage"] is not None]
+    requests = sum(one["requests"] for one in used)
+    tokens = sum(one["input_tokens"] + one["output_tokens"] for one in used)
+    costs = [one["cost_usd"] for one in used]
+    cost = f"{sum(costs):.4f}" if costs and None not in costs else "unknown" if used else "-"
+    return f"| {name} | {fixed} | {attempts} | {requests} | {tokens:,} | {cost} | {took_s:.0f} |"
 
 
 if __name__ == "__main__":
