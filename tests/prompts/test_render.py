@@ -11,6 +11,7 @@ import pytest
 
 from fanfold.config import ConfigError
 from fanfold.prompts import NAMES, Quoted, fence, own_templates, render
+from fanfold.prompts.own import GIVEN
 from fanfold.prompts.render import FOLDER
 
 VALUES: Mapping[str, object] = {
@@ -179,3 +180,22 @@ def test_links_out_of_the_repository_and_files_that_are_no_text_are_refused(tmp_
 def test_a_value_that_is_missing_is_told_even_of_our_own_templates() -> None:
     with pytest.raises(ConfigError, match=r"the template retry, line \d+: 'reasons' is undefined"):
         render("retry")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_of_our_templates_needs_no_more_than_it_is_given(name: str) -> None:
+    text = render(name, **{value: VALUES[value] for value in GIVEN[name]})
+    marks = re.compile(r"\b[0-9a-f]{12}\b")
+    assert marks.sub("", text) == marks.sub("", render(name, **VALUES))
+
+
+def test_the_document_tells_what_each_template_is_given() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "prompts.md").read_text()
+    for value, told in re.findall(r"^\| `(\w+)` \| [^|]* \| ([^|]*) \| [^|]* \|$", document, re.MULTILINE):
+        expected = [name for name in NAMES if value in GIVEN[name]]
+        assert told == "all" or sorted(re.findall(r"`(\w+)`", told)) == sorted(expected), value
+
+
+def test_a_value_that_another_template_is_given_is_found_missing(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="'symbols' is undefined"):
+        own_templates(own(tmp_path, task="{{ symbols }}"))

@@ -28,6 +28,20 @@ _FULL: Mapping[str, object] = {
     "reasons": Quoted("what was wrong", "the search text occurs twice"),
 }
 _NEEDED = ("path", "count", "findings", "code", "before", "reasons")
+_ALIKE = (
+    *("path", "findings", "code", "explanations", "advice", "own_advice", "conventions", "examples"),
+    *("before", "feedback"),
+)
+GIVEN: Mapping[str, tuple[str, ...]] = {
+    "task": ("others", *_ALIKE),
+    "rules": (),
+    "llm": ("symbols", *_ALIKE),
+    "llm_system": (),
+    "llm_words": (),
+    "small": ("path", "count", "findings", "code", "advice", "feedback"),
+    "retry": ("reasons",),
+}
+"""Which values each template is given, beside `markers`."""
 
 
 def own_templates(root: Path) -> dict[str, str]:
@@ -45,14 +59,16 @@ def own_templates(root: Path) -> dict[str, str]:
         if name not in NAMES:
             raise ConfigError(f"{FOLDER}/{name}{SUFFIX}: there is no template {name}", hint=f"known are {_known()}")
     for name in NAMES if templates else ():
-        render(name, templates, **_FULL)
-        render(name, templates, **_least())
+        full = {value: _FULL[value] for value in GIVEN[name]}
+        given = GIVEN[name]
+        render(name, templates, **{value: _FULL[value] for value in given})
+        render(name, templates, **{value: _least(value) for value in given})
     return templates
 
 
-def _least() -> Mapping[str, object]:
-    """Only what there always is; the rest is empty."""
-    return {**_FULL, **{key: [] if key == "symbols" else "" for key in _FULL if key not in _NEEDED}}
+def _least(value: str) -> object:
+    """What there always is; the rest is empty."""
+    return _FULL[value] if value in _NEEDED else [] if value == "symbols" else ""
 
 
 def _known() -> str:
