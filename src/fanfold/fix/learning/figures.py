@@ -45,13 +45,13 @@ class Figures:
 
 @dataclass(frozen=True, kw_only=True)
 class Total:
-    """What one agent did with one rule, all tries together.
+    """What one agent did with one rule, or (both names empty) with all of them; all tries together.
 
     Args:
         findings: that it was asked for, each once however often it was tried.
         fixed: of these, verified and landed.
         tries: how often it was tried.
-        cost_usd, tokens: of those tries of which they are known; None = of none.
+        cost_usd, tokens: None = they aren't known of every try.
     """
 
     agent: str

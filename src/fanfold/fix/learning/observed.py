@@ -97,7 +97,7 @@ def _numbers(trails: Sequence[Trail]) -> dict[str, int]:
     for branch in rounds(trails):
         seen: defaultdict[tuple[int, str], int] = defaultdict(int)
         for trail in sorted(branch, key=lambda one: one.number):
-            seen[trail.stage, trail.agent] += 1
+            seen[trail.stage, trail.agent] += not trail.stopped
             numbers[trail.id] = seen[trail.stage, trail.agent]
     return numbers
 

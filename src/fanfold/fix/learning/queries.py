@@ -40,10 +40,14 @@ SELECT agent, count(*), total(cost_usd), count(cost_usd), total(tokens), count(t
     FROM tries WHERE agent IN (SELECT value FROM json_each(:agents)) GROUP BY trail, agent
 ) GROUP BY agent
 """
+_SUMS = f"""{_FINDINGS} AS findings, sum(fixed) AS fixed, count(DISTINCT trail) AS tries,
+    CASE count(cost_usd) WHEN count(*) THEN sum(cost_usd) END AS cost_usd,
+    CASE count(tokens) WHEN count(*) THEN sum(tokens) END AS tokens, sum(agent_s) AS agent_s"""
 TOTALS = f"""
-SELECT agent, checker, rule, {_FINDINGS} AS findings, sum(fixed) AS fixed, count(*) AS tries,
-    sum(cost_usd) AS cost_usd, sum(tokens) AS tokens, sum(agent_s) AS agent_s
-FROM tries WHERE {_OF} GROUP BY agent, checker, rule ORDER BY agent, checker, rule
+SELECT agent, checker, rule, {_SUMS} FROM tries WHERE {_OF} GROUP BY agent, checker, rule ORDER BY agent, checker, rule
+"""  # noqa: S608  (constants)
+OF_AGENTS = f"""
+SELECT agent, '' AS checker, '' AS rule, {_SUMS} FROM tries WHERE {_OF} GROUP BY agent ORDER BY agent
 """  # noqa: S608  (constants)
 PROGRESS = f"""
 SELECT agent, date(at_s, 'unixepoch'), {_FINDINGS}, sum(fixed) FROM tries WHERE {_OF} GROUP BY 1, 2 ORDER BY 1, 2

@@ -72,6 +72,10 @@ class Store:
         """What each agent did with each rule, in one project or (None) in all."""
         return [Total(**row) for row in self._of(queries.TOTALS, place)]
 
+    def agents(self, place: str | None = None) -> list[Total]:
+        """What each agent did with all rules together, in one project or (None) in all."""
+        return [Total(**row) for row in self._of(queries.OF_AGENTS, place)]
+
     def progress(self, place: str | None = None) -> list[Progress]:
         """What each agent did day by day, in one project or (None) in all."""
         return [Progress(*row) for row in self._of(queries.PROGRESS, place)]
