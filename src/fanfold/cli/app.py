@@ -330,6 +330,36 @@ def show(
 
 
 @app.command(cls=GroupedCommand)
+def stats(
+    project: Annotated[
+        bool, _option(OPTIONS, "--project", help="Use this project's figures only (default all projects')")
+    ] = False,
+    export_to: Annotated[
+        Path | None, _option(OPTIONS, "--export", help="Write the figures here, - for stdout", metavar="FILE")
+    ] = None,
+    import_from: Annotated[
+        Path | None, _option(OPTIONS, "--import", help="Add figures that --export wrote, - for stdin", metavar="FILE")
+    ] = None,
+    reset: Annotated[bool, _option(OPTIONS, "--reset", help="Forget the figures")] = False,
+    as_json: Annotated[bool, _option(OUTPUT, "--json", help="Write the figures as JSON")] = False,
+    verbose: Annotated[bool, _option(OUTPUT, "--verbose", "-v", help="Show long lists to their end")] = False,
+) -> int:
+    """Show which agent fixed which rule, and what it cost"""
+    from fanfold.cli.stats import Options, carry_out
+
+    return carry_out(
+        Options(
+            project=project,
+            export_to=export_to,
+            import_from=import_from,
+            reset=reset,
+            as_json=as_json,
+            verbose=verbose,
+        )
+    )
+
+
+@app.command(cls=GroupedCommand)
 def undo(
     run: Annotated[str, typer.Argument(metavar="RUN", help="The run, or how its name begins")],
     dry_run: Annotated[bool, _option(OPTIONS, "--dry-run", help="Show what would be taken back, and end")] = False,
