@@ -17,7 +17,6 @@ from fanfold.prompts.render import FOLDER
 VALUES: Mapping[str, object] = {
     "path": "'a.py'",
     "others": "'b.py'",
-    "others": "",
     "count": 1,
     "findings": Quoted("findings", "- line 1"),
     "code": Quoted("code", "import os"),
@@ -191,7 +190,9 @@ def test_each_of_our_templates_needs_no_more_than_it_is_given(name: str) -> None
 
 def test_the_document_tells_what_each_template_is_given() -> None:
     document = (Path(__file__).parents[2] / "docs" / "prompts.md").read_text()
-    for value, told in re.findall(r"^\| `(\w+)` \| [^|]* \| ([^|]*) \| [^|]* \|$", document, re.MULTILINE):
+    rows = re.findall(r"^\| `(\w+)` \| [^|]* \| ([^|]*) \| [^|]* \|$", document, re.MULTILINE)
+    assert {value for value, _ in rows} == {"markers", *(value for values in GIVEN.values() for value in values)}
+    for value, told in rows:
         expected = [name for name in NAMES if value in GIVEN[name]]
         assert told == "all" or sorted(re.findall(r"`(\w+)`", told)) == sorted(expected), value
 

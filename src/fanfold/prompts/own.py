@@ -59,7 +59,6 @@ def own_templates(root: Path) -> dict[str, str]:
         if name not in NAMES:
             raise ConfigError(f"{FOLDER}/{name}{SUFFIX}: there is no template {name}", hint=f"known are {_known()}")
     for name in NAMES if templates else ():
-        full = {value: _FULL[value] for value in GIVEN[name]}
         given = GIVEN[name]
         render(name, templates, **{value: _FULL[value] for value in given})
         render(name, templates, **{value: _least(value) for value in given})
