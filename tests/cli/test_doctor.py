@@ -35,7 +35,12 @@ def test_healthy_project_is_well(root: Path, capsys: pytest.CaptureFixture[str])
     assert "git version 2." in row(text, "git")
     assert "ruff " in row(text, "ruff")
     assert "interpreter: /" in text
-    assert {"mypy", "ruff"} <= set(row(text, "checkers:").replace(",", "").split())
+    checkers = text.partition("\nCheckers:\n")[2].partition("\n\n")[0].splitlines()
+    versions = {line.split()[0]: line.split()[1:] for line in checkers[1:]}
+    assert versions["ruff"][1:2] == ["yes"]
+    assert versions["mypy"][0][0].isdigit()
+    assert versions["pyright"] == ["missing"]
+    assert versions["pytest"][0] == pytest.__version__
     assert "autofix" in text
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import platform
 import sys
+import tempfile
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
@@ -16,6 +17,8 @@ from fanfold.cli.output import Prose, Quoted
 from fanfold.cli.render.story import Line, Lines, Section, Table
 from fanfold.config import settings_with_origins, workspaces_home
 from fanfold.errors import FanfoldError
+from fanfold.fix.checkers import Scope
+from fanfold.fix.checkers.present import checkers_present
 from fanfold.fix.confine import find_bubblewrap
 from fanfold.fix.project import Project, find_project
 from fanfold.git import Repository, why_no_overlays
@@ -84,6 +87,7 @@ async def _examine(start: Path) -> tuple[tuple[Section, ...], bool]:
         repository,
         _environment(project),
         _tools(probes),
+        await _checkers(project),
         await _workspaces(root),
         _sandbox(*await find_bubblewrap()),
         Lines(
@@ -153,6 +157,26 @@ def _tools(probes: list[Probe]) -> Table:
     return Table("Tools", ("tool", "version", "where"), rows, 3)
 
 
+async def _checkers(project: Project) -> Table:
+    """The checkers that are known, with the version of each that is there."""
+    try:
+        specs = settings_with_origins(project.root, {})[0].checks
+    except FanfoldError:
+        specs = ()  # what is wrong with the settings is told with them
+    with tempfile.TemporaryDirectory(prefix="fanfold-") as cache:
+        found = await checkers_present(Scope(project.root, project, Path(cache)), specs)
+    rows = tuple(
+        (
+            one.name,
+            Prose(one.trouble or one.version or (NOT_FOUND if one.path is None else "there")),
+            "yes" if one.runs else "",
+            Quoted(one.path or ""),
+        )
+        for one in found
+    )
+    return Table("Checkers", ("checker", "version", "runs here", "where"), rows, 4)
+
+
 def _sandbox(bubblewrap: Path | None, why: str) -> Lines:
     """What keeps agents' programs in their workspace here, whatever the settings ask for."""
     if bubblewrap is None:
@@ -164,7 +188,7 @@ def _sandbox(bubblewrap: Path | None, why: str) -> Lines:
 def _plugins() -> Lines:
     lines = [
         (f"{kind}: ", Quoted(", ".join(sorted({point.name for point in entry_points(group=f"fanfold.{kind}")}))))
-        for kind in ("checkers", "agents")
+        for kind in ("agents",)
     ]
     return Lines("Known", tuple(lines))
 
