@@ -61,7 +61,7 @@ async def _presence(name: str, used: Checker | None, scope: Scope) -> Presence:
     except FanfoldError as error:
         return Presence(name, runs=runs, trouble=bounded(error.message))
     path = Path(command[0])
-    if not path.is_file():
+    if not await asyncio.to_thread(path.is_file):
         return Presence(name, runs=runs)
     # A checker that is a module of the project's interpreter is there only if that can start it.
     module = command[1:3] if command[1:2] == ("-m",) else ()
