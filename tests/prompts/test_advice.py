@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -133,3 +134,30 @@ def test_a_link_out_of_the_repository_is_not_read_and_length_is_bounded(tmp_path
     assert set(advice.own) == {"E722"}
     assert len(advice.own["E722"]) == MAX_CHARS
     assert "F401" in advice.ours
+
+
+def test_rules_of_other_checkers_that_mean_the_same_have_the_same_advice() -> None:
+    alike = tomllib.loads((FILES[0].parents[1] / "alike.toml").read_text())
+    for checker, rules in alike.items():
+        for rule, name in rules.items():
+            same = advice_on([tuple(name.split("/"))]).ours  # type: ignore[list-item]
+            assert list(advice_on([(checker, rule)]).ours.values()) == list(same.values()) != []
+    assert advice_on([("basedpyright", "reportOptionalMemberAccess")]).ours.keys() == {"reportOptionalMemberAccess"}
+
+
+@pytest.mark.parametrize("checker", ["pylint", "ty"])
+def test_other_checkers_do_call_their_rules_so(tmp_path: Path, checker: str) -> None:
+    alike = tomllib.loads((FILES[0].parents[1] / "alike.toml").read_text())[checker]
+    for file in FILES:
+        (tmp_path / f"{file.parent.name}_{file.stem.replace('-', '_')}.py").write_text(parts(file)[1])
+    formats = {"pylint": ["--output-format=json", "--enable=all"], "ty": ["check", "--output-format=gitlab"]}
+    argv = [str(find_program(checker)), *formats[checker], *sorted(path.name for path in tmp_path.glob("*.py"))]
+    told = json.loads(subprocess.run(argv, cwd=tmp_path, capture_output=True, check=False).stdout)
+    found = {
+        (one["symbol"], one["path"]) if checker == "pylint" else (one["check_name"], one["location"]["path"])
+        for one in told
+    }
+    confirmed = {
+        rule for rule, name in alike.items() if (rule, name.replace("/", "_").replace("-", "_") + ".py") in found
+    }
+    assert len(confirmed) >= 10, sorted(set(alike) - confirmed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib import resources
@@ -12,6 +13,8 @@ from pathlib import Path
 FOLDER = ".fanfold/advice"
 MAX_CHARS = 4_000
 MAX_NAME = 200
+SAME = {"basedpyright": "pyright"}
+"""Checkers whose rules are called as another's."""
 
 _NAME = re.compile(r"[A-Za-z0-9@_-][A-Za-z0-9@_.-]*(/[A-Za-z0-9@_-][A-Za-z0-9@_.-]*)*")
 
@@ -45,8 +48,15 @@ def advice_on(rules: Iterable[tuple[str, str]], root: Path | None = None) -> Adv
 
 @functools.lru_cache(maxsize=512)
 def _ours(checker: str, rule: str) -> str:
-    file = resources.files("fanfold") / "advice" / checker / f"{rule}.md"
+    name = _alike().get(SAME.get(checker, checker), {}).get(rule, f"{checker}/{rule}")
+    file = resources.files("fanfold") / "advice" / f"{name}.md"
     return file.read_text("utf-8").strip() if file.is_file() else ""
+
+
+@functools.cache
+def _alike() -> dict[str, dict[str, str]]:
+    """Rules of other checkers that mean what one with advice means, by checker."""
+    return tomllib.loads((resources.files("fanfold") / "advice" / "alike.toml").read_text("utf-8"))
 
 
 def _own(root: Path, checker: str, rule: str) -> str:
