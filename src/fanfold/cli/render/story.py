@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fanfold.cli.output import Prose, Quoted
+from fanfold.cli.render.coverage import in_short, uncovered
 from fanfold.cli.words import dollars, plural, seconds
 from fanfold.fix.finding import Finding
 from fanfold.fix.report import Report, StageLine, TaskLine
@@ -69,6 +70,7 @@ def tell_story(report: Report, *, everything: bool = False) -> tuple[Section, ..
         Lines("Findings in uncommitted text, left out", _findings(report.uncommitted, limit)),
         Lines("Landing", _landing(report)),
         Lines("Tests", _tests(report, limit)),
+        Lines("Changed lines that no test runs", _limited(list(uncovered(report.coverage)), limit)),
         Lines("Time", _time(report)),
         Lines("Notes", tuple((Prose(note),) for note in report.notes)),
     )
@@ -99,6 +101,8 @@ def summary(report: Report) -> Lines:
         lines.append((f"Go on with: fanfold fix --resume {report.run_id}",))
     if report.landed and report.tests.status in NOT_TESTED:
         lines.append((f"Not tested: {NOT_TESTED[report.tests.status]}",))
+    if (untested := in_short(report.coverage)) is not None:
+        lines.append((untested,))
     return Lines("", tuple(lines))
 
 
