@@ -193,16 +193,15 @@ class Model:
 
         settings, used = self._settings, asking.used
         tokens = settings.max_total_tokens
-        limits = UsageLimits(
-            request_limit=settings.max_requests - used.requests,
-            # The answers to all attempts count towards the limits: they were paid for.
-            total_tokens_limit=None if tokens is None else tokens - used.input_tokens - used.output_tokens,
-        )
+        requests = settings.max_requests - used.requests
+        # The answers to all attempts count towards the limits: they were paid for.
+        left = None if tokens is None else tokens - used.input_tokens - used.output_tokens
+        limits = UsageLimits(request_limit=requests, total_tokens_limit=left)
         # The engine tries again: a client that does so too would multiply the attempts.
         how: AiSettings = {"max_tokens": settings.max_tokens, "max_retries": 0}
         if settings.temperature is not None:
             how["temperature"] = settings.temperature
-        agent = question.agent(asking, form, how=how, retries=settings.max_requests - 1, capabilities=self._tracing())
+        agent = question.agent(asking, form, how=how, retries=requests - 1, capabilities=self._tracing())
         return (await agent.run(question.prompt, usage_limits=limits)).output
 
     def _tracing(self) -> list[Any]:
