@@ -6,11 +6,11 @@ import asyncio
 import re
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from fanfold.agents.program import Program, as_argument, found, last_words, transcript
-from fanfold.agents.protocol import AgentUnusable, Assignment, Report
+from fanfold.agents.protocol import AgentError, AgentUnusable, Assignment, Report
 from fanfold.agents.registry import AgentSettings
 from fanfold.agents.spending import Spending, Terms
 from fanfold.process import Completed
@@ -31,14 +31,14 @@ class Command:
         argv: the program, absolute, and the templates of its arguments.
         env: environment variables that it may see beside the usual ones.
         deadline_s: seconds for one attempt.
-        spending: what it may take from the budgets.
+        spending: what an attempt costs, as the user says.
     """
 
     argv: tuple[str, ...]
     env: tuple[str, ...]
     deadline_s: float
     name: str = "command"
-    spending: Spending = field(default_factory=lambda: Spending(Terms()))
+    spending: Spending = field(default_factory=Spending)
     deterministic: bool = False
     starts_programs: bool = True
     argument: ClassVar[str] = "command"
@@ -68,7 +68,6 @@ class Command:
 
         Raises:
             AgentError: it could not be started, exited with an error, or took too long; with its last words.
-            BudgetExhausted: what it may cost isn't left, or nobody said what that is.
         """
         prompt_file = assignment.scratch / "prompt.md"
         values = {"file": as_argument(assignment.path), "prompt_file": str(prompt_file), "root": str(assignment.root)}
@@ -78,9 +77,13 @@ class Command:
             prompt_file.write_bytes(prompt)
         arguments = [_filled(part, values) for part in self.argv[1:]]
         program = Program(self.argv[0], self.env, self.deadline_s)
-        with self.spending.of(assignment.purse):
-            done = await program.run(arguments, assignment, stdin=b"" if in_file else prompt)
-        return await asyncio.to_thread(_report, program, done, assignment)
+        done = await program.run(arguments, assignment, stdin=b"" if in_file else prompt)
+        try:
+            report = await asyncio.to_thread(_report, program, done, assignment)
+        except AgentError as error:
+            error.usage = self.spending.counted(None)
+            raise
+        return replace(report, usage=self.spending.counted(None))
 
 
 def command_of(settings: AgentSettings) -> tuple[tuple[str, ...], Terms]:

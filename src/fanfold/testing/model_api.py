@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from fanfold.testing.loopback import Loopback
 
+KINDS = {400: "invalid_request_error", 401: "authentication_error", 429: "rate_limit_error", 529: "overloaded_error"}
 Event = tuple[str, Mapping[str, Any]]
 
 
@@ -97,7 +98,7 @@ class ModelApi:
     async def _messages(self, request: Request) -> Response:
         asked, say = await self._answer(request)
         if say.status != 200:
-            error = {"type": "api_error", "message": say.text or "made to fail"}
+            error = {"type": KINDS.get(say.status, "api_error"), "message": say.text or "made to fail"}
             return JSONResponse({"type": "error", "error": error}, status_code=say.status)
         if asked.body.get("stream"):
             return _streamed(_message_events(asked, say))

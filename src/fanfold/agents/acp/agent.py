@@ -6,7 +6,7 @@ import asyncio
 import importlib.util
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fanfold.agents.acp.files import Files
@@ -88,7 +88,7 @@ class Acp:
             BudgetExhausted: what it may cost isn't left, or nobody said what that is.
         """
         program = Program(self.argv[0], self.env, self.deadline_s)
-        with self.spending.of(assignment.purse) as bill:
+        async with self.spending.of(assignment.purse) as bill:
             argv = await program.within_bounds(self.argv[1:], assignment)
             environment = program.environment(assignment)
             try:
@@ -97,9 +97,13 @@ class Acp:
                 ) as talk:
                     session = _Session(program, assignment, talk)
                     try:
-                        return await session.carry_out()
+                        report = await session.carry_out()
+                    except AgentError as error:
+                        error.usage = self.spending.counted(error.usage)
+                        raise
                     finally:
                         bill.usage = session.usage
+                    return replace(report, usage=self.spending.counted(report.usage))
             except ProcessError as error:
                 raise program.not_started(error) from error
 

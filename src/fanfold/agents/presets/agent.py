@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -43,11 +43,12 @@ class PresetAgent:
             AgentError: it could not be started, failed, or took too long; with its own words.
             BudgetExhausted: what it may take isn't left.
         """
-        with self.spending.of(assignment.purse) as bill:
+        async with self.spending.of(assignment.purse) as bill:
             ask = await asyncio.to_thread(self._ask, assignment, bill.limit_usd)
             done = await self._run(ask, assignment)
             said = await asyncio.to_thread(self.preset.read, done, ask)
             bill.usage = said.usage
+        said = replace(said, usage=self.spending.counted(said.usage))
         if why := await asyncio.to_thread(self._failure, done, said, assignment):
             why.usage = said.usage
             raise why

@@ -73,6 +73,5 @@ AIDER = Preset(
     given=lambda _: {"LITELLM_LOCAL_MODEL_COST_MAP": "True"},
     logins=(".aider.conf.yml", ".aider/oauth-keys.env"),
     login="set your provider's key, OPENAI_API_KEY say, and the agent's model",
-    options=frozenset({"price_per_million"}),
     leaves=(".aider*",),
 )

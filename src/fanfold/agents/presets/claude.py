@@ -29,14 +29,14 @@ def arguments(ask: Ask) -> list[str]:
     return [*argv, *ask.chosen("--model"), *ask.options.extra_args]
 
 
-def read(done: Completed, ask: Ask) -> Said:  # noqa: ARG001 a reader's shape
+def read(done: Completed, ask: Ask) -> Said:
     """What it said. A failure has exit code 1 and may call itself a success: `is_error` tells."""
     said = next((one for one in documents(done.stdout) if one.get("type") == "result"), None)
     if said is None:
         return Said()
     kind, result = text(said.get("subtype")), text(said.get("result"))
     session = text(said.get("session_id"))
-    took = _usage(said)
+    took = _usage(said, ask)
     if kind in LIMITS:
         return Said(stopped=LIMITS[kind], usage=took, session=session)
     if said.get("is_error") or kind != "success":
@@ -46,13 +46,14 @@ def read(done: Completed, ask: Ask) -> Said:  # noqa: ARG001 a reader's shape
     return Said(summary=result, usage=took, session=session)
 
 
-def _usage(said: Mapping[str, object]) -> Usage:
+def _usage(said: Mapping[str, object], ask: Ask) -> Usage:
     counts = mapping(said.get("usage"))
     return usage(
         requests=said.get("num_turns"),
         input_tokens=total(counts, "input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"),
         output_tokens=counts.get("output_tokens"),
         cost_usd=said.get("total_cost_usd"),
+        price=ask.options.price_per_million,
     )
 
 

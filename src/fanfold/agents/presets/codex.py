@@ -51,6 +51,4 @@ CODEX = Preset(
     logins=(".codex/auth.json", ".codex/config.toml"),
     hosts=("api.openai.com:443", "chatgpt.com:443"),
     login="set CODEX_API_KEY, or log in with `codex login`",
-    options=frozenset({"price_per_million"}),
-    tells_cost=False,
 )

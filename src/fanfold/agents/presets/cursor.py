@@ -42,6 +42,4 @@ CURSOR = Preset(
     logins=(".config/cursor/auth.json", ".cursor/cli-config.json"),
     hosts=("api2.cursor.sh:443", "api.cursor.sh:443", "api3.cursor.sh:443"),
     login="set CURSOR_API_KEY, or log in with `cursor-agent login`",
-    options=frozenset({"price_per_million"}),
-    tells_cost=False,
 )

@@ -59,6 +59,4 @@ GEMINI = Preset(
     logins=(".gemini/oauth_creds.json", ".gemini/google_accounts.json", ".gemini/settings.json"),
     hosts=("generativelanguage.googleapis.com:443", "cloudcode-pa.googleapis.com:443", "oauth2.googleapis.com:443"),
     login="set GEMINI_API_KEY, or log in with `gemini`",
-    options=frozenset({"price_per_million"}),
-    tells_cost=False,
 )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 
-from fanfold.agents.presets.preset import Ask, Preset, Said, mapping, text, usage
+from fanfold.agents.presets.preset import Ask, Preset, Said, mapping, text, total, usage
 from fanfold.agents.program import MAX_OUTPUT_BYTES
+from fanfold.llm.usage import Usage
 from fanfold.process import Completed
 
 TRAJECTORY = "trajectory.json"
@@ -26,16 +28,36 @@ def arguments(ask: Ask) -> list[str]:
 
 def read(done: Completed, ask: Ask) -> Said:  # noqa: ARG001 a reader's shape
     """What it wrote down of its way."""
-    info = mapping(_trajectory(ask).get("info"))
+    way = _trajectory(ask)
+    info = mapping(way.get("info"))
     if not info:
         return Said()
-    stats, status = mapping(info.get("model_stats")), text(info.get("exit_status"))
-    took = usage(requests=stats.get("api_calls"), cost_usd=stats.get("instance_cost"))
+    took, status = _usage(way, ask), text(info.get("exit_status"))
     if status in LIMITS:
         return Said(stopped=LIMITS[status], usage=took)
     if status != "Submitted":
-        return Said(failed=f"{status}: {text(info.get('submission'))}" if status else "it didn't say why", usage=took)
+        return Said(failed=f"{status or 'it was not done'}: {_last_words(way)}", usage=took)
     return Said(summary=text(info.get("submission")) or status, usage=took)
+
+
+def _last_words(way: Mapping[str, object]) -> str:
+    messages = way.get("messages")
+    last = mapping(messages[-1]) if isinstance(messages, list) and messages else {}
+    return text(mapping(last.get("extra")).get("exception_str")) or text(last.get("content"))
+
+
+def _usage(way: Mapping[str, object], ask: Ask) -> Usage:
+    stats = mapping(mapping(way.get("info")).get("model_stats"))
+    messages = way.get("messages")
+    extras = [mapping(mapping(one).get("extra")) for one in messages] if isinstance(messages, list) else []
+    counts = [mapping(mapping(extra.get("response")).get("usage")) for extra in extras]
+    return usage(
+        requests=stats.get("api_calls"),
+        input_tokens=sum(total(one, "prompt_tokens") for one in counts),
+        output_tokens=sum(total(one, "completion_tokens") for one in counts),
+        cost_usd=stats.get("instance_cost"),
+        price=ask.options.price_per_million,
+    )
 
 
 def _trajectory(ask: Ask) -> dict[str, object]:

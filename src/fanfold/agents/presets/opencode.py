@@ -27,7 +27,7 @@ def arguments(ask: Ask) -> list[str]:
     ]
 
 
-def read(done: Completed, ask: Ask) -> Said:  # noqa: ARG001 a reader's shape
+def read(done: Completed, ask: Ask) -> Said:
     """What it said, summed up over its steps."""
     session = summary = error = ""
     took: Usage | None = None
@@ -40,19 +40,20 @@ def read(done: Completed, ask: Ask) -> Said:  # noqa: ARG001 a reader's shape
             case "error":
                 error = _words(mapping(event.get("error")))
             case "step_finish":
-                took = _step(part) if took is None else took + _step(part)
+                took = _step(part, ask) if took is None else took + _step(part, ask)
     if error:
         return Said(failed=error, usage=took, session=session)
     return Said(summary=summary, usage=took, session=session)
 
 
-def _step(part: object) -> Usage:
+def _step(part: object, ask: Ask) -> Usage:
     counts = mapping(mapping(part).get("tokens"))
     return usage(
         requests=1,
         input_tokens=total(counts, "input") + total(mapping(counts.get("cache")), "read", "write"),
         output_tokens=total(counts, "output", "reasoning"),
         cost_usd=mapping(part).get("cost"),
+        price=ask.options.price_per_million,
     )
 
 

@@ -18,7 +18,7 @@ from fanfold.agents.spending import Spending, Terms
 from fanfold.llm.usage import Usage
 from fanfold.process import Completed
 
-EVERY = frozenset({"model", "extra_args", "program", "max_cost_usd"})
+EVERY = frozenset({"model", "extra_args", "program", "max_cost_usd", "price_per_million"})
 """Options that every preset has."""
 MAX_BROKEN = 1_000
 """How many lines that begin like JSON, and are none, are gone past in an output."""
@@ -34,7 +34,8 @@ class Options(BaseModel):
         max_turns: how often it may ask its model in one attempt.
         max_cost_usd: what one attempt may cost; where the program can't be told to stop there and names no cost
             afterwards, it counts for each attempt.
-        price_per_million: dollars for a million tokens read and written, for programs that tell no cost.
+        price_per_million: dollars for a million tokens read and written, where the program tells no cost; [0, 0] for
+            a model of your own.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -110,7 +111,6 @@ class Preset:
         options: those that it has beside EVERY.
         leaves: patterns of what it puts into the folder that it runs in.
         keeps_budget: whether it stops by itself at a cost.
-        tells_cost: whether it says what it cost.
     """
 
     name: str
@@ -127,7 +127,6 @@ class Preset:
     options: frozenset[str] = frozenset()
     leaves: tuple[str, ...] = ()
     keeps_budget: bool = False
-    tells_cost: bool = True
     argument: ClassVar[str] = "model"
 
     @property
@@ -147,11 +146,7 @@ class Preset:
         path = found(options.program or self.command, setting=f"agent {self.name!r}", hint=self.install)
         env = tuple(dict.fromkeys((*self.variables, *settings.agent_env)))
         program = Program(path, env, settings.deadline_s, tuple(Path.home() / login for login in self.logins))
-        terms = Terms(
-            max_cost_usd=options.max_cost_usd,
-            keeps_budget=self.keeps_budget,
-            tells_cost=self.tells_cost or options.price_per_million is not None,
-        )
+        terms = Terms(max_cost_usd=options.max_cost_usd, keeps_budget=self.keeps_budget)
         return PresetAgent(self, program, options, settings.name or self.name, Spending(terms))
 
     def _options(self, settings: AgentSettings) -> Options:
@@ -182,11 +177,13 @@ def usage(
 ) -> Usage:
     """What a program says it took; figures that are none count as nothing.
 
+    A cost of nothing is what programs say of a model whose price they don't know.
+
     Args:
         price: of a million tokens read and written, where the program names no cost.
     """
     tokens_in, tokens_out = _count(input_tokens), _count(output_tokens)
-    cost = _dollars(cost_usd)
+    cost = _dollars(cost_usd) or None
     if cost is None and price is not None:
         cost = (tokens_in * price[0] + tokens_out * price[1]) / 1_000_000
     return Usage(requests=_count(requests), input_tokens=tokens_in, output_tokens=tokens_out, cost_usd=cost)
