@@ -22,7 +22,7 @@ from fanfold.fix.plan import plan
 from fanfold.fix.queue import PACES, MergeQueue
 from fanfold.fix.record import Run, attempted
 from fanfold.fix.runs.planned import note_plan, take_up_plan
-from fanfold.fix.stages import agents_of
+from fanfold.fix.stages import FOR_TESTS, agents_of, edits_tests
 from fanfold.fix.state import FileMetric, FileState, FixState
 from fanfold.fix.tested import Tester
 from fanfold.fix.uncommitted import uncommitted_findings
@@ -46,7 +46,7 @@ async def collect_errors(_: FixState) -> Update:
     run = get_context(Run)
     if not take_up_plan(run):
         await _find(run)
-        names = [agent.name for agent in agents_of(run.stages)]
+        names = [FOR_TESTS if edits_tests(agent) else agent.name for agent in agents_of(run.stages)]
         known = await known_of(run)
         run.plan = await plan(run.request, run.repository, run.census.findings, names, known=known)
         await note_plan(run)

@@ -32,7 +32,7 @@ from fanfold.fix.runs import Past
 from fanfold.fix.runs.begun import as_begun
 from fanfold.fix.runs.budgeted import refuse_elsewhere
 from fanfold.fix.runs.record import recorded
-from fanfold.fix.stages import Stage, agents_of, names_of, stages_of
+from fanfold.fix.stages import Policy, Stage, agents_of, names_of, stages_of
 from fanfold.fix.state import FileState, FixState
 from fanfold.fix.suite import Suite, find_suite
 from fanfold.fix.summary import report_of
@@ -83,8 +83,15 @@ async def carry_out(
     on_event: OnEvent | None = None,
     runtime: Runtime | None = None,
     past: Past | None = None,
+    of: Past | None = None,
+    policy: Policy | None = None,
 ) -> Ended:
-    """As `run`, with the state beside the report."""
+    """As `run`, with the state beside the report.
+
+    Args:
+        of: another run, whose base this one stands on, too; None = it stands on HEAD.
+        policy: how tasks go through the stages, None = in order.
+    """
     settings, started_s = request.settings, time.monotonic()
     runtime = runtime or runtime_for(
         settings.runtime,
@@ -93,8 +100,8 @@ async def carry_out(
         certificates=settings.cluster_certificates,
     )
     with tempfile.TemporaryDirectory(prefix="fanfold-", ignore_cleanup_errors=True) as scratch:
-        this = await prepare(request, runtime.name, Path(scratch), agent=agent, on_event=on_event, past=past)
-        this.started_s = started_s
+        this = await prepare(request, runtime.name, Path(scratch), agent=agent, on_event=on_event, past=past, of=of)
+        this.started_s, this.policy = started_s, policy or this.policy
         state: FixState | None = None
         async with recorded(this, past) as record:
             try:
@@ -155,6 +162,7 @@ async def prepare(
     agent: Agent | Sequence[Agent] | None = None,
     on_event: OnEvent | None = None,
     past: Past | None = None,
+    of: Past | None = None,
 ) -> Run:
     """The context of a run, with all that can be refused before anything starts refused.
 
@@ -162,14 +170,15 @@ async def prepare(
         runtime: the name of what will run the flow.
         scratch: a directory that lasts as long as the run.
         past: the run to go on with, None = a new one.
+        of: another run, whose base this one stands on, too.
     Raises:
         FanfoldError: the request can't be carried out.
     """
     settings = request.settings
     started_s = time.monotonic()
     repository = await Repository.open(request.start)
-    if past is not None:
-        repository = await as_begun(repository, past.begun)
+    if (stands_as := past or of) is not None:
+        repository = await as_begun(repository, stands_as.begun)
     if not (request.dry_run or request.diff):
         await repository.identity()
     project = find_project(repository.root)

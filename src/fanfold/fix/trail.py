@@ -40,6 +40,10 @@ class Trail:
         diff: the change as a patch; empty where nothing was changed.
         stage: the place of the agent's stage in the cascade, 0 for the first.
         asked: how many findings it was asked to fix, by checker and rule as in "ruff F401".
+        again: it is part of the second attempt, after the first one's change was taken out.
+        base: id of the commit that `diff` is against; empty where nothing was changed.
+        made: what each path that differs there is now: its mode and the id of its object, as git has them.
+        altered: what of `diff` was masked or cut, so that it isn't the change any more; empty where it is.
         missed: how many of these are still there in what it made, alike; empty where there is nothing to judge.
         usage: what the agent took, None = nobody knows.
         stopped: it was ended from outside, by another agent that was first, by the run's end or by a budget, so that it
@@ -65,6 +69,10 @@ class Trail:
     stage: int = 0
     asked: Mapping[str, int] = field(default_factory=dict)
     missed: Mapping[str, int] = field(default_factory=dict)
+    again: bool = False
+    base: str = ""
+    made: Mapping[str, str] = field(default_factory=dict)
+    altered: str = ""
     usage: Usage | None = None
     stopped: bool = False
 
@@ -75,8 +83,11 @@ class Trail:
 
     def bounded(self, max_chars: int = MAX_CHARS) -> Trail:
         """Without secrets, and without the middle of what is too long."""
+        masked = "a secret in it was masked" if redact(self.diff) != self.diff else ""
+        cut = "it was cut, being too long" if len(self.diff) > max_chars else ""
         return replace(
             self,
+            altered=masked or cut or self.altered,
             prompt=_bounded(self.prompt, max_chars),
             transcript=_bounded(self.transcript, max_chars),
             summary=_bounded(self.summary, max_chars),

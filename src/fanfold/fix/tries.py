@@ -183,6 +183,7 @@ class _Try:
             number=next(self.worker.desk.numbers),
             agent=name_of(self._agent),
             stage=self.worker.stage,
+            again=bool(self.standing.told),
             started_s=time.time(),
             prompt=await asyncio.to_thread(self._prompt),
             asked=by_rule(self.standing.left),
@@ -259,7 +260,8 @@ class _Try:
             return
         if change is not None and not change.empty:
             diff = await bench.pool.patch(change.base, change.tree)
-            trail = replace(trail, diff=diff.decode("utf-8", "surrogateescape"))
+            made = {one.path: f"{one.new_mode} {one.new_oid}" for one in change.paths}
+            trail = replace(trail, diff=diff.decode("utf-8", "surrogateescape"), base=change.base, made=made)
         if verdict is not None:
             trail = replace(trail, ok=verdict.ok, fixed=verdict.fixed, left=verdict.left, reasons=verdict.reasons)
             gone = set(verdict.gone)

@@ -13,6 +13,7 @@ from fanfold.git.overlay.namespace import allow_overlays, why_no_overlays
 from fanfold.git.parcel import Inbox, ParcelError, pack_change
 from fanfold.git.pin import Pins, drop_pin, pins
 from fanfold.git.pool import WorkspacePool, slot_home
+from fanfold.git.recorded import contents, make_again
 from fanfold.git.repository import Entry, Identity, Repository, RepositoryError, WorkingState
 from fanfold.git.workspace import Workspace, WorkspaceError
 
@@ -46,8 +47,10 @@ __all__ = [
     "branch_names",
     "brought_before",
     "clean",
+    "contents",
     "drop_pin",
     "fast_forward",
+    "make_again",
     "make_branches",
     "pack_change",
     "pins",
