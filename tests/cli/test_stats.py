@@ -69,7 +69,7 @@ def test_agents_rules_and_days_are_shown_with_what_they_cost(store: Store, capsy
 
     assert "cheap 4 1 25% 1 0.0200 USD 0.0200 USD 2,000 3.0 s" in rows
     assert "strong 3 3 100% 1 1.50 USD 0.5000 USD 2,000 3.0 s" in rows
-    assert "command 4 0 0% 1 ? - ? 3.0 s" in rows
+    assert "command 4 0 0% 1 ? ? ? 3.0 s" in rows
     assert "ruff E722 strong 3 3 100% 1 1.50 USD 0.5000 USD" in rows
     assert f"strong 2027-01-16 {bar(1.0)} 3 of 3" in rows
 

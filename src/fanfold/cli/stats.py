@@ -171,13 +171,14 @@ _COLUMNS = ("findings", "fixed", "rate", "tries", "cost", "per fix")
 
 def _figures(total: Total) -> tuple[str, ...]:
     """The cells of `_COLUMNS`."""
+    unknown = "?" if total.cost_usd is None else "-"
     return (
         str(total.findings),
         str(total.fixed),
         "-" if total.rate is None else f"{total.rate:.0%}",
         str(total.tries),
         "?" if total.cost_usd is None else dollars(total.cost_usd),
-        "-" if total.usd_per_fix is None else dollars(total.usd_per_fix),
+        unknown if total.usd_per_fix is None else dollars(total.usd_per_fix),
     )
 
 

@@ -68,8 +68,11 @@ class Learned:
         if key not in self._ways:
             expected = [self._expected(number, counts) for number in range(len(self._stages))]
             self._ways[key] = best_way(expected, counts, tries=self._tries)
-        steps = tuple((stage, None if tries == self._tries else tries) for stage, tries in self._ways[key])
-        return Course(steps, examples)
+        return Course(tuple((stage, self._told(stage, tries)) for stage, tries in self._ways[key]), examples)
+
+    def _told(self, stage: int, tries: int) -> int | None:
+        """A stage's tries, None where they are as the user set them, and where it works once in any case."""
+        return None if tries == self._tries or _asks_nobody(self._stages[stage]) else tries
 
     def _is_explored(self, task: Task) -> bool:
         digest = hashlib.sha256(f"{self._seed}\0{task.key}".encode(errors="surrogateescape")).digest()

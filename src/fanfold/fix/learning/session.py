@@ -35,7 +35,7 @@ async def courses_for(run: Run) -> dict[str, Course]:
     courses = {task.key: course_of(policy, task, len(run.stages)) for task in run.plan.tasks}
     if isinstance(policy, Learned) and (others := sum(_is_other(course) for course in courses.values())):
         run.notes.append(
-            f"{others} of {len(courses)} files went through the agents in another way than all in order with all tries,"
+            f"on {others} of {len(courses)} files, agents were to work in another order or with fewer tries than set,"
             " by what earlier runs showed: `fanfold stats` tells of it, --no-learn leaves it out"
         )
     return courses
