@@ -7,7 +7,7 @@ import pytest
 
 from fanfold.agents.protocol import Material
 from fanfold.fix.finding import Finding
-from fanfold.fix.prompt import MAX_CONVENTIONS_CHARS, build_prompt, conventions, explain
+from fanfold.fix.prompt import MAX_CONVENTIONS_CHARS, build_prompt, conventions, explain, material_on
 from fanfold.fix.split import Task
 from fanfold.process import find_program
 from fanfold.testing import waiting_agent
@@ -102,6 +102,50 @@ async def test_rules_are_explained_in_ruffs_words() -> None:
     assert "import numpy as np" in told["F401"]
     assert "https://" not in told["F401"]
     assert "None" in told["union-attr"]
+
+
+async def test_of_a_rule_with_advice_ruff_tells_only_what_it_is_about() -> None:
+    ruff = str(find_program("ruff"))
+    told = await explain([("ruff", "F401"), ("ruff", "E711")], {"ruff": (ruff, "check")}, briefly=["F401"])
+    assert "unused imports" in told["F401"].lower()
+    assert "import numpy" not in told["F401"]
+    assert "==" in told["E711"]
+
+
+async def test_material_has_all_that_there_is_to_know_of_the_rules(tmp_path: Path) -> None:
+    for name, text in {
+        ".fanfold/prompts/task.md.j2": "{{ own_advice }}|{{ code }}",
+        ".fanfold/advice/ruff/E722.md": "Name it.",
+        "AGENTS.md": "Write tests first.",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    rules = [("ruff", "F401"), ("ruff", "E722"), ("mypy", "union-attr")]
+    material = await material_on(rules, {"ruff": (str(find_program("ruff")), "check")}, tmp_path)
+    assert set(material.explanations) == {"F401", "E722", "union-attr"}
+    assert set(material.advice) == {"F401", "union-attr"}
+    assert material.own_advice == {"E722": "Name it."}
+    assert "Write tests first." in material.conventions
+    bare = Finding("a.py", 1, 1, "ruff", "E722", "bare except")
+    prompt = build_prompt(task(bare), "try: ...\n", material)
+    assert "E722: Name it." in prompt
+    assert "Fix the findings" not in prompt
+
+
+def test_only_the_tasks_own_rules_are_spoken_of_and_few_examples_of_each() -> None:
+    examples = {"F401": tuple(f"-example {number}" for number in range(9)), "E722": ("-other",)}
+    material = Material({"E722": "no"}, {"F401": "Remove it.", "E722": "no"}, "", examples)
+    prompt = build_prompt(task(), "import os\n", material)
+    assert "F401: Remove it." in prompt
+    assert re.findall(r"-example \d|-other|no$", prompt) == ["-example 0", "-example 1", "-example 2"]
+
+
+def test_who_goes_on_with_what_was_verified_is_told_so() -> None:
+    refused = build_prompt(task(), "import os\n", Material(), "adds E722")
+    kept = build_prompt(task(), "import os\n", Material(), "adds E722", kept=True)
+    assert "as it was before it" in refused
+    assert "holds what was verified" in kept
+    assert "as it was before it" not in kept
 
 
 @pytest.mark.parametrize("program", ["false", "echo"])

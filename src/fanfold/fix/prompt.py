@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from fanfold.agents.protocol import Material
@@ -40,7 +40,8 @@ KEPT = "The file holds what was verified of attempts before this one; what else 
 TABLES = re.compile(r"^\[+tool\.(ruff|mypy|black|isort|pyright)\b")
 NEWLINE = re.compile(r"\r\n|\n|\r")
 GUIDES = ("AGENTS.md", "CLAUDE.md", "CONTRIBUTING.md", "CONTRIBUTING.rst", "ruff.toml", ".ruff.toml", "mypy.ini")
-TOLD_SECTIONS = ("What it does", "Why is this bad?", "Example")
+ABOUT = ("What it does",)
+TOLD_SECTIONS = (*ABOUT, "Why is this bad?", "Example")
 
 MYPY = {
     "annotation-unchecked": "The body of a function without annotations is not checked; annotate the function.",
@@ -174,7 +175,7 @@ async def material_on(
     wanted = set(rules)
     advice = await asyncio.to_thread(advice_on, wanted, root)
     return Material(
-        explanations=await explain(wanted, commands),
+        explanations=await explain(wanted, commands, briefly=frozenset({*advice.ours, *advice.own})),
         advice=advice.ours,
         own_advice=advice.own,
         conventions=await asyncio.to_thread(conventions, root),
@@ -182,12 +183,15 @@ async def material_on(
     )
 
 
-async def explain(rules: Iterable[tuple[str, str]], commands: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+async def explain(
+    rules: Iterable[tuple[str, str]], commands: Mapping[str, tuple[str, ...]], *, briefly: Collection[str] = ()
+) -> dict[str, str]:
     """What rules mean, in their checker's own words, by rule.
 
     Args:
         rules: checkers' names with their rules.
         commands: how each checker is called.
+        briefly: rules that there is advice on: of these only what they are about.
     Returns:
         Explanations of those rules that have one; ruff is asked once in a process.
     """
@@ -195,7 +199,8 @@ async def explain(rules: Iterable[tuple[str, str]], commands: Mapping[str, tuple
     told = {rule: MYPY[rule] for checker, rule in wanted if checker == "mypy" and rule in MYPY}
     if "ruff" in commands:
         known = await _told_by_ruff(commands["ruff"][0])
-        told |= {rule: _essence(known[rule]) for checker, rule in wanted if checker == "ruff" and rule in known}
+        found = {rule for checker, rule in wanted if checker == "ruff" and rule in known}
+        told |= {rule: _essence(known[rule], ABOUT if rule in briefly else TOLD_SECTIONS) for rule in found}
     return told
 
 
@@ -209,10 +214,10 @@ async def _told_by_ruff(program: str) -> Mapping[str, str]:
     return _ruff_rules[program]
 
 
-def _essence(explanation: str) -> str:
+def _essence(explanation: str, titles: Collection[str]) -> str:
     """The sections of ruff's text that help to fix a finding; links, options and release notes don't."""
     sections = re.split(r"^## +(.*?) *$", explanation, flags=re.MULTILINE)
-    told = [text.strip() for title, text in zip(sections[1::2], sections[2::2], strict=True) if title in TOLD_SECTIONS]
+    told = [text.strip() for title, text in zip(sections[1::2], sections[2::2], strict=True) if title in titles]
     return _bounded("\n\n".join(told), MAX_RULE_CHARS)
 
 
