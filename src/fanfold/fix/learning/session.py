@@ -17,7 +17,7 @@ from fanfold.fix.learning.store import Store
 from fanfold.fix.record import Run
 from fanfold.fix.runs.folder import RunFolder
 from fanfold.fix.split import Task
-from fanfold.fix.stages import Course, agents_of, course_of, name_of
+from fanfold.fix.stages import Course, EveryStage, agents_of, course_of, name_of
 from fanfold.fix.trail import Trail, by_rule, trails_of
 
 
@@ -52,8 +52,9 @@ async def remember(run: Run) -> None:
 
 
 async def _learned(run: Run) -> Learned | None:
-    """A policy by what was learned; None where there is nothing to choose, or the user doesn't want it."""
-    if not (run.settings.learn and run.plan.tasks and is_worth_asking(run.stages)):
+    """A policy by what was learned; None where there is nothing to choose, another is given, or nobody wants it."""
+    is_given = not isinstance(run.policy, EveryStage)
+    if is_given or not (run.settings.learn and run.plan.tasks and is_worth_asking(run.stages)):
         return None
     try:
         return await asyncio.to_thread(_policy, run)
