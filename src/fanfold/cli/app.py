@@ -359,6 +359,25 @@ def stats(
     )
 
 
+@app.command("replay", cls=GroupedCommand)
+def replay_run(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="The run, or how its name begins")],
+    tests: Annotated[
+        TestModes | None, _option(OPTIONS, "--tests", help="Test what lands like this (default as it did then)")
+    ] = None,
+    as_json: Annotated[bool, _option(OUTPUT, "--json", help="Write report and differences as JSON")] = False,
+    quiet: Annotated[
+        bool, _option(OUTPUT, "--quiet", "-q", help="Show no progress, and only summary and differences")
+    ] = False,
+    verbose: Annotated[bool, _option(OUTPUT, "--verbose", "-v", help="Show long lists to their end")] = False,
+) -> int:
+    """Verify and land a run's recorded answers again; asks no agent"""
+    from fanfold.cli.replay import Options, carry_out
+
+    tested = "each" if tests == "full" else tests
+    return carry_out(Options(run=run, tests=tested, as_json=as_json, quiet=quiet, verbose=verbose))
+
+
 @app.command(cls=GroupedCommand)
 def undo(
     run: Annotated[str, typer.Argument(metavar="RUN", help="The run, or how its name begins")],
