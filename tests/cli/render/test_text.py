@@ -286,7 +286,7 @@ SPENT = Usage(requests=3, input_tokens=1200, output_tokens=34, cost_usd=0.0125)
 def test_each_agent_of_a_cascade_has_a_row_with_what_it_brought_and_took(report: Report) -> None:
     told = plain(replace(report, stages=(STAGES[0], replace(STAGES[1], usage=SPENT))))
     [head, first, second] = [line.split() for line in told.partition("Agents:\n")[2].splitlines()[:3]]
-    assert head == ["agent", "files", "attempts", "fixed", "findings", "tokens", "cost", "time"]
+    assert head == ["agent", "files", "attempts", "landed", "fixed", "tokens", "cost", "time"]
     assert first == ["1.", "autofix", "3", "3", "2", "7", "0", "0.00", "USD", "0.0", "s"]
     assert second == ["2.", "llm:small", "2", "4", "1", "2", "1,234+", "0.0125", "USD+", "0.0", "s"]
     assert "Spent at least 0.0125 USD and 1,234 tokens in 3 requests\n" in told
@@ -298,10 +298,12 @@ def test_files_tell_whose_work_landed_where_there_are_several(report: Report) ->
     assert "autofix, llm  " in row
 
 
-def test_agents_of_a_kind_keep_their_whole_names(report: Report) -> None:
-    lines = (*STAGES, replace(STAGES[1], stage=3, agent="llm:large"))
-    tasks = (replace(report.tasks[0], agent="llm:small, llm:large"),)
-    assert "  llm:small, llm:large  " in plain(replace(report, stages=lines, tasks=tasks))
+def test_agents_of_a_kind_are_told_apart_by_their_numbers(report: Report) -> None:
+    lines = (*STAGES, replace(STAGES[1], agent="llm:large"))
+    tasks = (replace(report.tasks[0], agent="autofix, llm:large"),)
+    told = plain(replace(report, stages=lines, tasks=tasks))
+    assert "  1, 2b  " in told
+    assert "  2b. llm:large  " in told
 
 
 def test_one_agent_that_took_nothing_needs_no_table(report: Report) -> None:

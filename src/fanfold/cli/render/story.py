@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from string import ascii_lowercase
 
 from fanfold.cli.output import Prose, Quoted
 from fanfold.cli.render.coverage import in_short, uncovered
@@ -95,8 +96,7 @@ def summary(report: Report) -> Lines:
         lines.append(("Stopped: ", Prose(report.stopped)))
     if report.budget is not None and report.budget.exhausted is not None:
         lines.append(("Out of budget: ", Prose(report.budget.exhausted)))
-    if (spent := report.usage) is not None and _took(spent):
-        lines.append((_spent(report, spent),))
+    lines += _spent(report)
     if report.is_unfinished and any(task.status != "planned" for task in report.tasks):
         lines.append((f"Go on with: fanfold fix --resume {report.run_id}",))
     if report.landed and report.tests.status in NOT_TESTED:
@@ -156,11 +156,21 @@ def _files(report: Report, limit: int | None) -> Table:
     return Table("Files", columns, tuple(rows), 3 if short else 2, more)
 
 
+def _labels(report: Report) -> dict[str, str]:
+    """What tells agents apart before their names: their stages, with a letter for each that raced in one."""
+    in_stage = Counter(line.stage for line in report.stages)
+    seen: Counter[int] = Counter()
+    labels = {}
+    for line in report.stages:
+        labels[line.agent] = f"{line.stage}{ascii_lowercase[seen[line.stage] % 26] if in_stage[line.stage] > 1 else ''}"
+        seen[line.stage] += 1
+    return labels
+
+
 def _short_names(report: Report) -> dict[str, str]:
-    """Agents' names without what follows a colon, a whole command perhaps, where that tells them apart."""
+    """Agents' names without what follows a colon, a whole command perhaps; their labels where these are alike."""
     names = {line.agent: line.agent.partition(":")[0] for line in report.stages}
-    common = Counter(names.values())
-    return {name: short if common[short] == 1 else name for name, short in names.items()}
+    return names if len(set(names.values())) == len(names) else _labels(report)
 
 
 def _shortened(agents: str, names: Mapping[str, str]) -> str:
@@ -179,10 +189,11 @@ def _agents(report: Report) -> Table:
     spent = [line for line in report.stages if line.usage is not None and _took(line.usage)]
     if _planned(report) or not (spent or len(report.stages) > 1):
         return Table("Agents", (), (), 0)
-    columns = ("agent", "files", "attempts", "fixed", "findings", *(("tokens", "cost") if spent else ()), "time")
+    labels = _labels(report)
+    columns = ("agent", "files", "attempts", "landed", "fixed", *(("tokens", "cost") if spent else ()), "time")
     rows = tuple(
         (
-            Quoted(f"{line.stage}. {line.agent}"),
+            Quoted(f"{labels[line.agent]}. {line.agent}"),
             *(str(count) for count in (line.files, line.attempts, line.files_fixed, line.fixed)),
             *(_bill(line) if spent else ()),
             seconds(line.agent_s) if line.attempts else "",
@@ -203,31 +214,14 @@ def _bill(line: StageLine) -> tuple[str, str]:
     return f"{_tokens(line.usage):,}{more}", cost
 
 
-def _spent(report: Report, usage: Usage) -> str:
+def _spent(report: Report) -> tuple[Line, ...]:
+    """What all agents took, where any of them asked for something."""
+    usage = report.usage
+    if usage is None or not _took(usage):
+        return ()
     start = "Spent at least" if any(line.unmeasured for line in report.stages) else "Spent"
     cost = "" if usage.cost_usd is None else f"{dollars(usage.cost_usd)} and "
-    return f"{start} {cost}{_tokens(usage):,} tokens in {plural(usage.requests, 'request')}"
-
-
-def _budget(report: Report) -> tuple[Line, ...]:
-    """What was taken of each limit that was set."""
-    budget = report.budget
-    if budget is None:
-        return ()
-    least = "" if budget.known else "at least "
-    lines: list[Line] = []
-    if budget.max_cost_usd is not None:
-        lines.append((f"money: {least}{dollars(budget.cost_usd)} of {dollars(budget.max_cost_usd)}",))
-    if budget.max_tokens is not None:
-        lines.append((f"tokens: {budget.tokens:,} of {budget.max_tokens:,}",))
-    if budget.max_minutes is not None:
-        lines.append((f"minutes: {budget.minutes:.1f} of {budget.max_minutes:g}",))
-    each = (
-        *([dollars(budget.task_max_cost_usd)] if budget.task_max_cost_usd is not None else []),
-        *([f"{budget.task_max_tokens:,} tokens"] if budget.task_max_tokens is not None else []),
-        *([f"{budget.task_max_minutes:g} minutes"] if budget.task_max_minutes is not None else []),
-    )
-    return (*lines, (f"for each file: {', '.join(each)}",)) if each else tuple(lines)
+    return ((f"{start} {cost}{_tokens(usage):,} tokens in {plural(usage.requests, 'request')}",),)
 
 
 def _took(usage: Usage) -> bool:
