@@ -255,7 +255,7 @@ def _frozen(package: str) -> Counts:
 
 
 def _freeze() -> int:
-    findings = {}
+    findings: dict[str, list[list[Any]]] = {}
     for part in PARTS:
         with tempfile.TemporaryDirectory(prefix="bench-agents-") as name:
             counts = _recount(part, _repository(part, Path(name)))
