@@ -224,6 +224,27 @@ def _spent(report: Report) -> tuple[Line, ...]:
     return ((f"{start} {cost}{_tokens(usage):,} tokens in {plural(usage.requests, 'request')}",),)
 
 
+def _budget(report: Report) -> tuple[Line, ...]:
+    """What was taken of each limit that was set."""
+    budget = report.budget
+    if budget is None:
+        return ()
+    least = "" if budget.known else "at least "
+    lines: list[Line] = []
+    if budget.max_cost_usd is not None:
+        lines.append((f"money: {least}{dollars(budget.cost_usd)} of {dollars(budget.max_cost_usd)}",))
+    if budget.max_tokens is not None:
+        lines.append((f"tokens: {budget.tokens:,} of {budget.max_tokens:,}",))
+    if budget.max_minutes is not None:
+        lines.append((f"minutes: {budget.minutes:.1f} of {budget.max_minutes:g}",))
+    each = (
+        *([dollars(budget.task_max_cost_usd)] if budget.task_max_cost_usd is not None else []),
+        *([f"{budget.task_max_tokens:,} tokens"] if budget.task_max_tokens is not None else []),
+        *([f"{budget.task_max_minutes:g} minutes"] if budget.task_max_minutes is not None else []),
+    )
+    return (*lines, (f"for each file: {', '.join(each)}",)) if each else tuple(lines)
+
+
 def _took(usage: Usage) -> bool:
     return bool(usage.requests or _tokens(usage) or usage.cost_usd)
 
