@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 from fanfold import __version__
+from fanfold.agents.presets import PRESETS
+from fanfold.agents.presets.present import present
 from fanfold.cli.deliver import show
 from fanfold.cli.output import Prose, Quoted
 from fanfold.cli.render.story import Line, Lines, Section, Table
@@ -88,6 +90,7 @@ async def _examine(start: Path) -> tuple[tuple[Section, ...], bool]:
         _environment(project),
         _tools(probes),
         await _checkers(project),
+        await _agents(),
         await _workspaces(root),
         _sandbox(*await find_bubblewrap()),
         Lines(
@@ -191,6 +194,19 @@ def _plugins() -> Lines:
         for kind in ("agents",)
     ]
     return Lines("Known", tuple(lines))
+
+
+async def _agents() -> Table:
+    """The programs that presets call, and how those are installed that aren't there."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = {one.preset.name: one for one in await present(PRESETS, Path(folder))}
+    rows = tuple(
+        (preset.name, Prose(there.version or "names no version"), Quoted(there.path))
+        if (there := found.get(preset.name)) is not None
+        else (preset.name, Prose(NOT_FOUND), Prose(preset.install))
+        for preset in PRESETS
+    )
+    return Table("Agents' programs", ("agent", "version", "where, or how to install it"), rows, 3)
 
 
 async def _workspaces(root: Path) -> Lines:

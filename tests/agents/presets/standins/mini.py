@@ -20,7 +20,7 @@ assert os.environ["MSWEA_CONFIGURED"] == "true"
 assert given.c[0] == "mini.yaml"
 
 
-def end(status: str, **extra: object) -> None:
+def end(status: str, **extra: str) -> None:
     usage = {"prompt_tokens": 156, "completion_tokens": 30, "total_tokens": 186}
     messages = [{"role": "assistant", "content": "", "extra": {"response": {"usage": usage}, "cost": 0.0015}}] * 2
     info = {"model_stats": {"instance_cost": 0.003, "api_calls": 2}, "exit_status": status, "submission": ""}
