@@ -7,8 +7,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
-from fanfold.fix.gates.edit import Edit, Source, is_python, own_nodes, scopes, source_of
+from fanfold.fix.gates.edit import Edit, Source, is_python, source_of
 
 ASSERTING = re.compile(r"^(assert\w*|fail|fail(If|Unless)\w*|raises|warns|deprecated_call|AssertionError)$")
 SKIPPING = re.compile(r"^(skip|skipif|skipIf|skipUnless|xfail|expectedFailure|SkipTest|importorskip|skipTest|exit)$")
@@ -59,6 +60,7 @@ class _Tests:
     expected: Counter[str] = field(default_factory=Counter)
 
 
+@lru_cache(maxsize=16)
 def _tests(text: bytes) -> _Tests | None:
     source = source_of(text)
     if source is None:
@@ -79,9 +81,9 @@ def _tests(text: bytes) -> _Tests | None:
             if EQUAL.match(called):
                 found.expected.update(_values(node.args[:2]))
             found.wide += called in {"raises", "assertRaises"} and any(_name_of(one) in WIDE for one in node.args[:1])
-    for name, scope in scopes(source):
+    for name, scope in source.scopes:
         if name.rpartition(".")[2].startswith("test"):
-            found.returns += sum(isinstance(one, ast.Return) and one.value is None for one in own_nodes(scope))
+            found.returns += sum(isinstance(one, ast.Return) and one.value is None for one in source.owned[scope])
     return found
 
 

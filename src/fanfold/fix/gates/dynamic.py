@@ -6,6 +6,7 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 
 from fanfold.fix.gates.edit import Edit, Source
 
@@ -14,39 +15,48 @@ TABLES = frozenset({"builtins.globals", "builtins.locals", "builtins.vars"})
 LOOKUPS = frozenset({"builtins.getattr", "builtins.setattr", "builtins.delattr"})
 MODULES = frozenset({"importlib.import_module", "importlib.reload", "runpy.run_path", "runpy.run_module"})
 INTERNAL = frozenset({"__dict__", "__getattribute__", "__class__", "__builtins__", "__globals__", "__code__"})
+NAMELESS = "calls a function without a name, which hides what it is given"
 BLOB = re.compile(r"[A-Za-z0-9+/=_-]{160,}")
 
 
 def check(edit: Edit) -> Iterator[str]:
     """Nothing is looked up, run or replaced behind the checkers' back that was not so before."""
-    before, after = Counter(_found(edit.old)), Counter(_found(edit.new))
-    for (what, _), count in after.items():
-        if count > before[what, _]:
+    before, after = _found(edit.old), _found(edit.new)
+    for (what, one), count in after.items():
+        if count > before[what, one] and not (edit.is_test and what == NAMELESS):
             yield what
     yield from _dodged(edit)
 
 
-def _found(source: Source) -> Iterator[tuple[str, str]]:
+@lru_cache(maxsize=16)
+def _found(source: Source) -> Counter[tuple[str, str]]:
     """What is done behind the checkers' back, with what tells one of a kind from another."""
-    for node in source.nodes:
-        if isinstance(node, ast.Call):
-            yield from _calls(source, node)
-        elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load):
-            name = source.dotted(node)
-            if name in RUNNING and name != "builtins.compile":
-                yield f"uses {name.removeprefix('builtins.')}, which hides code from the checkers", ""
-            if name in {"sys.modules", "sys.meta_path", "sys.path_hooks"}:
-                yield f"reaches into {name}", ""
-        elif isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
-            yield from _stores(source, node)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
-            text = node.value if isinstance(node.value, str) else node.value.decode("latin-1")
-            if BLOB.search(text):
-                yield "adds a long text that nobody can read", ""
-        if isinstance(node, ast.Attribute) and node.attr in {"__builtins__", "__globals__", "__code__"}:
-            yield f"reaches into {node.attr}", ""
-        if isinstance(node, ast.Subscript):
-            yield from _subscripts(source, node)
+    return Counter(found for node in source.nodes for found in _done(source, node))
+
+
+def _done(source: Source, node: ast.AST) -> Iterator[tuple[str, str]]:
+    if isinstance(node, ast.Call):
+        yield from _calls(source, node)
+    elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load):
+        yield from _named(source, node)
+    elif isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
+        yield from _stores(source, node)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
+        text = node.value if isinstance(node.value, str) else node.value.decode("latin-1")
+        if BLOB.search(text):
+            yield "adds a long text that nobody can read", ""
+    if isinstance(node, ast.Subscript):
+        yield from _subscripts(source, node)
+
+
+def _named(source: Source, node: ast.Name | ast.Attribute) -> Iterator[tuple[str, str]]:
+    name = source.dotted(node)
+    if name in RUNNING and name != "builtins.compile":
+        yield f"uses {name.removeprefix('builtins.')}, which hides code from the checkers", ""
+    if name in {"sys.modules", "sys.meta_path", "sys.path_hooks"}:
+        yield f"reaches into {name}", ""
+    if isinstance(node, ast.Attribute) and node.attr in {"__builtins__", "__globals__", "__code__"}:
+        yield f"reaches into {node.attr}", ""
 
 
 def _calls(source: Source, node: ast.Call) -> Iterator[tuple[str, str]]:
@@ -61,11 +71,12 @@ def _calls(source: Source, node: ast.Call) -> Iterator[tuple[str, str]]:
         yield f"looks an attribute up by {name}", ""
     if name == "builtins.compile":
         yield "uses compile, which hides code from the checkers", ""
-    if isinstance(node.func, ast.Attribute) and node.func.attr in {"__getattribute__", "__getattr__"} and node.args:
-        if not (isinstance(node.func.value, ast.Call) and source.dotted(node.func.value.func) == "builtins.super"):
+    if isinstance(node.func, ast.Attribute) and node.func.attr in {"__getattribute__", "__getattr__"}:
+        inner = node.func.value
+        if not (isinstance(inner, ast.Call) and source.dotted(inner.func) == "builtins.super"):
             yield f"calls {node.func.attr} itself", ""
     if isinstance(node.func, ast.Lambda):
-        yield "calls a function without a name, which hides what it is given", ""
+        yield NAMELESS, ""
     if name == "builtins.type" and len(node.args) == 3:
         yield "makes a class that no checker sees", ""
 

@@ -7,6 +7,7 @@ import builtins
 import io
 import tokenize
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -64,7 +65,7 @@ class Edit:
                 yield finding
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Source:
     """A Python text with its tree. Nobody may change the tree: it is shared."""
 
@@ -75,6 +76,27 @@ class Source:
     def nodes(self) -> tuple[ast.AST, ...]:
         """All of the tree, outer nodes first."""
         return tuple(ast.walk(self.tree))
+
+    @cached_property
+    def scopes(self) -> tuple[tuple[str, Definition | ast.Module], ...]:
+        """The module and every function and class with its qualified name; one that is there again gets a number."""
+        seen: Counter[str] = Counter()
+        found: list[tuple[str, Definition | ast.Module]] = [("", self.tree)]
+        for name, node in _definitions(self.tree, ""):
+            seen[name] += 1
+            found.append((name if seen[name] == 1 else f"{name}#{seen[name]}", node))
+        return tuple(found)
+
+    @cached_property
+    def owned(self) -> Mapping[Definition | ast.Module, tuple[ast.AST, ...]]:
+        """All nodes of each scope without those of the functions and classes in it."""
+        return {scope: tuple(_own(scope)) for _, scope in self.scopes}
+
+    @cached_property
+    def outer(self) -> frozenset[str]:
+        """The names that the module itself binds, outside of its functions and classes."""
+        own = self.owned[self.tree]
+        return frozenset(name for node in own for name in _bindings(node) if not isinstance(node, ast.arg))
 
     @cached_property
     def imported(self) -> Mapping[str, str]:
@@ -115,7 +137,7 @@ class Source:
         alias = self.aliases.get(node.id)
         if alias is not None and depth and isinstance(alias, ast.Name | ast.Attribute):
             return self.dotted(alias, depth=depth - 1)
-        return f"builtins.{node.id}" if node.id in BUILTINS and node.id not in self.bound else node.id
+        return f"builtins.{node.id}" if node.id in BUILTINS and node.id not in self.outer else node.id
 
     def calls(self) -> Iterator[tuple[str, ast.Call]]:
         """Every call with the full name of what is called."""
@@ -168,12 +190,13 @@ def source_of(text: bytes) -> Source | None:
         return None
 
 
-def tokens(text: bytes) -> list[tokenize.TokenInfo]:
+@lru_cache(maxsize=16)
+def tokens(text: bytes) -> tuple[tokenize.TokenInfo, ...]:
     """The tokens of a Python text; none where it can't be read."""
     try:
-        return list(tokenize.tokenize(io.BytesIO(text).readline))
+        return tuple(tokenize.tokenize(io.BytesIO(text).readline))
     except (tokenize.TokenError, SyntaxError, ValueError):
-        return []
+        return ()
 
 
 def plain(node: ast.AST | None) -> str:
@@ -181,27 +204,19 @@ def plain(node: ast.AST | None) -> str:
     return "" if node is None else ast.unparse(node)
 
 
-def scopes(source: Source) -> Iterator[tuple[str, Definition | ast.Module]]:
-    """The module and every function and class with its qualified name; a name that is there again gets a number."""
-    seen: dict[str, int] = {}
-
-    def within(node: ast.AST, prefix: str) -> Iterator[tuple[str, Definition]]:
-        for child in ast.iter_child_nodes(node):
-            if isinstance(child, Definition):
-                name = f"{prefix}{child.name}"
-                seen[name] = seen.get(name, 0) + 1
-                yield (name if seen[name] == 1 else f"{name}#{seen[name]}"), child
-                yield from within(child, f"{name}.")
-            else:
-                yield from within(child, prefix)
-
-    yield "", source.tree
-    yield from within(source.tree, "")
+def _definitions(node: ast.AST, prefix: str) -> Iterator[tuple[str, Definition]]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, Definition):
+            yield f"{prefix}{child.name}", child
+            yield from _definitions(child, f"{prefix}{child.name}.")
+        elif not isinstance(child, ast.expr):
+            yield from _definitions(child, prefix)
 
 
-def own_nodes(scope: ast.AST) -> Iterator[ast.AST]:
-    """All nodes of a scope without those of the functions and classes in it."""
-    for child in ast.iter_child_nodes(scope):
-        yield child
-        if not isinstance(child, Definition):
-            yield from own_nodes(child)
+def _own(scope: ast.AST) -> Iterator[ast.AST]:
+    waiting = [*ast.iter_child_nodes(scope)]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if not isinstance(node, Definition):
+            waiting.extend(ast.iter_child_nodes(node))

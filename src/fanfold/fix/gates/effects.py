@@ -5,11 +5,14 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from fanfold.fix.gates.edit import Definition, Source
+
+CONTAINERS = frozenset({"bytes", "str", "int", "float", "bool", "list", "tuple", "dict", "set", "frozenset"})
 
 
 class Effect(NamedTuple):
@@ -26,7 +29,7 @@ class Step:
     Args:
         key: the same for the same code.
         lines: where it stands, and where the heads of all that it stands in do.
-        plain: names of calls in it that have no effect that anybody would miss.
+        effects: what it does, without what nobody would miss.
     """
 
     key: str
@@ -52,139 +55,29 @@ PURE = re.compile(
     re.VERBOSE,
 )
 PURE_METHODS = frozenset(
-    [
-        "keys",
-        "values",
-        "items",
-        "iterkeys",
-        "itervalues",
-        "iteritems",
-        "viewkeys",
-        "viewvalues",
-        "viewitems",
-        "format",
-        "strip",
-        "lstrip",
-        "rstrip",
-        "lower",
-        "upper",
-        "title",
-        "encode",
-        "decode",
-        "join",
-        "split",
-        "rsplit",
-        "splitlines",
-        "startswith",
-        "endswith",
-        "replace",
-        "get",
-        "copy",
-        "count",
-        "index",
-        "find",
-        "rfind",
-        "has_key",
-        "isdigit",
-        "isalpha",
-        "isspace",
-        "zfill",
-        "ljust",
-        "rjust",
-        "center",
-        "removeprefix",
-        "removesuffix",
-        "total_seconds",
-        "isoformat",
-        "strftime",
-        "union",
-        "intersection",
-        "difference",
-        "issubset",
-        "issuperset",
-        "capitalize",
-        "partition",
-        "rpartition",
-        "casefold",
-        "is_absolute",
-        "exists",
-        "is_file",
-        "is_dir",
-        "as_posix",
-        "with_suffix",
-        "with_name",
-        "relative_to",
-        "resolve",
-        "most_common",
-        "date",
-        "timestamp",
-        "bit_length",
-        "hexdigest",
-        "digest",
-        "group",
-        "groups",
-    ]
-)
+    {
+        "keys", "values", "items", "iterkeys", "itervalues", "iteritems", "viewkeys", "viewvalues", "viewitems",
+        "format", "strip", "lstrip", "rstrip", "lower", "upper", "title", "encode", "decode", "join", "split", "rsplit",
+        "splitlines", "startswith", "endswith", "replace", "get", "copy", "count", "index", "find", "rfind", "has_key",
+        "isdigit", "isalpha", "isspace", "zfill", "ljust", "rjust", "center", "removeprefix", "removesuffix",
+        "total_seconds", "isoformat", "strftime", "union", "intersection", "difference", "issubset", "issuperset",
+        "capitalize", "partition", "rpartition", "casefold", "is_absolute", "exists", "is_file", "is_dir", "as_posix",
+        "with_suffix", "with_name", "relative_to", "resolve", "most_common", "date", "timestamp", "bit_length",
+        "hexdigest", "digest", "group", "groups",
+    }
+)  # fmt: skip
+AMBIGUOUS = frozenset({"get", "copy", "replace", "index", "find", "resolve", "date", "group"})
+"""Methods of plain values that functions of modules have the names of, such as `requests.get`."""
 REWRITABLE = frozenset(
-    [
-        "append",
-        "extend",
-        "add",
-        "update",
-        "insert",
-        "setdefault",
-        "discard",
-        "remove",
-        "pop",
-        "clear",
-        "sort",
-        "write",
-        "writelines",
-        "read",
-        "readlines",
-        "readline",
-        "open",
-        "close",
-        "print",
-        "print_",
-        "warn",
-        "warning",
-        "exception",
-        "error",
-        "debug",
-        "info",
-        "log",
-        "critical",
-        "assertEqual",
-        "assertTrue",
-        "assertFalse",
-        "assertIn",
-        "assertIsNone",
-        "assertIsNotNone",
-        "assertIs",
-        "assertNotEqual",
-        "assertEquals",
-        "assertRaises",
-        "TypeVar",
-        "TypedDict",
-        "NamedTuple",
-        "namedtuple",
-        "ParamSpec",
-        "NewType",
-        "Field",
-        "field",
-        "Query",
-        "Depends",
-        "next",
-        "exit",
-        "quit",
-        "_exit",
-        "fromtimestamp",
-        "utcnow",
-        "now",
-        "today",
-    ]
-)
+    {
+        "append", "extend", "add", "update", "insert", "setdefault", "discard", "remove", "pop", "clear", "sort",
+        "write", "writelines", "read", "readlines", "readline", "open", "close", "print", "print_", "warn", "warning",
+        "exception", "error", "debug", "info", "log", "critical", "assertEqual", "assertTrue", "assertFalse",
+        "assertIn", "assertIsNone", "assertIsNotNone", "assertIs", "assertNotEqual", "assertEquals", "assertRaises",
+        "TypeVar", "TypedDict", "NamedTuple", "namedtuple", "ParamSpec", "NewType", "Field", "field", "Query",
+        "Depends", "next", "exit", "quit", "_exit", "fromtimestamp", "utcnow", "now", "today",
+    }
+)  # fmt: skip
 """Calls that other code may stand for: loops become comprehensions, `open` becomes a method of a path."""
 
 
@@ -195,22 +88,27 @@ def is_pure(source: Source, call: ast.Call) -> bool:
         return True
     if not isinstance(call.func, ast.Attribute) or call.func.attr not in PURE_METHODS:
         return False
-    root = call.func
-    while isinstance(root, ast.Attribute):
-        inner = root.value
-        if isinstance(inner, ast.Name):
-            return inner.id not in source.imported
-        if not isinstance(inner, ast.Attribute):
-            return True
-        root = inner
-    return True
+    return call.func.attr not in AMBIGUOUS or name.split(".")[0] not in source.imported.values()
 
 
-def steps(source: Source, scope: Definition | ast.Module) -> list[Step]:
-    """The statements of a scope in the order of the text, those of functions and classes in it left out."""
-    return list(
-        _steps(source, scope.body, frozenset(), outer=not isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef))
-    )
+@lru_cache(maxsize=16)
+def steps(source: Source) -> Mapping[str, tuple[Step, ...]]:
+    """The statements of each scope in the order of the text, those of functions and classes in it left out."""
+    found = {}
+    for name, scope in source.scopes:
+        outer = not isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef)
+        found[name] = tuple(_steps(source, scope.body, frozenset(), outer=outer))
+    return found
+
+
+@lru_cache(maxsize=16)
+def effects(source: Source) -> Counter[Effect]:
+    """All that a file does."""
+    total: Counter[Effect] = Counter()
+    for ones in steps(source).values():
+        for step in ones:
+            total.update(step.effects)
+    return total
 
 
 def _steps(source: Source, body: list[ast.stmt], above: frozenset[int], *, outer: bool) -> Iterator[Step]:
@@ -224,7 +122,7 @@ def _steps(source: Source, body: list[ast.stmt], above: frozenset[int], *, outer
                 (part.end_lineno or node.lineno for part in own if hasattr(part, "end_lineno")), default=node.lineno
             )
         lines = above | frozenset(range(node.lineno, last + 1))
-        key = f"{type(node).__name__} " + " ; ".join(ast.dump(part) for part in own)
+        key = f"{type(node).__name__} {' ; '.join(map(ast.unparse, own))}"
         yield Step(key, node, lines, Counter(_effects(source, node, own, outer=outer)))
         for block in blocks:
             yield from _steps(source, block, lines, outer=outer)
@@ -260,28 +158,37 @@ def _effects(source: Source, node: ast.stmt, own: list[ast.AST], *, outer: bool)
     raised = node.exc if isinstance(node, ast.Raise) else None
     for part in own:
         for one in ast.walk(part):
-            if isinstance(one, ast.Call) and one is not raised and not is_pure(source, one):
-                yield _called(source, one)
-            elif isinstance(one, ast.Yield | ast.YieldFrom):
-                yield Effect("yield", "")
-            elif isinstance(one, ast.Await):
-                yield Effect("await", "")
-            elif isinstance(one, ast.Attribute | ast.Subscript) and isinstance(one.ctx, ast.Store | ast.Del):
-                yield Effect("store", f".{one.attr}" if isinstance(one, ast.Attribute) else "[]")
-    if isinstance(node, ast.Raise):
-        name = _last(node.exc) if node.exc else ""
-        yield Effect("raise", "NotImplementedError" if name == "NotImplemented" else name)
-    if isinstance(node, ast.Return) and node.value is not None and not is_constant(node.value):
-        yield Effect("return", "")
-    if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
-        yield Effect("store", node.target.id)
-    if isinstance(node, ast.Assert) and not (isinstance(node.test, ast.Constant) and node.test.value):
-        yield Effect("assert", "")
+            if one is not raised:
+                yield from _of_expression(source, one)
+    yield from _of_statement(node)
     if outer and isinstance(node, ast.Assign | ast.AnnAssign):
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        for name in (one.id for one in targets if isinstance(one, ast.Name)):
-            if not name.startswith("_"):
-                yield Effect("name", name)
+        names = (one.id for one in targets if isinstance(one, ast.Name))
+        yield from (Effect("name", name) for name in names if not name.startswith("_"))
+
+
+def _of_expression(source: Source, node: ast.AST) -> Iterator[Effect]:
+    if isinstance(node, ast.Call) and not is_pure(source, node):
+        yield _called(source, node)
+    elif isinstance(node, ast.Yield | ast.YieldFrom):
+        yield Effect("yield", "")
+    elif isinstance(node, ast.Await):
+        yield Effect("await", "")
+    elif isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
+        yield Effect("store", f".{node.attr}" if isinstance(node, ast.Attribute) else "[]")
+
+
+def _of_statement(node: ast.stmt) -> Iterator[Effect]:
+    match node:
+        case ast.Raise(exc=exc):
+            name = _last(exc) if exc else ""
+            yield Effect("raise", "NotImplementedError" if name == "NotImplemented" else name)
+        case ast.Return(value=ast.expr() as value) if not is_constant(value):
+            yield Effect("return", "")
+        case ast.AugAssign(target=ast.Name(id=name)):
+            yield Effect("store", name)
+        case ast.Assert(test=test) if not (isinstance(test, ast.Constant) and test.value):
+            yield Effect("assert", "")
 
 
 def _called(source: Source, call: ast.Call) -> Effect:
@@ -300,6 +207,9 @@ def is_constant(node: ast.expr) -> bool:
         return all(is_constant(one) for one in node.elts)
     if isinstance(node, ast.Dict):
         return all(is_constant(one) for one in (*node.values, *(key for key in node.keys if key)))
+    if isinstance(node, ast.Call):
+        plain = isinstance(node.func, ast.Name) and node.func.id in CONTAINERS
+        return plain and all(map(is_constant, (*node.args, *(one.value for one in node.keywords))))
     return isinstance(node, ast.Constant)
 
 

@@ -7,8 +7,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
-from fanfold.fix.gates.edit import Edit, Source, own_nodes, plain, scopes
+from fanfold.fix.gates.edit import Edit, Source, plain
 
 ANY = frozenset(
     f"{module}.{name}"
@@ -83,9 +84,10 @@ def _vague(source: Source) -> set[str]:
     return found
 
 
+@lru_cache(maxsize=16)
 def _slots(source: Source) -> Mapping[Place, Slot]:
     found: dict[Place, Slot] = {}
-    for scope, node in scopes(source):
+    for scope, node in source.scopes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             found[scope, "return", ""] = Slot(node.returns, "return")
             spec = node.args
@@ -94,7 +96,7 @@ def _slots(source: Source) -> Mapping[Place, Slot]:
             for star in (spec.vararg, spec.kwarg):
                 if star:
                     found[scope, "parameter", star.arg] = Slot(star.annotation, "parameter", starred=True)
-        for part in own_nodes(node):
+        for part in source.owned[node]:
             for name, annotation in _variables(part):
                 place = (scope, "variable", name)
                 if place not in found or found[place].annotation is None:

@@ -6,30 +6,15 @@ import ast
 from collections import Counter
 from collections.abc import Collection, Iterator
 
-from fanfold.fix.gates.edit import BUILTINS, Edit, Source, own_nodes
+from fanfold.fix.gates.edit import BUILTINS, Edit, Source
 
 ALWAYS = frozenset(
-    [
-        "__file__",
-        "__name__",
-        "__doc__",
-        "__path__",
-        "__package__",
-        "__spec__",
-        "__loader__",
-        "__builtins__",
-        "__class__",
-        "__debug__",
-        "__module__",
-        "__qualname__",
-        "__annotations__",
-        "__dict__",
-        "WindowsError",
-        "unicode",
-        "reveal_type",
-        "reveal_locals",
-    ]
-)
+    {
+        "__file__", "__name__", "__doc__", "__path__", "__package__", "__spec__", "__loader__", "__builtins__",
+        "__class__", "__debug__", "__module__", "__qualname__", "__annotations__", "__dict__", "WindowsError",
+        "unicode", "reveal_type", "reveal_locals",
+    }
+)  # fmt: skip
 
 
 def check(edit: Edit) -> Iterator[str]:
@@ -82,7 +67,7 @@ def _attributes(
         return None
     if node.keywords or not depth:
         return None
-    found = _defined(node)
+    found = _defined(source, node)
     if "__getattr__" in found or "__getattribute__" in found or "setattr" in _calls_of(node):
         return None
     for base in node.bases:
@@ -99,14 +84,14 @@ def _attributes(
 PLAIN = frozenset({"dataclasses.dataclass", "typing.final", "functools.total_ordering", "functools.cache"})
 
 
-def _defined(node: ast.ClassDef) -> set[str]:
-    own = {name for part in own_nodes(node) for name in _bound(part)}
+def _defined(source: Source, node: ast.ClassDef) -> set[str]:
+    own = {name for part in source.owned[node] for name in _bound(part)}
     for part in ast.walk(node):
         if isinstance(part, ast.Attribute) and isinstance(part.ctx, ast.Store | ast.Del):
             own.add(part.attr)
     own |= {one.name for one in node.body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
     own |= {
-        one.name for one in own_nodes(node) if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        one.name for one in source.owned[node] if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
     }
     slots = (one.value for one in ast.walk(node) if isinstance(one, ast.Constant))
     return own | {one for one in slots if isinstance(one, str)}

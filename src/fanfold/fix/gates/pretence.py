@@ -6,34 +6,30 @@ import ast
 from collections import Counter
 from collections.abc import Iterator
 
-from fanfold.fix.gates.edit import Edit, Source, own_nodes, plain, scopes
+from fanfold.fix.gates.edit import Edit, Source, plain
 from fanfold.fix.gates.rules import UNUSED_IMPORT, UNUSED_VALUE, names_of
 
 IDLE = frozenset(
-    f"builtins.{name}"
-    for name in [
-        "id",
-        "type",
-        "repr",
-        "str",
-        "len",
-        "bool",
-        "hash",
-        "print",
-        "isinstance",
-        "callable",
-        "vars",
-        "dir",
-        "list",
-        "tuple",
-        "set",
-        "dict",
-        "int",
-        "iter",
-    ]
-)
+    {
+        "id", "type", "repr", "str", "len", "bool", "hash", "print", "isinstance", "callable", "vars", "dir", "list",
+        "tuple", "set", "dict", "int", "iter", "float", "sorted", "format", "hasattr", "getattr", "any", "all",
+    }
+)  # fmt: skip
+"""Builtins that do nothing with what they are given, as far as the program goes."""
 
-VALUES = (ast.Tuple, ast.Compare, ast.BoolOp, ast.BinOp, ast.UnaryOp, ast.Lambda, ast.List, ast.Dict, ast.Set)
+VALUES = (
+    ast.Attribute,
+    ast.Subscript,
+    ast.Tuple,
+    ast.Compare,
+    ast.BoolOp,
+    ast.BinOp,
+    ast.UnaryOp,
+    ast.Lambda,
+    ast.List,
+    ast.Dict,
+    ast.Set,
+)
 
 
 def check(edit: Edit) -> Iterator[str]:
@@ -63,12 +59,12 @@ def _words_of(text: str) -> set[str]:
 
 def _idle(source: Source) -> Iterator[tuple[str, str]]:
     loaded = {one.id for one in source.nodes if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load)}
-    for _, scope in scopes(source):
-        nodes = list(own_nodes(scope))
+    for _, scope in source.scopes:
+        nodes = source.owned[scope]
         read = Counter(one.id for one in nodes if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load))
         for node in nodes:
             match node:
-                case ast.Expr(value=ast.Name() | ast.Attribute() | ast.Subscript()):
+                case ast.Expr(value=ast.Name()):
                     yield "names", plain(node)
                 case ast.Expr(value=value) if isinstance(value, VALUES) and not _calls(value):
                     yield "values", plain(node)
@@ -82,7 +78,9 @@ def _idle(source: Source) -> Iterator[tuple[str, str]]:
                     yield "keeps", plain(node)
                 case ast.Delete(targets=targets) if _deletes_unread(targets, read):
                     yield "deletes", plain(node)
-                case ast.Expr(value=ast.Call(func=func, args=[_, *_])) if source.dotted(func) in IDLE:
+                case ast.Expr(value=ast.Call(func=func, args=[_, *_])) if (
+                    source.dotted(func).removeprefix("builtins.") in IDLE
+                ):
                     yield "calls", plain(node)
 
 
@@ -131,9 +129,12 @@ def _dressed(edit: Edit) -> Iterator[str]:
 
 def _expressions(source: Source) -> Iterator[str]:
     for node in source.nodes:
-        if isinstance(node, ast.Expr) and not isinstance(node.value, ast.Call | ast.Await | ast.Yield | ast.YieldFrom):
-            if not (isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)):
-                yield plain(node.value)
+        if isinstance(node, ast.Expr) and not isinstance(node.value, ast.Constant) and not _acts(node.value):
+            yield plain(node.value)
+
+
+def _acts(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call | ast.Await | ast.Yield | ast.YieldFrom)
 
 
 def _wrapped(source: Source) -> Iterator[tuple[str, str]]:
@@ -141,7 +142,9 @@ def _wrapped(source: Source) -> Iterator[tuple[str, str]]:
     loaded = Counter(one.id for one in source.nodes if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load))
     for node in source.nodes:
         match node:
-            case ast.Expr(value=ast.Call(args=[inner, *_], func=func)) if source.dotted(func) in IDLE:
+            case ast.Expr(value=ast.Call(args=[inner, *_], func=func)) if (
+                source.dotted(func).removeprefix("builtins.") in IDLE
+            ):
                 yield plain(inner), plain(node)
             case ast.Expr(value=ast.Call(func=ast.Lambda(body=inner))):
                 yield plain(inner), plain(node)
@@ -155,7 +158,6 @@ def _unused_kept(edit: Edit) -> Iterator[str]:
     """An import that nobody needs goes, except out of a package's `__init__`, which is there to pass names on."""
     if edit.path.rpartition("/")[2] == "__init__.py":
         return
-    assigned = {plain(node.value) for node in edit.old.nodes if isinstance(node, ast.Assign)}
     unused = {name for one in edit.findings if one.rule in UNUSED_IMPORT for name in names_of(one)}
     renamed = _doubled(edit.new) - _doubled(edit.old)
     listed = _listed(edit.new) - _listed(edit.old)
@@ -196,8 +198,8 @@ MUTABLE = frozenset({"builtins.list", "builtins.dict", "builtins.set", "collecti
 
 def _defaults(edit: Edit) -> Iterator[str]:
     """A default that calls share is replaced by one that can't be shared, not by another name for it."""
-    after = dict(scopes(edit.new))
-    for name, scope in scopes(edit.old):
+    after = dict(edit.new.scopes)
+    for name, scope in edit.old.scopes:
         new = after.get(name)
         if isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef) and isinstance(new, type(scope)):
             old_defaults, new_defaults = _defaults_of(scope), _defaults_of(new)

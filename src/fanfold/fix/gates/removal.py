@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from fanfold.fix.gates.edit import Edit, Source, scopes
-from fanfold.fix.gates.effects import REWRITABLE, Effect, Step, is_constant, steps
+from fanfold.fix.gates.edit import Edit, Source
+from fanfold.fix.gates.effects import REWRITABLE, Effect, Step, effects, is_constant, steps
 from fanfold.fix.gates.rules import ANYTHING, ASSERTING, lets_go
 
 CLOSING = frozenset({"close", "aclose", "release", "acquire", "shutdown", "terminate", "start", "stop", "cleanup"})
@@ -21,33 +21,29 @@ class Region:
     """Steps of a scope that were replaced by others, or by none."""
 
     scope: str
-    old: list[Step]
-    new: list[Step]
+    old: Sequence[Step]
+    new: Sequence[Step]
     kept: frozenset[str] = frozenset()
 
 
 def check(edit: Edit) -> Iterator[str]:
     """Effects that the file has no longer, by the place where they were."""
-    gone = _total(edit.old) - _total(edit.new)
+    gone = effects(edit.old) - effects(edit.new)
     if not gone:
         return
     for region in _regions(edit.old, edit.new):
         yield from dict.fromkeys(_lost(edit, region, gone))
 
 
-def _total(source: Source) -> Counter[Effect]:
-    return sum((step.effects for _, scope in scopes(source) for step in steps(source, scope)), Counter())
-
-
 def _regions(old: Source, new: Source) -> Iterator[Region]:
     """Where the scopes that both texts have differ; what became of whole definitions is no question here."""
-    after = dict(scopes(new))
-    for name, scope in scopes(old):
+    after = steps(new)
+    for name, before in steps(old).items():
         if name in after:
-            yield from _differences(name, steps(old, scope), steps(new, after[name]))
+            yield from _differences(name, before, after[name])
 
 
-def _differences(name: str, before: list[Step], after: list[Step]) -> Iterator[Region]:
+def _differences(name: str, before: Sequence[Step], after: Sequence[Step]) -> Iterator[Region]:
     matcher = SequenceMatcher(None, [one.key for one in before], [one.key for one in after], autojunk=False)
     for kind, first, last, start, end in matcher.get_opcodes():
         if kind in ("delete", "replace"):
@@ -87,7 +83,19 @@ def _replaced(edit: Edit, region: Region, effect: Effect) -> bool:
         return effect.name in edit.new.bound
     if effect.kind == "raise":
         return _ends_generator(effect, region)
+    if effect.kind == "call" and _is_named(effect.name, region):
+        return True
     return effect.kind == "call" and effect.name in CLOSING and _contexts(edit.new) > _contexts(edit.old)
+
+
+def _is_named(name: str, region: Region) -> bool:
+    """Whether a function is handed on instead of called: `partial(save)`, `map(save)`."""
+    return any(
+        (isinstance(part, ast.Name) and part.id == name) or (isinstance(part, ast.Attribute) and part.attr == name)
+        for step in region.new
+        if not isinstance(step.node, ast.FunctionDef)
+        for part in ast.walk(step.node)
+    )
 
 
 def _contexts(source: Source) -> int:
@@ -124,13 +132,17 @@ def _dropped(region: Region, there: Counter[Effect], here: Counter[Effect], lost
     for effect in lost:
         fewer = _of_kind(here, effect.kind) < _of_kind(there, effect.kind)
         if (
-            (effect.kind == "call" and fewer and not here[effect] and effect.name not in REWRITABLE)
+            (effect.kind == "call" and fewer and not here[effect] and not _is_rewritable(effect.name))
             or (effect.kind == "raise" and fewer)
             or (effect.kind == "return" and fewer and any(_returns_constant(one) for one in region.new))
             or (effect.kind in {"store", "name"} and fewer and not here[effect] and not _of_kind(here, "call"))
             or (effect.kind == "assert" and fewer and not _of_kind(here, "raise"))
         ):
             yield effect
+
+
+def _is_rewritable(name: str) -> bool:
+    return name in REWRITABLE or name.startswith(("assert", "fail"))
 
 
 def _of_kind(effects: Counter[Effect], kind: str) -> int:

@@ -18,9 +18,11 @@ NAMING = re.compile(r"^(N8\d\d|invalid-name|disallowed-name|A00\d|A0\d\d|redefin
 UNUSED_IMPORT = frozenset({"F401", "unused-import", "reportUnusedImport", "W0611"})
 UNUSED_VALUE = frozenset(
     {
-        "F841", "B007", "RUF059", "F842", "unused-variable", "W0612", "W0613", "unused-argument", "reportUnusedVariable",
+        "F841", "B007", "RUF059", "F842", "unused-variable", "W0612", "unused-argument",
+        "W0613", "reportUnusedVariable",
         "ARG001", "ARG002", "ARG003", "ARG004", "ARG005", "B018", "B015", "PLW0104", "expression-not-assigned",
-        "pointless-statement", "reportUnusedExpression", "RUF006", "PLW0127", "unused-coroutine", "reportUnusedCoroutine",
+        "pointless-statement", "reportUnusedExpression", "RUF006", "PLW0127", "unused-coroutine",
+        "reportUnusedCoroutine",
         "unused-awaitable", "reportUnusedCallResult", "PLR0133", "comparison-with-itself", "reportUnusedParameter",
     }
 )  # fmt: skip

@@ -11,12 +11,13 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fanfold.fix.gates.edit import Edit, Source, is_python
+from fanfold.fix.gates.edit import Edit, Source, is_python, tokens
 
 SUPPRESSIONS = re.compile(
     r"""
     (?P<kind>
-        (?:ruff|flake8)\s*:\s*noqa | noqa | type\s*:\s*ignore | mypy\s*:\s* | pyright\s*:\s* | pyre-(?:ignore|fixme|unsafe)
+        (?:ruff|flake8)\s*:\s*noqa | noqa | type\s*:\s*ignore | mypy\s*:\s* | pyright\s*:\s*
+        | pyre-(?:ignore|fixme|unsafe)
         | ty\s*:\s*ignore | pyrefly\s*:\s*ignore | pylint\s*:\s*(?:disable|skip-file)[\w-]* | nosec | nosonar
         | nosemgrep | skipcq | pytype\s*:\s*(?:disable|skip-file)
         | pragma\s*:\s*no\s*(?:cover|branch|mutate) | isort\s*:\s*(?:skip_file|skip|off) | fmt\s*:\s*(?:off|skip)
@@ -124,16 +125,13 @@ def _comments(path: str, source: bytes) -> list[tuple[str, str]]:
 
     All lines of what can't be read as Python, so that nothing hides there.
     """
-    if is_python(path):
-        try:
-            return [
-                (token.line[: token.start[1]], token.string)
-                for token in tokenize.tokenize(io.BytesIO(source).readline)
-                if token.type == tokenize.COMMENT
-                or (token.string == "no_type_check" and token.line.lstrip().startswith("@"))
-            ]
-        except (tokenize.TokenError, SyntaxError, ValueError):
-            pass
+    if is_python(path) and (read := tokens(source)):
+        return [
+            (token.line[: token.start[1]], token.string)
+            for token in read
+            if token.type == tokenize.COMMENT
+            or (token.string == "no_type_check" and token.line.lstrip().startswith("@"))
+        ]
     return [(_before_comment(line), line) for line in source.decode("utf-8", "replace").splitlines()]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from fanfold.fix.gates.edit import Edit, Source, own_nodes, scopes
+from fanfold.fix.gates.edit import Edit, Source
 from fanfold.fix.gates.rules import REMOVES, UNUSED_IMPORT
 
 BROAD = frozenset({"builtins.Exception", "builtins.BaseException", "builtins.BaseExceptionGroup"})
@@ -65,9 +65,12 @@ def _broad(source: Source) -> Iterator[ast.AST]:
         if isinstance(node, ast.ExceptHandler) and _is_broad(source, node.type):
             if not any(isinstance(one, ast.Raise) for part in node.body for one in ast.walk(part)):
                 yield node
-        elif isinstance(node, ast.Call) and source.dotted(node.func) == "contextlib.suppress":
-            if any(_is_broad(source, one) for one in node.args):
-                yield node
+        elif (
+            isinstance(node, ast.Call)
+            and source.dotted(node.func) == "contextlib.suppress"
+            and any(_is_broad(source, one) for one in node.args)
+        ):
+            yield node
 
 
 def _is_broad(source: Source, caught: ast.expr | None, depth: int = 4) -> bool:
@@ -96,7 +99,7 @@ def _drowned(source: Source) -> int:
 def _exits(source: Source) -> int:
     return sum(
         isinstance(part, ast.Return) and isinstance(part.value, ast.Constant) and part.value.value is True
-        for name, node in scopes(source)
+        for name, node in source.scopes
         if name.rpartition(".")[2] in {"__exit__", "__aexit__"}
-        for part in own_nodes(node)
+        for part in source.owned[node]
     )

@@ -5,40 +5,56 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 
-from fanfold.fix.gates.edit import Edit, Source, plain, scopes
+from fanfold.fix.gates.edit import Edit, Source, plain
 
 
 def check(edit: Edit) -> Iterator[str]:
     """No condition that is always the same, nothing but imports for type checkers only, no catch-all attributes."""
-    before, after = Counter(_found(edit.old)), Counter(_found(edit.new))
+    before, after = _found(edit.old), _found(edit.new)
     for what, count in after.items():
         if count > before[what]:
             yield what
+    for left in _tautologies(edit.new) - _tautologies(edit.old):
+        yield f"compares {left[:80]} with itself"
     yield from _starred(edit)
 
 
-def _found(source: Source) -> Iterator[str]:
-    for node in source.nodes:
-        if isinstance(node, ast.If | ast.While | ast.IfExp | ast.Assert):
-            yield from _constant(source, node)
-        if isinstance(node, ast.If) and _is_typing(source, node.test):
-            yield from _typing_only(source, node)
-        if isinstance(node, ast.If) and isinstance(node.test, ast.UnaryOp) and _is_typing(source, node.test.operand):
-            yield "hides code from type checkers"
-        if isinstance(node, ast.BoolOp) and any(isinstance(one, ast.Constant) for one in node.values[:-1]):
-            yield f"asks for what is always the same: {plain(node)[:80]}"
-        if isinstance(node, ast.BoolOp) and isinstance(node.values[-1], ast.Constant):
-            if isinstance(node.values[-1].value, bool) and bool(node.values[-1].value) is isinstance(node.op, ast.Or):
-                yield f"asks for what is always the same: {plain(node)[:80]}"
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name in {
-            "__getattr__",
-            "__getattribute__",
-        }:
-            yield f"adds {node.name}, with which every attribute is there"
-        if isinstance(node, ast.Compare) and len(node.ops) == 1 and plain(node.left) == plain(node.comparators[0]):
-            if isinstance(node.ops[0], ast.cmpop):
-                yield f"compares {plain(node.left)[:80]} with itself"
+@lru_cache(maxsize=16)
+def _found(source: Source) -> Counter[str]:
+    return Counter(found for node in source.nodes for found in _seen(source, node))
+
+
+def _tautologies(source: Source) -> Counter[str]:
+    """What is compared with itself, by an operator or by a method of a test."""
+    compared = (node for node in source.nodes if isinstance(node, ast.Compare) and len(node.ops) == 1)
+    asserted = (node for node in source.nodes if isinstance(node, ast.Call) and len(node.args) == 2)
+    pairs = [(node.left, node.comparators[0]) for node in compared] + [
+        (node.args[0], node.args[1]) for node in asserted
+    ]
+    return Counter(plain(left) for left, right in pairs if type(left) is type(right) and plain(left) == plain(right))
+
+
+def _seen(source: Source, node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.If | ast.While | ast.IfExp | ast.Assert):
+        yield from _constant(source, node)
+    if isinstance(node, ast.BoolOp):
+        yield from _decided(node)
+    if isinstance(node, ast.If) and _is_typing(source, node.test):
+        yield from _typing_only(source, node)
+    if isinstance(node, ast.If) and isinstance(node.test, ast.UnaryOp) and _is_typing(source, node.test.operand):
+        yield "hides code from type checkers"
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name in {"__getattr__", "__getattribute__"}:
+        yield f"adds {node.name}, with which every attribute is there"
+
+
+def _decided(node: ast.BoolOp) -> Iterator[str]:
+    """A constant in an `and` or an `or` that the rest does not matter for, or that does nothing itself."""
+    last = node.values[-1]
+    ends = isinstance(last, ast.Constant) and isinstance(last.value, bool) and last.value is isinstance(node.op, ast.Or)
+    if ends or any(isinstance(one, ast.Constant) for one in node.values[:-1]):
+        yield f"asks for what is always the same: {plain(node)[:80]}"
 
 
 def _constant(source: Source, node: ast.If | ast.While | ast.IfExp | ast.Assert) -> Iterator[str]:
@@ -82,8 +98,8 @@ def _is_alias(source: Source, node: ast.stmt) -> bool:
 
 def _starred(edit: Edit) -> Iterator[str]:
     """Named parameters may not disappear in `*args` and `**kwargs`."""
-    after = dict(scopes(edit.new))
-    for name, old in scopes(edit.old):
+    after = dict(edit.new.scopes)
+    for name, old in edit.old.scopes:
         new = after.get(name)
         if not isinstance(old, ast.FunctionDef | ast.AsyncFunctionDef) or not isinstance(new, type(old)):
             continue

@@ -22,8 +22,10 @@ INSTRUCTION = re.compile(
     | \b(?:note|message|instruction|hint|reminder|attention)s?\b \W+ (?:to|for)\b (?:\W+\w+){0,3} \W+
         (?:ai|llm|agent|assistant|model|bot|reviewer|linter|verifier|checker)s?\b
     | \b(?:dear|hey|hello|attention)\b \W+ (?:ai|llm|agent|assistant|model|bot|reviewer)s?\b
-    | \b(?:as|you\s+are|acting\s+as)\b \W+ (?:an?|the)\b \W+ (?:ai|llm|language\s+model|assistant|coding\s+agent|agent)\b
-    | \b(?:do\s+not|don't|never|no\s+need\s+to|must\s+not)\b \W+ (?:report|flag|re-?check|verify|lint|re-?lint|review|re-?open)\b
+    | \b(?:as|you\s+are|acting\s+as)\b \W+ (?:an?|the)\b \W+
+        (?:ai|llm|language\s+model|assistant|coding\s+agent|agent)\b
+    | \b(?:do\s+not|don't|never|no\s+need\s+to|must\s+not)\b \W+
+        (?:report|flag|re-?check|verify|lint|re-?lint|review|re-?open)\b
     | \b(?:mark|treat|consider|report|count)\b (?:\W+\w+){0,4} \W+ as \W+
         (?:fixed|clean|verified|resolved|approved|done|passed|safe|false\s+positives?)\b
     | \b(?:already|was|been|is|are)\b \W+ (?:fully\s+)? (?:verified|approved|reviewed|vetted)\b
@@ -42,8 +44,8 @@ def check(edit: Edit) -> Iterator[str]:
     before, after = edit.before.decode("utf-8", "replace"), edit.after.decode("utf-8", "replace")
     if len(HIDDEN.findall(after)) > len(HIDDEN.findall(before)):
         yield "adds characters that can't be seen"
-    known = Counter(_normal(text) for text in _texts(edit.path, edit.before, readable=edit.readable))
-    for text in _texts(edit.path, edit.after, readable=edit.readable):
+    known = Counter(_normal(text) for text in _texts(edit.before, readable=edit.readable))
+    for text in _texts(edit.after, readable=edit.readable):
         said = _normal(text)
         if known[said]:
             known[said] -= 1
@@ -55,7 +57,7 @@ def _said_before(words: str, before: str) -> bool:
     return " ".join(words.split()).lower() in " ".join(_normal(before).split()).lower()
 
 
-def _texts(path: str, source: bytes, *, readable: bool) -> Iterator[str]:
+def _texts(source: bytes, *, readable: bool) -> Iterator[str]:
     """Comments, one after another as one text, and strings; all lines of what can't be read as Python."""
     if not readable:
         yield from source.decode("utf-8", "replace").splitlines()
@@ -77,4 +79,4 @@ def _texts(path: str, source: bytes, *, readable: bool) -> Iterator[str]:
 
 def _normal(text: str) -> str:
     """A text as it reads: letters of other widths are plain ones, hidden characters are none."""
-    return HIDDEN.sub("", unicodedata.normalize("NFKC", text)).replace("’", "'").replace("_", " ")
+    return HIDDEN.sub("", unicodedata.normalize("NFKC", text)).replace("\u2019", "'").replace("_", " ")
