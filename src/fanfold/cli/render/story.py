@@ -156,13 +156,14 @@ def _files(report: Report, limit: int | None) -> Table:
     return Table("Files", columns, tuple(rows), 3 if short else 2, more)
 
 
-def _labels(report: Report) -> dict[str, str]:
+def _labels(report: Report) -> list[str]:
     """What tells agents apart before their names: their stages, with a letter for each that raced in one."""
     in_stage = Counter(line.stage for line in report.stages)
     seen: Counter[int] = Counter()
-    labels = {}
+    labels = []
     for line in report.stages:
-        labels[line.agent] = f"{line.stage}{ascii_lowercase[seen[line.stage] % 26] if in_stage[line.stage] > 1 else ''}"
+        letter = ascii_lowercase[seen[line.stage] % len(ascii_lowercase)] if in_stage[line.stage] > 1 else ""
+        labels.append(f"{line.stage}{letter}")
         seen[line.stage] += 1
     return labels
 
@@ -170,7 +171,9 @@ def _labels(report: Report) -> dict[str, str]:
 def _short_names(report: Report) -> dict[str, str]:
     """Agents' names without what follows a colon, a whole command perhaps; their labels where these are alike."""
     names = {line.agent: line.agent.partition(":")[0] for line in report.stages}
-    return names if len(set(names.values())) == len(names) else _labels(report)
+    if len(set(names.values())) == len(names):
+        return names
+    return {line.agent: label for line, label in zip(report.stages, _labels(report), strict=True)}
 
 
 def _shortened(agents: str, names: Mapping[str, str]) -> str:
@@ -189,16 +192,15 @@ def _agents(report: Report) -> Table:
     spent = [line for line in report.stages if line.usage is not None and _took(line.usage)]
     if _planned(report) or not (spent or len(report.stages) > 1):
         return Table("Agents", (), (), 0)
-    labels = _labels(report)
     columns = ("agent", "files", "attempts", "landed", "fixed", *(("tokens", "cost") if spent else ()), "time")
     rows = tuple(
         (
-            Quoted(f"{labels[line.agent]}. {line.agent}"),
+            Quoted(f"{label}. {line.agent}"),
             *(str(count) for count in (line.files, line.attempts, line.files_fixed, line.fixed)),
             *(_bill(line) if spent else ()),
             seconds(line.agent_s) if line.attempts else "",
         )
-        for line in report.stages
+        for label, line in zip(_labels(report), report.stages, strict=True)
     )
     return Table("Agents", columns, rows, 1)
 
