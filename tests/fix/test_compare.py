@@ -86,3 +86,22 @@ def test_no_change_of_lines_alone_makes_or_hides_a_finding_kind(old: list[str], 
     assert len(base) - len(result.gone) == len(now) - len(result.added) == len(result.kept)
     if len(now) > len(base):
         assert len(result.added) >= len(now) - len(base)
+
+
+def failure(case: str, path: str = "a.py", line: int = 1, rule: str = "AssertionError") -> Finding:
+    return Finding(path, line, 1, "pytest", rule, f"fails ({case})", case=case)
+
+
+def test_failing_test_is_the_same_wherever_it_fails_now_and_another_one_there_is_new() -> None:
+    base = (failure("test_a"), failure("test_b"), failure("test_c"))
+    now = (failure("test_a", "b.py", 7, "TypeError"), failure("test_new"), failure("test_c"))
+    result = compare(base, now, {})
+    assert result.added == (failure("test_new"),)
+    assert result.gone == (failure("test_b"),)
+    assert set(result.kept) == {(base[0], now[0]), (base[2], now[2])}
+
+
+def test_failing_tests_and_other_findings_at_one_place_do_not_mix() -> None:
+    other = Finding("a.py", 1, 1, "pytest", "AssertionError", "no test's")
+    result = compare((failure("test_a"),), (other,), {})
+    assert (result.added, result.gone, result.kept) == ((other,), (failure("test_a"),), ())
