@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +15,8 @@ from fanfold.cli.output import Quoted, emit, visible
 from fanfold.cli.render.data import SCHEMA_VERSION, plain, report_data
 from fanfold.cli.render.story import Line, Lines, Table, tell_story
 from fanfold.cli.runs import RunLine, line_of, settings_here
-from fanfold.cli.words import plural, seconds
+from fanfold.cli.words import dollars, plural, seconds
+from fanfold.fix.effort import FREE
 from fanfold.fix.errors import FixError
 from fanfold.fix.landing import KIND
 from fanfold.fix.report import Report, TaskLine
@@ -23,6 +24,7 @@ from fanfold.fix.runs import Past, find_past, home_of, pasts
 from fanfold.fix.split import Task
 from fanfold.fix.trail import Trail
 from fanfold.git import Repository
+from fanfold.llm.usage import Usage
 
 
 def show_run(run: str | None, file: str | None, *, as_json: bool) -> int:
@@ -110,6 +112,7 @@ def _file_json(past: Past, task: Task) -> str:
         "path": task.path,
         "findings": [asdict(finding) for finding in task.findings],
         "attempts": [asdict(trail) for trail in past.trails(task.key)],
+        "usage": (usage := _sum(past.trails(task.key))) and asdict(usage),
         "landing": [note for note in past.notes.get(KIND, ()) if _is_about(note, task.key)],
         "result": None if (line := _line(past.report, task)) is None else asdict(line),
     }
@@ -124,12 +127,16 @@ def _file(past: Past, task: Task) -> Iterator[str]:
     for one in task.findings:
         yield f"  {one.line}:{one.column} {visible(f'{one.checker} {one.rule}')} {visible(one.message)}"
     trails = past.trails(task.key)
+    usage = _sum(trails)
     for number, trail in enumerate(trails, 1):
         yield ""
         yield from _attempt(number, len(trails), trail)
     if not trails:
         yield ""
         yield "No attempt was finished"
+    if len(trails) > 1 and usage not in (None, FREE):
+        yield ""
+        yield f"All attempts together: {_usage(usage)}"
     yield ""
     yield from _outcome(past, task)
 
@@ -141,12 +148,28 @@ def _attempt(number: int, count: int, trail: Trail) -> Iterator[str]:
         yield f"  ended without an answer: {visible(trail.error)}"
     else:
         yield f"  verified: {_verdict(trail)}"
+    if trail.usage not in (None, FREE):
+        yield f"  took {_usage(trail.usage)}"
     yield from (f"  {visible(reason)}" for reason in trail.reasons)
     yield from (f"  taken back: {visible(fix)}" for fix in trail.refused)
     for title, text in (("Prompt", trail.prompt), ("Transcript", trail.transcript), ("Diff", trail.diff)):
         if text:
             yield f"  {title}:"
             yield from (f"    {_line_of(line)}" for line in text.splitlines())
+
+
+def _usage(usage: Usage | None) -> str:
+    if usage is None:
+        return "nobody knows what"
+    cost = "at no known cost" if usage.cost_usd is None else f"for {dollars(usage.cost_usd)}"
+    tokens = f"{usage.input_tokens:,} tokens in and {usage.output_tokens:,} out"
+    return f"{plural(usage.requests, 'request')}, {tokens}, {cost}"
+
+
+def _sum(trails: Sequence[Trail]) -> Usage | None:
+    """What attempts took as far as that is known; None where nothing is."""
+    known = [trail.usage for trail in trails if trail.usage is not None]
+    return sum(known[1:], known[0]) if known else None
 
 
 def _verdict(trail: Trail) -> str:

@@ -178,9 +178,13 @@ class Allowance:
             return None
         if self._agent in self._customs.untold:
             why = f"agent {self._agent} didn't say what an attempt took, so it can't be kept within a budget"
-            self._budget.exhausted = self._budget.exhausted or why
-            raise BudgetExhausted(why, hint=UNTOLD)
+            raise self._unusable(f"{why}: {UNTOLD}")
         return self._customs.dearest.get(self._agent) or self._budget.all_that_is_left(self._key)
+
+    def _unusable(self, why: str) -> BudgetExhausted:
+        """The error of an agent that no budget can be kept with; reports have no hints, so it is all in the words."""
+        self._budget.exhausted = self._budget.exhausted or why
+        return BudgetExhausted(why)
 
     def _asks(self) -> None:
         """The agent sets aside by itself what it may take, so nothing has to be for it as a whole."""
@@ -193,8 +197,7 @@ class Allowance:
     def _asked(self, tokens: int, cost_usd: float | None) -> Amount:
         if cost_usd is None and self._budget.counts_money:
             why = f"nobody knows what a request of agent {self._agent} costs, so none is sent within a budget of money"
-            self._budget.exhausted = self._budget.exhausted or why
-            raise BudgetExhausted(why, hint=PRICE)
+            raise self._unusable(f"{why}: {PRICE}")
         return Amount(tokens=tokens, cost_usd=cost_usd or 0.0, known=cost_usd is not None)
 
     def _reserved(self, hold: Hold) -> Reserved:
