@@ -6,7 +6,7 @@ import json
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from platformdirs import user_cache_path, user_state_path
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
@@ -119,6 +119,23 @@ Address = Annotated[
 ]
 WorkspaceKindName = Annotated[Literal["auto", "overlay", "plain"], Expected('"auto", "overlay" or "plain"')]
 PerWhat = Annotated[Literal["run", "file"], Expected('"run" or "file"')]
+Gate = Literal[
+    "configuration",
+    "suppressions",
+    "tests",
+    "words",
+    "definitions",
+    "removal",
+    "types",
+    "swallowing",
+    "pretence",
+    "dynamic",
+    "tricks",
+    "names",
+    "unrelated",
+    "size",
+]
+Gates = Annotated[tuple[Gate, ...], BeforeValidator(_items), Expected(f"a list of gates: {', '.join(get_args(Gate))}")]
 TestMode = Annotated[
     Literal["batch", "each", "final", "none"], Expected('"batch", "each", "final" or "none" ("full" is "each")')
 ]
@@ -163,6 +180,8 @@ class FixSettings(BaseSettings):
         test_deadline_s: seconds for one run of the suite.
         annotate: whether missing type annotations are added.
         learn: whether runs go by what earlier ones showed of agents and rules, and add to it.
+        allow: gates that are open: what they would refuse may land.
+        max_changed_lines: how many lines of a file a change may touch, None = what its findings explain.
         sandbox: what keeps an agent's programs in their workspace; "auto" = bubblewrap where it works, else "none".
         sandbox_read, sandbox_write: paths that they may read, or write, beside what they need, absolute.
         agent_network: "host" = all of it, "none", or the hosts that they may reach, as host:port.
@@ -222,6 +241,8 @@ class FixSettings(BaseSettings):
     test_deadline_s: Seconds = 1800.0
     annotate: Flag = False
     learn: Flag = True
+    allow: Gates = ()
+    max_changed_lines: Count | None = None
     sandbox: SandboxKind = "auto"
     sandbox_read: Paths = ()
     sandbox_write: Paths = ()

@@ -14,6 +14,7 @@ from fanfold.fix.allowance import Till
 from fanfold.fix.checkers.protocol import Checker, Scope
 from fanfold.fix.confine import Confinement
 from fanfold.fix.finding import Finding
+from fanfold.fix.gates import Policy
 from fanfold.fix.project import Project
 from fanfold.fix.split import Task
 from fanfold.fix.stages import Course, EveryStage, Stage, course_of
@@ -116,6 +117,11 @@ class Workplace:
     pins: Pins | None = None
 
 
+def policy_of(settings: FixSettings) -> Policy:
+    """What the user lets gates pass."""
+    return Policy(frozenset(settings.allow), settings.max_changed_lines)
+
+
 def bench_of(
     brief: Brief,
     *,
@@ -153,7 +159,7 @@ def bench_of(
         project=project,
         pool=pool,
         stages=tuple(stages),
-        baseline=Baseline(brief.base, able, brief.findings, settings.select, settings.exclude),
+        baseline=Baseline(brief.base, able, brief.findings, settings.select, settings.exclude, policy_of(settings)),
         cache=cache,
         commands=commands,
         confinement=Confinement(settings, repository, project),

@@ -56,6 +56,7 @@ class Baseline:
     findings: tuple[Finding, ...]
     select: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    policy: gates.Policy = field(default_factory=gates.Policy)
 
     def scope(self, workspace: Workspace, project: Project, paths: tuple[str, ...] | None = None) -> Scope:
         """What a checker is to look at in a workspace, None = everything."""
@@ -134,12 +135,14 @@ class Judge:
         if verdict.harmless:
             for path, after in texts.items():
                 edit = await self._edit(path, after)
-                reasons += _in_file(path, self.task, await asyncio.to_thread(gates.late_refusals, edit))
+                reasons += _in_file(
+                    path, self.task, await asyncio.to_thread(gates.late_refusals, edit, self.baseline.policy)
+                )
         return self._no(reasons) if reasons else await self._tested(verdict)
 
     async def _refused(self, path: str, after: bytes) -> tuple[str, ...]:
         """What the text of one file says against it, whatever checkers say."""
-        reasons = await asyncio.to_thread(gates.refusals, await self._edit(path, after))
+        reasons = await asyncio.to_thread(gates.refusals, await self._edit(path, after), self.baseline.policy)
         return reasons + await self._compiles(after) if gates.is_python(path) else reasons
 
     async def _edit(self, path: str, after: bytes) -> gates.Edit:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
+from fanfold.config import settings
 from fanfold.fix import gates
 from fanfold.fix.finding import Finding
 from fanfold.fix.gates import definitions
@@ -178,3 +181,20 @@ def test_one_of_two_definitions_of_a_name_may_go() -> None:
 
 def test_file_of_unused_imports_may_become_empty() -> None:
     assert refused(b"import os\n", b"", found("F401", 1)) == ()
+
+
+def test_settings_know_every_gate() -> None:
+    assert get_args(settings.Gate) == gates.NAMES
+
+
+def test_open_gate_refuses_nothing() -> None:
+    edit = gates.Edit("a.py", b"import os\n", b"import os  # noqa\n")
+    assert gates.refusals(edit) == ("silences a checker instead of fixing: noqa (gate suppressions)",)
+    assert gates.refusals(edit, gates.Policy(allow=frozenset({"suppressions"}))) == ()
+
+
+def test_lines_that_a_change_may_touch_are_limited() -> None:
+    edit = gates.Edit("a.py", b"x = 1\n", b"x = 1\n" + b"y = 1\n" * 30)
+    assert gates.refusals(edit) == ()
+    assert gates.refusals(edit, gates.Policy(max_lines=29)) == ("changes 30 lines, 29 are allowed (gate size)",)
+    assert gates.refusals(gates.Edit("a.txt", b"", b"a\n" * 300))

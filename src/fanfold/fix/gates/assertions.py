@@ -109,7 +109,7 @@ def _parts(test: ast.expr) -> list[ast.expr]:
 
 
 def _is_equal(test: ast.expr) -> bool:
-    if not isinstance(test, ast.Compare) or not isinstance(test.ops[0], ast.Eq | ast.Is):
+    if not isinstance(test, ast.Compare) or not isinstance(test.ops[0], ast.Eq | ast.NotEq | ast.Is | ast.IsNot):
         return isinstance(test, ast.UnaryOp) and isinstance(test.operand, ast.Compare) and _is_unequal(test.operand)
     sides = (test.left, *test.comparators)
     return not any(map(_is_plain, sides))

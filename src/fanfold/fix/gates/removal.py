@@ -83,9 +83,23 @@ def _replaced(edit: Edit, region: Region, effect: Effect) -> bool:
         return effect.name in edit.new.bound
     if effect.kind == "raise":
         return _ends_generator(effect, region)
+    if effect.kind == "return":
+        return _was_constant(region)
     if effect.kind == "call" and _is_named(effect.name, region):
         return True
     return effect.kind == "call" and effect.name in CLOSING and _contexts(edit.new) > _contexts(edit.old)
+
+
+def _was_constant(region: Region) -> bool:
+    """Whether what was returned under a name is what is returned now without one."""
+    values = {
+        step.node.targets[0].id: step.node.value
+        for step in region.old
+        if isinstance(step.node, ast.Assign) and isinstance(step.node.targets[0], ast.Name)
+    }
+    given = [step.node.value for step in region.old if isinstance(step.node, ast.Return)]
+    names = [one.id for one in given if isinstance(one, ast.Name)]
+    return bool(names) and all(name in values and is_constant(values[name]) for name in names)
 
 
 def _is_named(name: str, region: Region) -> bool:
