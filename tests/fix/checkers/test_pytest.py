@@ -124,6 +124,34 @@ async def test_each_failure_is_placed_at_the_code_that_it_is_about(
     assert names_below(tmp_path / "cache") == set()
 
 
+async def test_test_that_fails_by_chance_is_no_finding_and_one_that_fails_after_others_is(
+    checked: Check, tmp_path: Path
+) -> None:
+    once = f"""
+import pathlib
+
+STATE = []
+
+
+def test_first():
+    STATE.append(1)
+
+
+def test_after_another():
+    assert not STATE
+
+
+def test_by_chance():
+    seen = pathlib.Path({str(tmp_path / "seen")!r})
+    is_first = not seen.exists()
+    seen.touch()
+    assert not is_first
+"""
+    answer = await checked({"test_a.py": once})
+    assert answer.error is None
+    assert [one.case for one in answer.findings] == ["test_a.py::test_after_another"]
+
+
 async def test_tests_that_all_pass_are_no_findings(checked: Check) -> None:
     answer = await checked({"test_a.py": "def test_a():\n    assert True\n"})
     assert (answer.findings, answer.error) == ((), None)

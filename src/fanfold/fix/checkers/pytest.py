@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fanfold.fix.checkers.invoke import DEADLINE_S, Answer, CouldNotCheck, checked
@@ -22,6 +22,8 @@ from fanfold.fix.suite import Suite, SuiteResult, find_suite
 
 FAILED = "Failed"
 """The rule of a test that fails without an exception."""
+MAX_ALONE = 100
+"""If more tests fail, it isn't by chance."""
 NOT_COPIED = {".git", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
 
 
@@ -30,8 +32,9 @@ class Pytest:
     """Runs the project's tests; each that fails is a finding, and is gone once it passes.
 
     It is placed where the project's own code raised, else at what the test calls, and in the test itself only where
-    no other code has a part in it. The tests run on a copy of the tree, since they may leave files behind, with the
-    guard that sees to it that the tree's code is what runs. No project gets this checker without asking for it.
+    no other code has a part in it. What fails runs once more: what then passes did not fail for the code. The tests
+    run on a copy of the tree, since they may leave files behind, with the guard that sees to it that the tree's code
+    is what runs. No project gets this checker without asking for it.
 
     Args:
         call: how pytest is called, as the user types it, None = as usual.
@@ -73,14 +76,37 @@ class Pytest:
                 f"there is no pytest for {scope.project.python}, or there are no tests: install it where the "
                 "project's code runs"
             )
-        failures = Failures()
-        async with _copied(scope) as root:
-            result = await suite.run(root, scope.cache, failures)
-            layout = await asyncio.to_thread(layout_of, root)
-            findings = tuple(_finding(one, Tree(root), layout) for one in failures.found.values() if one.case)
-        _refuse(result, failures)
+        found, version = await _steady(suite, scope)
         wanted = None if scope.paths is None else frozenset(scope.paths)
-        return Answer(tuple(one for one in findings if wanted is None or one.path in wanted), failures.version)
+        return Answer(tuple(one for one in found if wanted is None or one.path in wanted), version)
+
+
+async def _steady(suite: Suite, scope: Scope) -> tuple[tuple[Finding, ...], str | None]:
+    """The failures that aren't there by chance: of tests that fail alone, too, or whenever all of them run."""
+    found, version = await _failing(suite, scope)
+    names = sorted({case.removesuffix(" (setup)").removesuffix(" (teardown)") for case in found})
+    if not names or len(names) > MAX_ALONE:
+        return tuple(found.values()), version
+    try:
+        alone, _ = await _failing(replace(suite, argv=(*suite.argv, *names)), scope)
+    except CouldNotCheck:
+        alone = {}  # not every configuration of pytest takes the names that it gives
+    if doubtful := found.keys() - alone.keys():
+        again, _ = await _failing(suite, scope)
+        chance = doubtful - again.keys()
+        found = {case: one for case, one in found.items() if case not in chance}
+    return tuple(found.values()), version
+
+
+async def _failing(suite: Suite, scope: Scope) -> tuple[dict[str, Finding], str | None]:
+    """What fails when a suite runs once, by the test's name; and pytest's version."""
+    failures = Failures()
+    async with _copied(scope) as root:
+        result = await suite.run(root, scope.cache, failures)
+        layout = await asyncio.to_thread(layout_of, root)
+        found = [_finding(one, Tree(root), layout) for one in failures.found.values() if one.case]
+    _refuse(result, failures)
+    return {one.case: one for one in found}, failures.version
 
 
 @contextlib.asynccontextmanager
