@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fanfold.agents.protocol import Assignment
+from fanfold.agents.protocol import AgentUnusable, Assignment
 from fanfold.agents.protocol import Report as Answer
 from fanfold.config import load_settings
 from fanfold.fix import Request
@@ -196,3 +196,16 @@ async def test_spending_of_other_machines_has_no_limit_and_that_is_said_at_once(
 
 async def test_without_limits_the_report_says_nothing_of_a_budget(place: Place) -> None:
     assert (await place.run(Spender())).budget is None
+
+
+async def test_program_that_never_says_what_it_takes_is_refused_before_anything_runs(place: Place) -> None:
+    silent = {"agent": ("command",), "agent_command": ("/bin/true",)}
+    for name, words in (("max_cost_usd", "no limit of money"), ("task_max_tokens", "no limit of tokens")):
+        with pytest.raises(AgentUnusable, match=words):
+            await carry_out(place.request(**silent, **{name: 5}))
+    assert not list((place.home / "state").rglob("journal.sqlite"))
+    priced = {**silent, "agents": {"command": {"max_cost_usd": 0.5}}}
+    report = (await carry_out(place.request(**priced, max_cost_usd=2, max_attempts=1, sandbox="none"))).report
+    assert report.budget is not None
+    assert report.budget.cost_usd == 2.0
+    assert by_status(report) == {"cancelled": 4, "unchanged": 4}

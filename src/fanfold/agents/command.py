@@ -63,6 +63,11 @@ class Command:
             spending=Spending(terms),
         )
 
+    @property
+    def tells(self) -> frozenset[str]:
+        """What is known of what an attempt took: its cost if the user says it, never its tokens."""
+        return frozenset() if self.spending.terms.max_cost_usd is None else frozenset({"cost"})
+
     async def work(self, assignment: Assignment) -> Report:
         """Run the program and wait for its end.
 

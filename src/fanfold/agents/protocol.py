@@ -193,7 +193,8 @@ class Agent(Protocol):
 
     `deterministic` agents are not tried again: a second attempt would do the same. An agent that starts programs which
     may do anything says so with an attribute `starts_programs = True`: then there is a sandbox to start them in, and
-    without one the user's checkout is watched meanwhile.
+    without one the user's checkout is watched meanwhile. One that may never say all that it took names what it says in
+    an attribute `tells`, a set of "cost" and "tokens": within a limit of anything else it isn't begun with.
     """
 
     @property

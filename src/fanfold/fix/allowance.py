@@ -18,7 +18,7 @@ from fanfold.fix.ledger import Amount
 from fanfold.llm.usage import Usage
 
 PRICE = "set price_per_million = [input, output] in USD in the agent's table, or limit tokens in place of money"
-UNTOLD = "limit the minutes in place of it, or use an agent that says what it took"
+UNTOLD = "set max_cost_usd in its table, what an attempt may cost, or limit the minutes"
 
 
 @dataclass
@@ -109,7 +109,11 @@ class Allowance:
         with self._budget.lock:
             own = [*self._holds, *([self._advance] if self._advance else [])]
             others = len(self._customs.at_work - {self})
-            return self._budget.left_usd(self._key, sum(hold.amount.cost_usd for hold in own), others)
+            left_usd = self._budget.left_usd(self._key, sum(hold.amount.cost_usd for hold in own), others)
+            if left_usd == 0:
+                with contextlib.suppress(BudgetExhausted):  # who asks refuses by itself; that it came to this is noted
+                    self._budget.all_that_is_left(self._key)
+            return left_usd
 
     async def begin(self) -> None:
         """Set aside what an agent may take that doesn't ask before; in its turn.

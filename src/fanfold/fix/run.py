@@ -30,7 +30,7 @@ from fanfold.fix.record import OnEvent, Run
 from fanfold.fix.report import Report
 from fanfold.fix.runs import Past
 from fanfold.fix.runs.begun import as_begun
-from fanfold.fix.runs.budgeted import refuse_elsewhere
+from fanfold.fix.runs.budgeted import refuse_elsewhere, refuse_untold
 from fanfold.fix.runs.record import recorded
 from fanfold.fix.stages import Policy, Stage, agents_of, names_of, stages_of
 from fanfold.fix.state import FileState, FixState
@@ -195,6 +195,7 @@ async def prepare(
     if runtime == "cluster":
         refuse_elsewhere(settings)
     stages = _stages(settings, agent)
+    refuse_untold(settings, agents_of(stages))
     if any(starts_programs(one) for one in agents_of(stages)):
         await bubblewrap_for(settings)
     prepared = await prepared_for(settings, repository, project)

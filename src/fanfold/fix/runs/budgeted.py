@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
+from fanfold.agents.protocol import Agent, AgentUnusable
 from fanfold.config import FixSettings
 from fanfold.fix.allowance import Till
 from fanfold.fix.budget import MINUTE_S, Budget, Limits
 from fanfold.fix.errors import FixError
 from fanfold.fix.ledger import NAME, Ledger
 from fanfold.fix.report import BudgetLine
+from fanfold.fix.stages import name_of
+
+_LIMITED = {"cost": "money", "tokens": "tokens"}
+_SAY = {
+    "cost": "say what an attempt may cost, with max_cost_usd in the agent's table; or limit the minutes",
+    "tokens": "limit the minutes, or money with max_cost_usd in the agent's table",
+}
 
 
 def till_of(settings: FixSettings, folder: Path | None = None) -> Till:
@@ -54,6 +63,26 @@ def refuse_elsewhere(settings: FixSettings) -> None:
                 f"{option} can't be kept on a cluster, where each worker spends by itself",
                 hint="run on one machine, or limit the minutes: --max-minutes",
             )
+
+
+def refuse_untold(settings: FixSettings, agents: Iterable[Agent]) -> None:
+    """See that what is limited is known of each agent.
+
+    Raises:
+        AgentUnusable: one doesn't say what it takes of it.
+    """
+    run, task = _of_run(settings), of_task(settings)
+    limited = {
+        "cost": run.cost_usd is not None or task.cost_usd is not None,
+        "tokens": run.tokens is not None or task.tokens is not None,
+    }
+    for agent in agents:
+        for what in sorted(name for name, is_limited in limited.items() if is_limited):
+            if what not in getattr(agent, "tells", limited):
+                raise AgentUnusable(
+                    f"agent {name_of(agent)} doesn't say what it takes, so no limit of {_LIMITED[what]} can be kept",
+                    hint=_SAY[what],
+                )
 
 
 def _of_run(settings: FixSettings) -> Limits:
