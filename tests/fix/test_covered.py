@@ -9,6 +9,7 @@ import pytest
 
 from fanfold.config import load_settings
 from fanfold.fix import Report, Request, covered, run
+from fanfold.fix.installed import has_module
 from fanfold.fix.report import CoverageLine, Lines
 from fanfold.testing.repositories import make_repository
 
@@ -93,8 +94,10 @@ async def test_nobody_looks_where_that_was_not_asked_for(fix: Fix, options: dict
 
 
 async def test_environment_without_coverage_leaves_it_unknown(fix: Fix, monkeypatch: pytest.MonkeyPatch) -> None:
-    there = covered.has_module
-    monkeypatch.setattr(covered, "has_module", lambda name, sites: name != "coverage" and there(name, sites))
+    def without(name: str, sites: tuple[Path, ...]) -> bool:
+        return name != "coverage" and has_module(name, sites)
+
+    monkeypatch.setattr("fanfold.fix.covered.has_module", without)
     report = await fix(FILES)
     assert report.landed
     assert report.coverage == CoverageLine(unknown="coverage isn't installed in the project's environment")
