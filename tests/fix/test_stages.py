@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import random
+import subprocess
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -334,6 +338,40 @@ async def test_cascade_is_the_same_on_each_runtime(repository: TemporaryReposito
     agents = agent("cheap", TWO_LEFT), agent("broken", RuntimeError("oh")), agent("strong", WHOLE)
     report = await fix(repository, *agents, runtime=runtime)
     assert (only(report).agent, [line.fixed for line in report.stages]) == ("cheap, strong", [1, 0, 2])
+
+
+@pytest.mark.parametrize("race", [False, True])
+async def test_whatever_agents_do_what_is_told_is_what_is_there(tmp_path: Path, race: bool) -> None:
+    """Agents that are right, half right, wrong, idle, late or broken by chance; ruff counts what came of it."""
+    chance = random.Random(7 + race)
+    files = {f"f{number:02}.py": BROKEN for number in range(24)}
+    repository = make_repository(tmp_path / "r", files)
+
+    def act(assignment: Assignment) -> Any:
+        what = chance.choice([WHOLE, ONE_LEFT, TWO_LEFT, NAME_LEFT, WORSE, "", None, AgentError("no"), KeyError("oh")])
+        if isinstance(what, Exception):
+            raise what
+        if what is not None:
+            (assignment.root / assignment.path).write_text(what)
+        count(ASKED)
+        return asyncio.sleep(chance.choice([0, 0, 0.01]))
+
+    agents = [ScriptedAgent(otherwise=act, name=name) for name in ("one", "other", "third")]
+    report = await fix(repository, *agents, race=race, max_attempts=2)
+    repository.git("checkout", "-q", str(report.branch))
+    done = subprocess.run(
+        ["ruff", "check", "--output-format=json"], cwd=repository.root, capture_output=True, check=False
+    )
+    left = Counter(Path(one["filename"]).name for one in json.loads(done.stdout))
+    assert [line.path for line in report.tasks] == sorted(files)
+    assert {line.path: line.left for line in report.tasks} == {path: left[path] for path in files}
+    assert {line.path for line in report.landed} == {path for path in files if left[path] < 3}
+    assert sum(line.fixed for line in report.stages) == sum(line.fixed for line in report.tasks) > 24
+    assert sum(line.attempts for line in report.stages) == sum(len(each.asked) for each in agents)
+    assert sum(line.files_fixed for line in report.stages) >= len(report.landed)
+    for line in report.landed:
+        assert line.agent
+        assert all(name in ("one", "other", "third") for name in line.agent.split(", "))
 
 
 def test_race_puts_all_that_may_differ_into_one_stage() -> None:

@@ -104,60 +104,67 @@ class _Try:
     spent: Spent = field(default_factory=Spent)
 
     async def made(self) -> Standing:
-        """Where the task stands after it."""
-        trail, started_s = await self._begun(), time.monotonic()
+        """Where the task stands after it.
+
+        Somebody else may be faster, the run may end, something may break: what it took until then is lost to nobody.
+        """
+        trail, report = await self._worked(await self._begun())
+        took = Effort(stage=trail.stage, agent=trail.agent, agent_s=trail.agent_s, usage=trail.usage)
+        self.worker.efforts.append(took)
         try:
-            report = await self._work(trail.prompt)
-        except (AgentError, DeadlineExceeded) as error:
-            usage = self._usage(error.usage if isinstance(error, AgentError) else None)
-            over = isinstance(error, BudgetExhausted)
-            trail = replace(trail, error=str(error), usage=usage, stopped=over, agent_s=time.monotonic() - started_s)
-            return await self._failed(trail, error, over=over)
+            if isinstance(report, Report):
+                after, ok = await self._judged(trail, report)
+            elif isinstance(report, AgentError | DeadlineExceeded):
+                after, ok = await self._failed(trail, report)
+            else:
+                raise report
         except BaseException as error:
-            # Somebody else was faster, or the run ends: what it took until now is lost to nobody.
             stopped = isinstance(error, asyncio.CancelledError)
-            trail = replace(trail, error=_ending(error), usage=self._usage(None), stopped=stopped)
-            trail = replace(trail, agent_s=time.monotonic() - started_s)
-            self._note(trail)
-            await uninterrupted(self._keep(trail))
+            await uninterrupted(self._keep(replace(trail, error=_ending(error), stopped=stopped)))
             raise
-        trail = replace(trail, usage=self._usage(report.usage), agent_s=time.monotonic() - started_s)
-        trail = replace(trail, transcript=report.transcript, summary=report.summary, refused=report.refused)
-        return await self._judged(trail, report)
+        self.worker.efforts[-1] = replace(took, ok=ok, fixed=after.fixed - self.standing.fixed)
+        return after
 
     @property
     def _agent(self) -> Agent:
         return self.worker.agent
 
-    async def _judged(self, trail: Trail, report: Report) -> Standing:
-        name = name_of(self._agent)
+    async def _worked(self, trail: Trail) -> tuple[Trail, Report | BaseException]:
+        """The agent's answer, or what ended it."""
+        started_s = time.monotonic()
         try:
+            report = await self._work(trail.prompt)
+        except BaseException as error:  # noqa: BLE001  raised again when it is written down
+            usage = self._usage(error.usage if isinstance(error, AgentError) else None)
+            return replace(trail, usage=usage, agent_s=time.monotonic() - started_s), error
+        trail = replace(trail, usage=self._usage(report.usage), agent_s=time.monotonic() - started_s)
+        return replace(trail, transcript=report.transcript, summary=report.summary, refused=report.refused), report
+
+    async def _judged(self, trail: Trail, report: Report) -> tuple[Standing, bool]:
+        name = name_of(self._agent)
+        change, verdict = await self.judge.examine()
+        refusal = verdict.reasons
+        if self._left_better_behind(verdict):
+            await self.judge.restore_best()
             change, verdict = await self.judge.examine()
-            refusal = verdict.reasons
-            if self._left_better_behind(verdict):
-                await self.judge.restore_best()
-                change, verdict = await self.judge.examine()
-        except BaseException:
-            self._note(trail)
-            raise
         await self._keep(trail, change, verdict)
         after = self.standing.judged(name, self.judge.best, change, verdict, report.refused)
-        self._note(trail, ok=verdict.ok, fixed=after.fixed - self.standing.fixed)
         gained = after.fixed > self.standing.fixed
         idle = () if gained or self._agent.deterministic else (NO_MORE,)
-        return after.knowing(name, refusal or (report.refused[:MAX_REFUSED] if after.left else ()) or idle)
+        told = refusal or (report.refused[:MAX_REFUSED] if after.left else ()) or idle
+        return after.knowing(name, told), verdict.ok
 
-    async def _failed(self, trail: Trail, error: AgentError | DeadlineExceeded, *, over: bool) -> Standing:
+    async def _failed(self, trail: Trail, error: AgentError | DeadlineExceeded) -> tuple[Standing, bool]:
         """An agent that ended without an answer may have verified something by then."""
-        after = self.standing
+        name, after, over = name_of(self._agent), self.standing, isinstance(error, BudgetExhausted)
+        trail = replace(trail, error=str(error), stopped=over)
         if self.judge.best is not self.standing.best and await self.judge.restore_best():
             change, verdict = await self.judge.examine()
             await self._keep(trail, change, verdict)
-            after = after.judged(name_of(self._agent), self.judge.best, change, verdict)
+            after = after.judged(name, self.judge.best, change, verdict)
         else:
             await self._keep(trail)
-        self._note(trail, ok=after is not self.standing, fixed=after.fixed - self.standing.fixed)
-        return after.failed(name_of(self._agent), error, str(error), over=over)
+        return after.failed(name, error, str(error), over=over), after is not self.standing
 
     def _left_better_behind(self, verdict: Judgement) -> bool:
         """Whether the agent had something verified on its way that is better than what it left."""
@@ -169,12 +176,6 @@ class _Try:
         if told is None and self._agent.deterministic:
             return FREE
         return told if told is not None else self.spent.usage if self.spent.asked else None
-
-    def _note(self, trail: Trail, *, ok: bool = False, fixed: int = 0) -> None:
-        took = Effort(
-            stage=trail.stage, agent=trail.agent, agent_s=trail.agent_s, usage=trail.usage, ok=ok, fixed=fixed
-        )
-        self.worker.efforts.append(took)
 
     async def _begun(self) -> Trail:
         return Trail(
@@ -224,11 +225,11 @@ class _Try:
             material=self._material,
             leave=() if self.standing.best else bench.left_alone(path, self.standing.left),
         )
-        work = partial(self._worked, assignment)
+        work = partial(self._in_place, assignment)
         with counted() as self.spent:
             return await bench.confinement.carry_out(self._agent, workspace, path, assignment.scratch, work)
 
-    async def _worked(self, assignment: Assignment, place: Place) -> Report:
+    async def _in_place(self, assignment: Assignment, place: Place) -> Report:
         assignment = replace(assignment, sandbox=place.sandbox, environment=place.environment)
         async with self.worker.desk.bench.till.attempt(self.standing.task.key, self._agent) as purse:
             told: Usage | None = None
