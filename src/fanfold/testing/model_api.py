@@ -99,7 +99,7 @@ class ModelApi:
         asked, say = await self._answer(request)
         if say.status != 200:
             error = {"type": KINDS.get(say.status, "api_error"), "message": say.text or "made to fail"}
-            return JSONResponse({"type": "error", "error": error}, status_code=say.status)
+            return JSONResponse({"type": "error", "error": error}, status_code=say.status, headers=_again(say))
         if asked.body.get("stream"):
             return _streamed(_message_events(asked, say))
         return JSONResponse(_message(asked, say))
@@ -108,7 +108,7 @@ class ModelApi:
         asked, say = await self._answer(request)
         if say.status != 200:
             error = {"message": say.text or "made to fail", "type": "server_error", "code": None}
-            return JSONResponse({"error": error}, status_code=say.status)
+            return JSONResponse({"error": error}, status_code=say.status, headers=_again(say))
         if asked.body.get("stream"):
             return _streamed(_response_events(asked, say))
         return JSONResponse(_response(asked, say))
@@ -127,6 +127,11 @@ class ModelApi:
 
 async def _nothing(_: Request) -> Response:
     return JSONResponse({})
+
+
+def _again(say: Say) -> dict[str, str]:
+    """What tells clients whether to try again."""
+    return {"x-should-retry": "true" if say.status in {408, 409, 429} or say.status >= 500 else "false"}
 
 
 def _parts(content: object) -> list[Mapping[str, Any]]:
