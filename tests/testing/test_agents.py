@@ -16,7 +16,7 @@ def assignment(root: Path, path: str = "a.py", attempt: int = 1) -> Assignment:
     async def verify() -> Verdict:
         return Verdict(ok=True)
 
-    return Assignment(root, path, (), "", root, verify, attempt)
+    return Assignment(root, path, (), "", root, verify, attempt=attempt)
 
 
 async def test_each_attempt_has_its_answer_and_the_last_one_stays(tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def test_what_a_try_took_is_shared_among_its_findings() -> None:
 
     assert (few.checker, few.rule, few.tokens, few.cost_usd, few.agent_s) == ("ruff", "E1", 25.0, 0.05, 2.0)
     assert (many.checker, many.rule, many.tokens) == ("mypy", "misc", 75.0)
-    assert few.cost_usd + (many.cost_usd or 0) == pytest.approx(0.2)
+    assert (few.cost_usd or 0) + (many.cost_usd or 0) == pytest.approx(0.2)
 
 
 def test_what_nobody_knows_stays_unknown() -> None:
