@@ -19,7 +19,7 @@ from fanfold.testing.agents import ScriptedAgent
 AUTOFIX = Stage((ScriptedAgent(name="autofix", deterministic=True),))
 CHEAP, STRONG = Stage((ScriptedAgent(name="cheap"),)), Stage((ScriptedAgent(name="strong"),))
 CASCADE = (AUTOFIX, CHEAP, STRONG)
-COSTS = {"cheap": Cost(20, 0.1, 20), "strong": Cost(20, 1.0, 20), "autofix": Cost(20, 0.0, 20)}
+COSTS = {"cheap": Cost(20, 0.4, 20), "strong": Cost(20, 1.0, 20), "autofix": Cost(20, 0.0, 20)}
 AS_SET = tuple((stage, None) for stage in range(3))
 
 
