@@ -134,16 +134,21 @@ class Judge:
         verdict = _verdict(self.task, self._compare(checked, diffs))
         if verdict.harmless:
             for path, after in texts.items():
-                edit = await self._edit(path, after)
-                reasons += _in_file(
-                    path, self.task, await asyncio.to_thread(gates.late_refusals, edit, self.baseline.policy)
-                )
+                reasons += _in_file(path, self.task, await self._refused_late(path, after))
         return self._no(reasons) if reasons else await self._tested(verdict)
 
     async def _refused(self, path: str, after: bytes) -> tuple[str, ...]:
         """What the text of one file says against it, whatever checkers say."""
         reasons = await asyncio.to_thread(gates.refusals, await self._edit(path, after), self.baseline.policy)
         return reasons + await self._compiles(after) if gates.is_python(path) else reasons
+
+    async def _refused_late(self, path: str, after: bytes) -> tuple[str, ...]:
+        """What speaks against a text that checkers have nothing against."""
+        edit, policy = await self._edit(path, after), self.baseline.policy
+        reasons = await asyncio.to_thread(gates.late_refusals, edit, policy)
+        if reasons or gates.NAMES_GATE in policy.allow or not edit.readable:
+            return reasons
+        return await gates.Modules(self.project.python, self.workspace.root).missing(edit)
 
     async def _edit(self, path: str, after: bytes) -> gates.Edit:
         found = {*self.task.findings, *self.baseline.findings}

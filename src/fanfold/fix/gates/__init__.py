@@ -27,6 +27,7 @@ from fanfold.fix.gates import (
 )
 from fanfold.fix.gates.assertions import keeps_tests
 from fanfold.fix.gates.edit import Edit, is_python
+from fanfold.fix.gates.modules import Modules
 from fanfold.fix.gates.paths import is_configuration, steers
 from fanfold.fix.gates.suppressions import no_suppression
 
@@ -50,6 +51,8 @@ class Gate:
     late: bool = False
 
 
+NAMES_GATE = "names"
+SIZE = "size"
 GATES = (
     Gate("configuration", "edits what steers checkers, tests or the installation", paths.check, reads_python=False),
     Gate("suppressions", "tells a checker to look away", suppressions.check, reads_python=False),
@@ -62,10 +65,9 @@ GATES = (
     Gate("pretence", "uses something only so that it counts as used", pretence.check),
     Gate("dynamic", "hides names or code from the checkers", dynamic.check),
     Gate("tricks", "shows checkers other code than what runs", tricks.check),
-    Gate("names", "uses names that don't exist", names.check, late=True),
+    Gate(NAMES_GATE, "uses names that don't exist", names.check, late=True),
     Gate("unrelated", "changes lines that no finding is about", size.unrelated),
 )
-SIZE = "size"
 NAMES = (*(gate.name for gate in GATES), SIZE)
 
 
@@ -119,8 +121,10 @@ def syntax_problem(source: bytes) -> str | None:
 __all__ = [
     "GATES",
     "NAMES",
+    "NAMES_GATE",
     "Edit",
     "Gate",
+    "Modules",
     "Policy",
     "is_configuration",
     "is_python",

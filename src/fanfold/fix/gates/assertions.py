@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from fanfold.fix.gates.edit import Edit, Source, is_python, source_of
+from fanfold.fix.gates.edit import Edit, Source, is_python, plain, source_of
+from fanfold.fix.gates.effects import is_constant
 
 ASSERTING = re.compile(r"^(assert\w*|fail|fail(If|Unless)\w*|raises|warns|deprecated_call|AssertionError)$")
 SKIPPING = re.compile(r"^(skip|skipif|skipIf|skipUnless|xfail|expectedFailure|SkipTest|importorskip|skipTest|exit)$")
@@ -131,8 +132,10 @@ def _expected(test: ast.expr) -> Iterator[str]:
 
 def _values(nodes: Iterable[ast.expr]) -> Iterator[str]:
     for node in nodes:
-        if isinstance(node, ast.Constant) and not isinstance(node.value, bool) and node.value is not None:
-            yield repr(node.value)
+        if is_constant(node) and not (
+            isinstance(node, ast.Constant) and (node.value is None or isinstance(node.value, bool))
+        ):
+            yield plain(node).replace("u'", "'")
 
 
 def _conjuncts(test: ast.expr) -> int:

@@ -6,9 +6,11 @@ import ast
 from collections.abc import Iterator
 
 from fanfold.fix.finding import Finding
-from fanfold.fix.gates.edit import Definition, Edit
+from fanfold.fix.gates.edit import Definition, Edit, plain
 from fanfold.fix.gates.rules import NAMING, REDEFINED, UNUSED_DEFINITION, names_of
 
+REWRITING = ("UP", "PT", "PYI", "PIE", "FURB", "E999", "inherit-non-class", "useless-object-inheritance")
+MAKING = frozenset({"dataclass", "define", "frozen", "attrs", "s"})
 MOVING = frozenset({"PLR6301", "no-self-use", "PLR0201"})
 
 
@@ -18,6 +20,7 @@ def check(edit: Edit) -> Iterator[str]:
     if not new.body and any(not isinstance(node, ast.Import | ast.ImportFrom) for node in old.body):
         yield "removes all of the code"
         return
+    yield from _outside(edit)
     kept = definitions(new)
     for name, headers in definitions(old).items():
         if len(kept.get(name, ())) < len(headers) and not any(_may_go(edit, name, one) for one in headers):
@@ -49,7 +52,8 @@ def header(node: Definition) -> range:
 
 
 def _may_go(edit: Edit, name: str, node: Definition) -> bool:
-    return any(_excuses(finding, node) for finding in edit.rules_at(header(node))) or _is_redefined(edit, name)
+    asked = any(_excuses(finding, node) for finding in edit.rules_at(header(node)))
+    return asked or _is_redefined(edit, name) or _is_generated(edit, name)
 
 
 def _excuses(finding: Finding, node: Definition) -> bool:
@@ -63,6 +67,34 @@ def _is_redefined(edit: Edit, name: str) -> bool:
     """Whether a finding says that a name is defined again: the first definition or the second one may go."""
     last = name.rsplit(".", maxsplit=1)[-1]
     return any(finding.rule in REDEFINED and last in names_of(finding) for finding in edit.findings)
+
+
+def _is_generated(edit: Edit, name: str) -> bool:
+    """Whether a method is one that a decorator makes, now that its class is a dataclass."""
+    owner, _, method = name.rpartition(".")
+    made = definitions(edit.new.tree).get(owner, ())
+    decorators = [one.func if isinstance(one, ast.Call) else one for node in made for one in node.decorator_list]
+    generated = method in {"__init__", "__eq__", "__repr__", "__hash__"}
+    return generated and any(edit.new.dotted(one).rpartition(".")[2] in MAKING for one in decorators)
+
+
+def _outside(edit: Edit) -> Iterator[str]:
+    """Decorators and base classes do something, too."""
+    after = dict(edit.new.scopes)
+    for name, old in edit.old.scopes:
+        new = after.get(name)
+        if isinstance(old, Definition) and isinstance(new, Definition):
+            excused = any(one.rule.startswith(REWRITING) for one in edit.rules_at(header(old)))
+            if not excused and len(new.decorator_list) < len(old.decorator_list):
+                yield f"takes a decorator of {name} away"
+            if not excused and isinstance(new, ast.ClassDef) and len(_bases(new)) < len(_bases(old)):
+                yield f"takes a base class of {name} away"
+
+
+def _bases(node: Definition) -> list[str]:
+    if not isinstance(node, ast.ClassDef):
+        return []
+    return [name for one in (*node.bases, *(key.value for key in node.keywords)) if (name := plain(one)) != "object"]
 
 
 def _alternatives(nodes: list[Definition]) -> bool:

@@ -157,7 +157,7 @@ def _parts(node: ast.stmt) -> tuple[list[ast.AST], list[list[ast.stmt]]]:
 def _effects(source: Source, node: ast.stmt, own: list[ast.AST], *, outer: bool) -> Iterator[Effect]:
     raised = node.exc if isinstance(node, ast.Raise) else None
     for part in own:
-        for one in ast.walk(part):
+        for one in _run(part):
             if one is not raised:
                 yield from _of_expression(source, one)
     yield from _of_statement(node)
@@ -165,6 +165,16 @@ def _effects(source: Source, node: ast.stmt, own: list[ast.AST], *, outer: bool)
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         names = (one.id for one in targets if isinstance(one, ast.Name))
         yield from (Effect("name", name) for name in names if not name.startswith("_"))
+
+
+def _run(node: ast.AST) -> Iterator[ast.AST]:
+    """All of an expression that is run with its statement: what a lambda does is not."""
+    waiting = [node]
+    while waiting:
+        one = waiting.pop()
+        yield one
+        if not isinstance(one, ast.Lambda):
+            waiting.extend(ast.iter_child_nodes(one))
 
 
 def _of_expression(source: Source, node: ast.AST) -> Iterator[Effect]:

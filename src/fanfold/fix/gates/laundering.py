@@ -46,6 +46,7 @@ def check(edit: Edit) -> Iterator[str]:
         if reason:
             yield reason
     yield from _new_names(edit)
+    yield from _new_untyped(edit)
     for place in before.keys() & after.keys():
         if before[place].annotation is not None and after[place].annotation is None:
             yield f"takes away the annotation of {_words(place)}"
@@ -123,11 +124,44 @@ def _widened(edit: Edit, place: Place, old: Slot | None, new: Slot) -> str:
     if said == TOP:
         unsaid = new.starred and before is None and old is not None
         return "" if unsaid or level == TOP else f"annotates {where} with {what}"
+    if before is not None and _is_free(edit.new, new.annotation) and not _is_free(edit.old, before):
+        return f"annotates {where} with {what}, which may be anything"
     if said == WHOLE and level < WHOLE:
         return f"annotates {where} with {what}, all of which may be anything"
     if said == PART and before is not None and level < PART and not _same_base(edit, before, new.annotation):
         return f"widens the annotation of {where} from {plain(before)} to {what}"
     return ""
+
+
+def _is_free(source: Source, annotation: ast.expr) -> bool:
+    """Whether an annotation is a type variable without a bound."""
+    if not isinstance(annotation, ast.Name):
+        return False
+    made = source.aliases.get(annotation.id)
+    named = isinstance(made, ast.Call) and source.dotted(made.func).rpartition(".")[2] == "TypeVar"
+    return (
+        named and isinstance(made, ast.Call) and len(made.args) < 2 and all(one.arg != "bound" for one in made.keywords)
+    )
+
+
+def _untyped(source: Source) -> set[str]:
+    """Functions none of whose parameters is annotated, nor what they return."""
+    found = set()
+    for name, node in source.scopes:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.returns is None:
+            spec = node.args
+            stars = [one for one in (spec.vararg, spec.kwarg) if one]
+            if not any(one.annotation for one in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs, *stars)):
+                found.add(name)
+    return found
+
+
+def _new_untyped(edit: Edit) -> Iterator[str]:
+    """A file whose functions are all annotated gets none that type checkers leave alone."""
+    old = {name for name, node in edit.old.scopes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    if old and not _untyped(edit.old):
+        for name in sorted(_untyped(edit.new) - old):
+            yield f"adds {name} without annotations to a file that has them"
 
 
 def _object_may(place: Place, before: ast.expr | None, level: int) -> bool:

@@ -19,10 +19,17 @@ ALWAYS = frozenset(
 
 def check(edit: Edit) -> Iterator[str]:
     """Names, and attributes of self, that the change brings along and nothing defines."""
+    for module in sorted(_starred(edit.new) - _starred(edit.old)):
+        yield f"imports whatever there is in {module}"
     for name in sorted(_unknown(edit.new) - _unknown(edit.old)):
         yield f"uses the name {name}, which nothing defines"
     for name in sorted(_unknown_attributes(edit.new) - _unknown_attributes(edit.old)):
         yield f"uses {name}, which nothing defines"
+
+
+def _starred(source: Source) -> set[str]:
+    modules = (node for node in source.nodes if isinstance(node, ast.ImportFrom) and node.names[0].name == "*")
+    return {node.module or "." for node in modules}
 
 
 def _unknown(source: Source) -> set[str]:
@@ -81,6 +88,7 @@ def _attributes(
     return found
 
 
+CONDITIONS = frozenset({"TYPE_CHECKING", "version_info", "platform", "name", "hasattr", "find_spec"})
 PLAIN = frozenset({"dataclasses.dataclass", "typing.final", "functools.total_ordering", "functools.cache"})
 
 
@@ -117,11 +125,23 @@ def new_imports(edit: Edit) -> frozenset[str]:
     return frozenset((_imports(edit.new) - _imports(edit.old)).keys())
 
 
-def _imports(source: Source) -> Counter[str]:
-    """Imports that have to work: one that the code goes on without doesn't."""
-    optional = {
-        id(part) for node in source.nodes if isinstance(node, ast.Try) for one in node.body for part in ast.walk(one)
+def _conditional(source: Source) -> set[int]:
+    """What the code may go on without: it is tried, asked for by a version, or only there for type checkers."""
+    return {
+        id(part)
+        for node in source.nodes
+        if isinstance(node, ast.Try) or (isinstance(node, ast.If) and CONDITIONS & set(_words(source, node.test)))
+        for part in ast.walk(node)
     }
+
+
+def _words(source: Source, node: ast.expr) -> Iterator[str]:
+    yield from (source.dotted(part).rpartition(".")[2] for part in ast.walk(node))
+
+
+def _imports(source: Source) -> Counter[str]:
+    """Imports that have to work."""
+    optional = _conditional(source)
     found: Counter[str] = Counter()
     for node in source.nodes:
         if id(node) in optional:
@@ -140,10 +160,14 @@ def new_attributes(edit: Edit) -> frozenset[str]:
 
 
 def _of_modules(source: Source) -> frozenset[str]:
+    optional = _conditional(source)
     return frozenset(
         source.dotted(node)
         for node in source.nodes
-        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load) and _root(node) in source.imported
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.ctx, ast.Load)
+        and _root(node) in source.imported
+        and id(node) not in optional
     )
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from fanfold.fix.gates.edit import Edit, Source, plain
-from fanfold.fix.gates.rules import UNUSED_IMPORT, UNUSED_VALUE, names_of
+from fanfold.fix.gates.rules import UNDEFINED, UNUSED_IMPORT, UNUSED_VALUE, names_of
 
 IDLE = frozenset(
     {
@@ -38,6 +38,8 @@ def check(edit: Edit) -> Iterator[str]:
     yield from _idle_branches(edit)
     yield from _dressed(edit)
     yield from _unused_kept(edit)
+    yield from _held(edit)
+    yield from _invented(edit)
     yield from _defaults(edit)
 
 
@@ -58,30 +60,41 @@ def _words_of(text: str) -> set[str]:
 
 
 def _idle(source: Source) -> Iterator[tuple[str, str]]:
+    """Statements that do nothing, each with its kind and its text."""
     loaded = {one.id for one in source.nodes if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load)}
     for _, scope in source.scopes:
         nodes = source.owned[scope]
         read = Counter(one.id for one in nodes if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load))
         for node in nodes:
-            match node:
-                case ast.Expr(value=ast.Name()):
-                    yield "names", plain(node)
-                case ast.Expr(value=value) if isinstance(value, VALUES) and not _calls(value):
-                    yield "values", plain(node)
-                case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)) if (
-                    not name.strip("_") and name not in loaded
-                ):
-                    yield "keeps", plain(node)
-                case ast.Assign(targets=[ast.Name(id=name)], value=ast.Name(id=value)) if name == value:
-                    yield "keeps", plain(node)
-                case ast.NamedExpr(target=ast.Name(id=name)) if not name.strip("_"):
-                    yield "keeps", plain(node)
-                case ast.Delete(targets=targets) if _deletes_unread(targets, read):
-                    yield "deletes", plain(node)
-                case ast.Expr(value=ast.Call(func=func, args=[_, *_])) if (
-                    source.dotted(func).removeprefix("builtins.") in IDLE
-                ):
-                    yield "calls", plain(node)
+            kind = _kept_or_deleted(node, loaded, read) or _evaluated(source, node)
+            if kind:
+                yield kind, plain(node.test if isinstance(node, ast.Assert) else node)
+
+
+def _kept_or_deleted(node: ast.AST, loaded: set[str], read: Counter[str]) -> str:
+    match node:
+        case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)) if not name.strip("_"):
+            return "" if name in loaded else "keeps"
+        case ast.Assign(targets=[ast.Name(id=name)], value=ast.Name(id=value)) if name == value:
+            return "keeps"
+        case ast.NamedExpr(target=ast.Name(id=name)) if not name.strip("_"):
+            return "keeps"
+        case ast.Delete(targets=targets) if _deletes_unread(targets, read):
+            return "deletes"
+    return ""
+
+
+def _evaluated(source: Source, node: ast.AST) -> str:
+    match node:
+        case ast.Expr(value=ast.Name()):
+            return "names"
+        case ast.Expr(value=value) if isinstance(value, VALUES) and not _calls(value):
+            return "values"
+        case ast.Assert(test=ast.Name()):
+            return "calls"
+        case ast.Expr(value=ast.Call(func=func, args=[_, *_])):
+            return "calls" if source.dotted(func).removeprefix("builtins.") in IDLE else ""
+    return ""
 
 
 def _calls(node: ast.expr) -> bool:
@@ -165,6 +178,34 @@ def _unused_kept(edit: Edit) -> Iterator[str]:
         yield f"imports {name} under its own name, so that it counts as used"
     for name in sorted(listed & unused & edit.new.imported.keys()):
         yield f"lists {name} in __all__, so that it counts as used"
+
+
+def _held(edit: Edit) -> Iterator[str]:
+    """Nothing is kept by a name that nobody reads, or in a function that nobody calls."""
+    unused = {name for one in edit.findings if one.rule in UNUSED_VALUE | UNUSED_IMPORT for name in names_of(one)}
+    read = {node.id for node in edit.new.nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    for name, node in edit.new.scopes:
+        for part in edit.new.owned[node]:
+            if not isinstance(part, ast.Assign) or not isinstance(part.targets[0], ast.Name):
+                continue
+            target = part.targets[0].id
+            if target in read or target in edit.old.bound or target.startswith("__"):
+                continue
+            if target.lstrip("_") in unused or {one.id for one in ast.walk(part) if isinstance(one, ast.Name)} & unused:
+                yield f"keeps a value by a name that nobody reads: {plain(part)[:80]}"
+        private = name.startswith("_") and not name.startswith("__")
+        if private and "." not in name and name not in edit.old.bound | read and unused:
+            yield f"adds {name}, which nobody calls"
+
+
+def _invented(edit: Edit) -> Iterator[str]:
+    """A name that isn't there is not made up."""
+    unknown = {name for one in edit.findings if one.rule in UNDEFINED for name in names_of(one)}
+    for node in edit.new.nodes:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            name = node.targets[0].id
+            if name in unknown - edit.old.bound and isinstance(node.value, ast.Constant | ast.Lambda):
+                yield f"makes up {name}: {plain(node)[:80]}"
 
 
 def _doubled(source: Source) -> set[str]:

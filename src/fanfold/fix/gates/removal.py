@@ -13,6 +13,8 @@ from fanfold.fix.gates.effects import REWRITABLE, Effect, Step, effects, is_cons
 from fanfold.fix.gates.rules import ANYTHING, ASSERTING, lets_go
 
 CLOSING = frozenset({"close", "aclose", "release", "acquire", "shutdown", "terminate", "start", "stop", "cleanup"})
+PRINT = Effect("call", "print")
+"""What stands for nothing else."""
 WORDS = {"raise": "raises", "return": "returns what it computed", "yield": "yields", "await": "awaits", "store": "sets"}
 
 
@@ -53,6 +55,8 @@ def _differences(name: str, before: Sequence[Step], after: Sequence[Step]) -> It
 def _lost(edit: Edit, region: Region, gone: Counter[Effect]) -> Iterator[str]:
     here = sum((one.effects for one in region.new), Counter[Effect]())
     there = sum((_kept(edit, one) for one in region.old if not _merged(one, region)), Counter[Effect]())
+    here[PRINT] = min(here[PRINT], there[PRINT])
+    here = +here
     lost = Counter(
         {
             effect: count
@@ -104,12 +108,15 @@ def _was_constant(region: Region) -> bool:
 
 def _is_named(name: str, region: Region) -> bool:
     """Whether a function is handed on instead of called: `partial(save)`, `map(save)`."""
-    return any(
-        (isinstance(part, ast.Name) and part.id == name) or (isinstance(part, ast.Attribute) and part.attr == name)
-        for step in region.new
-        if not isinstance(step.node, ast.FunctionDef)
-        for part in ast.walk(step.node)
-    )
+    return any(name in _handed_on(step.node) for step in region.new if not isinstance(step.node, ast.FunctionDef))
+
+
+def _handed_on(node: ast.AST) -> set[str]:
+    """What is named in a statement, but not called."""
+    called = {id(part.func) for part in ast.walk(node) if isinstance(part, ast.Call)}
+    named = [part for part in ast.walk(node) if id(part) not in called]
+    names = {part.id for part in named if isinstance(part, ast.Name)}
+    return names | {part.attr for part in named if isinstance(part, ast.Attribute)}
 
 
 def _contexts(source: Source) -> int:

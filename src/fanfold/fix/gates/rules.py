@@ -15,6 +15,7 @@ STOPPING = frozenset({"breakpoint", "set_trace", "post_mortem", "breakpointhook"
 REDEFINED = frozenset({"F811", "no-redef", "function-redefined", "reportRedeclaration", "redefinition"})
 UNUSED_DEFINITION = frozenset({"reportUnusedFunction", "reportUnusedClass", "unused-function", "unused-class"})
 NAMING = re.compile(r"^(N8\d\d|invalid-name|disallowed-name|A00\d|A0\d\d|redefined-builtin|PLC2401|RUF052|PLW0621)$")
+UNDEFINED = frozenset({"F821", "name-defined", "undefined-variable", "reportUndefinedVariable", "unresolved-reference"})
 UNUSED_IMPORT = frozenset({"F401", "unused-import", "reportUnusedImport", "W0611"})
 UNUSED_VALUE = frozenset(
     {

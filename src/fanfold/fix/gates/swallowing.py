@@ -9,6 +9,10 @@ from fanfold.fix.gates.edit import Edit, Source
 from fanfold.fix.gates.rules import REMOVES, UNUSED_IMPORT
 
 BROAD = frozenset({"builtins.Exception", "builtins.BaseException", "builtins.BaseExceptionGroup"})
+OWN_FAULTS = frozenset(
+    f"builtins.{name}Error" for name in ("Attribute", "Type", "Name", "UnboundLocal", "Assertion", "NotImplemented")
+)
+"""What is raised because the code is wrong: handling it hides that."""
 QUIET = ast.Pass | ast.Continue | ast.Break
 
 
@@ -19,7 +23,7 @@ def check(edit: Edit) -> Iterator[str]:
         yield f"swallows errors in {quiet} more place{'s' if quiet > 1 else ''}"
     broad = sum(1 for _ in _broad(edit.new)) - sum(1 for _ in _broad(edit.old))
     if broad > 0:
-        yield f"catches every error in {broad} more place{'s' if broad > 1 else ''}"
+        yield f"catches every error, or errors of the code itself, in {broad} more place{'s' if broad > 1 else ''}"
     if _drowned(edit.new) > _drowned(edit.old):
         yield "leaves a finally clause, which swallows the error on its way"
     if _exits(edit.new) > _exits(edit.old):
@@ -82,7 +86,7 @@ def _is_broad(source: Source, caught: ast.expr | None, depth: int = 4) -> bool:
         return _is_broad(source, caught.value, depth)
     if isinstance(caught, ast.Name) and depth and caught.id in source.aliases:
         return _is_broad(source, source.aliases[caught.id], depth - 1)
-    return source.dotted(caught) in BROAD
+    return source.dotted(caught) in BROAD | OWN_FAULTS
 
 
 def _drowned(source: Source) -> int:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from fanfold.fix.gates.edit import Edit, Source, plain
@@ -45,8 +46,40 @@ def _seen(source: Source, node: ast.AST) -> Iterator[str]:
         yield from _typing_only(source, node)
     if isinstance(node, ast.If) and isinstance(node.test, ast.UnaryOp) and _is_typing(source, node.test.operand):
         yield "hides code from type checkers"
+    if isinstance(node, ast.IfExp | ast.If) and _is_same(node.body, node.orelse):
+        yield f"does the same whatever the answer is: {plain(node.test)[:80]}"
+    if isinstance(node, ast.For | ast.AsyncFor) and _is_empty(node.iter):
+        yield "adds a loop that never runs"
+    for name in ("body", "orelse", "finalbody"):
+        yield from _dead(getattr(node, name, None))
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name in {"__getattr__", "__getattribute__"}:
         yield f"adds {node.name}, with which every attribute is there"
+
+
+def _is_same(one: ast.expr | list[ast.stmt], other: ast.expr | list[ast.stmt]) -> bool:
+    if isinstance(one, list) or isinstance(other, list):
+        return bool(other) and [plain(node) for node in _listed(one)] == [plain(node) for node in _listed(other)]
+    return plain(one) == plain(other)
+
+
+def _listed(nodes: ast.expr | list[ast.stmt]) -> Sequence[ast.AST]:
+    return nodes if isinstance(nodes, list) else [nodes]
+
+
+def _is_empty(node: ast.expr) -> bool:
+    if isinstance(node, ast.Tuple | ast.List | ast.Set):
+        return not node.elts
+    return (isinstance(node, ast.Dict) and not node.keys) or (isinstance(node, ast.Constant) and not node.value)
+
+
+def _dead(body: object) -> Iterator[str]:
+    """Statements that come after the way out of their block; a bare `yield` there makes a generator."""
+    ways_out = ast.Return | ast.Raise | ast.Continue | ast.Break
+    statements = body if isinstance(body, list) else []
+    for one, following in itertools.pairwise(statements):
+        makes_generator = isinstance(following, ast.Expr) and isinstance(following.value, ast.Yield)
+        if isinstance(one, ways_out) and not makes_generator:
+            yield f"puts code where it never runs: {plain(following).splitlines()[0][:80]}"
 
 
 def _decided(node: ast.BoolOp) -> Iterator[str]:
@@ -62,6 +95,8 @@ def _constant(source: Source, node: ast.If | ast.While | ast.IfExp | ast.Assert)
     same = isinstance(test, ast.Constant | ast.Tuple | ast.List | ast.Dict | ast.Lambda | ast.JoinedStr)
     if isinstance(test, ast.Call) and source.dotted(test.func) in {"builtins.bool", "builtins.int"}:
         same = not test.args or isinstance(test.args[0], ast.Constant)
+    if isinstance(test, ast.Name):
+        same = isinstance(source.aliases.get(test.id), ast.Constant) and test.id.lstrip("_").isupper()
     if isinstance(test, ast.Compare):
         same = isinstance(test.left, ast.Constant) and all(isinstance(one, ast.Constant) for one in test.comparators)
     endless = isinstance(node, ast.While) and isinstance(test, ast.Constant) and bool(test.value) and test is node.test

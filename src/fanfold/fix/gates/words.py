@@ -31,6 +31,10 @@ INSTRUCTION = re.compile(
     | \b(?:already|was|been|is|are)\b \W+ (?:fully\s+)? (?:verified|approved|reviewed|vetted)\b
         (?=.{0,60}\b(?:skip|no\s+(?:further|need)|leave|land|merge|agent|ai|approve)\b)
     | <\s*/?\s*(?:system|assistant|instructions?|user|human|im_start|im_end)\s*> | \[/?INST\] | <\|im_(?:start|end)\|>
+    | \b(?:agent|ai|llm|assistant|model|bot|reviewer)s?\b (?:[^\w.;!?]+\w+){0,6} [^\w.;!?]+ (?:must|should|shall)\b
+        (?:[^\w.;!?]+\w+){0,3} [^\w.;!?]+ (?:ignore|skip|approve|accept|trust|assume|leave|stop
+            |disable|report|mark|treat)\b
+    | \b(?:skip|ignore|bypass|disable)\b (?:\W+\w+){0,2} \W+ (?:verification|checkers?|checks|linters?|linting|review)\b
     | ^\W*(?:system|assistant|human)\s*:\s*\w
     """,
     re.IGNORECASE | re.VERBOSE | re.MULTILINE,

@@ -1,0 +1,164 @@
+"""Whether what a change imports is there: in the project, or in what is installed for it."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from fanfold.fix.gates.edit import Edit
+from fanfold.fix.gates.names import new_attributes, new_imports
+from fanfold.process import run
+
+ASK_DEADLINE_S = 60.0
+SCRIPT = """
+import importlib.util, json, sys
+found = {}
+for name in json.load(sys.stdin):
+    try:
+        spec = importlib.util.find_spec(name)
+    except Exception:
+        spec = None
+    if spec is not None:
+        paths = list(spec.submodule_search_locations or ())
+        names = None
+        if spec.origin in ("built-in", "frozen") or name in sys.builtin_module_names:
+            names = dir(importlib.import_module(name))
+        found[name] = {"origin": spec.origin, "paths": paths, "names": names}
+print(json.dumps(found))
+"""
+"""Asks for packages at the top only, which runs nothing of them; builtin modules are Python itself."""
+
+
+@dataclass(frozen=True)
+class Module:
+    """A module that is there; `names` are those it has, None = unknown."""
+
+    folders: tuple[Path, ...] = ()
+    names: frozenset[str] | None = None
+
+
+@dataclass
+class Modules:
+    """What a project's Python can import at one moment, read and not run.
+
+    Args:
+        python: the project's interpreter.
+        root: the working tree, whose modules come first.
+    """
+
+    python: Path
+    root: Path
+    _top: dict[str, Module | None] = field(default_factory=dict)
+
+    async def missing(self, edit: Edit) -> tuple[str, ...]:
+        """What the change imports anew, or uses of a module anew, and isn't there."""
+        imports = {name for name in new_imports(edit) if not name.startswith(".")}
+        used = (name.replace("os.path.", "posixpath.") for name in new_attributes(edit))
+        attributes = {name for name in used if not name.startswith(".")}
+        if not (imports or attributes):
+            return ()
+        wanted = {name.split(":")[0].split(".")[0] for name in (*imports, *attributes)}
+        above = [self.root / one for one in PurePosixPath(edit.path).parents]
+        await self._ask(wanted, [*above, self.root / "src"])
+        reasons = [f"imports {name.replace(':', '.')}, which is not there" for name in imports if not self._has(name)]
+        reasons += [f"uses {name}, which is not there" for name in attributes if not self._has_attribute(name)]
+        return tuple(f"{reason} (gate names)" for reason in sorted(reasons))
+
+    async def _ask(self, names: Iterable[str], folders: Iterable[Path]) -> None:
+        wanted = sorted(names)
+        done = await run(
+            [self.python, "-I", "-c", SCRIPT], stdin=json.dumps(wanted).encode(), deadline_s=ASK_DEADLINE_S
+        )
+        found: Mapping[str, dict[str, list[str] | str | None]] | None = None
+        if done.returncode == 0:
+            found = json.loads(done.stdout)
+        for name in wanted:
+            own = [folder for folder in folders if _is_here(folder, name)]
+            if own:
+                self._top[name] = _read(own[0], name)
+            elif found is None:
+                self._top[name] = Module()  # whoever can't be asked is believed to have it
+            else:
+                self._top[name] = _told(found[name]) if name in found else None
+
+    def _has(self, name: str) -> bool:
+        """Whether a module, or a name of one after a colon, is there as far as can be known."""
+        path, _, wanted = name.partition(":")
+        module = self._module(path)
+        if module is None:
+            return False
+        if not wanted or wanted == "*" or module.names is None or wanted in module.names:
+            return True
+        return any(_is_here(folder, wanted) for folder in module.folders)
+
+    def _module(self, path: str) -> Module | None:
+        first, *rest = path.split(".")
+        module = self._top.get(first, Module())
+        for part in rest:
+            if module is None or not module.folders:
+                return module
+            folder = next((one for one in module.folders if _is_here(one, part)), None)
+            if folder is None:
+                return Module() if module.names is None or part in module.names else None
+            module = _read(folder, part)
+        return module
+
+    def _has_attribute(self, name: str) -> bool:
+        """Whether the longest part of a name that is a module has the next part."""
+        parts = name.split(".")
+        module = self._top.get(parts[0])
+        if module is None:
+            return True  # its import has been judged
+        for part in parts[1:]:
+            folder = next((one for one in module.folders if _is_here(one, part)), None)
+            if folder is None:
+                return module.names is None or part in module.names or part.startswith("__")
+            module = _read(folder, part)
+        return True
+
+
+def _is_here(folder: Path, name: str) -> bool:
+    if (folder / f"{name}.py").is_file() or (folder / f"{name}.pyi").is_file() or (folder / name).is_dir():
+        return True
+    return any(folder.glob(f"{name}.*.so")) or any(folder.glob(f"{name}.*.pyd")) or (folder / f"{name}.so").is_file()
+
+
+def _read(folder: Path, name: str) -> Module:
+    package = folder / name
+    if package.is_dir():
+        return Module((package,), _names(package / "__init__.py"))
+    return Module((), _names(folder / f"{name}.py"))
+
+
+def _told(said: Mapping[str, list[str] | str | None]) -> Module:
+    names, origin = said["names"], said["origin"]
+    folders = tuple(Path(one) for one in said["paths"] or ())
+    if isinstance(names, list):
+        return Module(folders, frozenset(names))
+    return Module(folders, _names(Path(origin)) if isinstance(origin, str) and origin.endswith(".py") else None)
+
+
+def _names(file: Path) -> frozenset[str] | None:
+    """The names that a module binds anywhere; None where it may have others."""
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return None
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.alias):
+            found.add(node.asname or node.name.split(".")[0])
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, ast.Global):
+            found.update(node.names)
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            found.add(node.name)
+        if isinstance(node, ast.Name) and node.id in {"globals", "vars", "locals", "setattr", "exec"}:
+            return None
+    return None if found & {"*", "__getattr__"} else frozenset(found)
