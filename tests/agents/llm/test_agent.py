@@ -14,6 +14,7 @@ import pytest
 
 from fanfold.agents import AgentError, AgentSettings, AgentUnusable, BudgetExhausted, Material
 from fanfold.agents.llm import Llm
+from fanfold.engine import fan_out
 from fanfold.llm import Usage
 from fanfold.testing.model_server import ModelServer, Reply, Requested, without_forms
 
@@ -243,6 +244,22 @@ async def test_attempts_side_by_side_share_what_a_minute_allows(make_bench: Make
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_who_waits_for_a_turn_makes_no_room_for_more_attempts(make_bench: MakeBench) -> None:
+    bench = make_bench(SOURCE, select=SELECT)
+    begun = ended = most = 0
+
+    async def attempt(_: int) -> None:
+        nonlocal begun, ended, most
+        begun += 1
+        most = max(most, begun - ended)
+        await agent.work(bench.assignment())
+        ended += 1
+
+    async with served(lambda _: Reply(output={}), requests_per_minute=3) as (_, agent):
+        await fan_out(attempt, range(9), limit=2, total_deadline_s=3.0)
+    assert (begun, ended, most) == (5, 3, 2)
 
 
 async def test_a_formatted_file_stays_formatted(make_bench: MakeBench) -> None:

@@ -15,6 +15,7 @@ from fanfold.agents.llm.options import LlmOptions, options_of
 from fanfold.agents.llm.outline import Outline
 from fanfold.agents.llm.small import SmallSteps
 from fanfold.agents.llm.text import Text
+from fanfold.agents.llm.turn import keeping_slot
 from fanfold.agents.protocol import AgentError, AgentUnusable, Assignment, Report
 from fanfold.agents.registry import AgentSettings
 from fanfold.agents.ruff import Ruff
@@ -98,14 +99,15 @@ class _Attempt:
         asked = await asyncio.to_thread(self._question)
         made: list[str] = [self.file.text]
         try:
-            answer = await self.model.ask(
-                asked.prompt,
-                Edits,
-                instructions=asked.instructions,
-                check=lambda edits: self._check(edits, made),
-                in_words=InWords(asked.in_words, self._in_words),
-                purse=self.assignment.purse,
-            )
+            with keeping_slot():
+                answer = await self.model.ask(
+                    asked.prompt,
+                    Edits,
+                    instructions=asked.instructions,
+                    check=lambda edits: self._check(edits, made),
+                    in_words=InWords(asked.in_words, self._in_words),
+                    purse=self.assignment.purse,
+                )
         except AnswerUnusable as error:
             return Report(summary=error.message, refused=(error.message,), transcript=error.said, usage=error.usage)
         if made[-1] != self.file.text:

@@ -15,6 +15,7 @@ from fanfold.agents.llm.asked import refusal_told
 from fanfold.agents.llm.definition import replaced
 from fanfold.agents.llm.outline import Outline, Place
 from fanfold.agents.llm.text import Text
+from fanfold.agents.llm.turn import keeping_slot
 from fanfold.agents.protocol import Assignment, Diagnostic
 from fanfold.llm import AnswerUnusable, Model, Refused, Usage
 from fanfold.llm.size import likely_tokens
@@ -110,7 +111,8 @@ class SmallSteps:
 
         prompt = render("small", self.assignment.material.templates, **self._values(piece, code))
         try:
-            asked = await self.model.ask(prompt, str, check=check, purse=self.assignment.purse)
+            with keeping_slot():
+                asked = await self.model.ask(prompt, str, check=check, purse=self.assignment.purse)
         except AnswerUnusable as error:
             self.said.append(error.said)
             self.usage += error.usage
