@@ -189,6 +189,20 @@ async def test_program_that_does_not_say_what_it_took_is_not_asked_again_within_
     assert unlimited.budget.spent == Amount(known=False)
 
 
+async def test_program_that_was_stopped_before_it_could_say_anything_may_be_asked_again() -> None:
+    of = till(cost_usd=1.0)
+    with pytest.raises(asyncio.CancelledError):
+        await _stopped(of)
+    async with of.attempt("b.py", PROGRAM) as purse:
+        purse.tell(took(1, 0.5))
+    assert of.budget.spent == Amount(tokens=1, cost_usd=0.5, known=False)
+
+
+async def _stopped(of: Till) -> None:
+    async with of.attempt("a.py", PROGRAM):
+        raise asyncio.CancelledError
+
+
 async def test_crash_counts_as_the_dearest_attempt() -> None:
     of = till(cost_usd=1.0)
     async with of.attempt("a.py", PROGRAM) as purse:
@@ -329,6 +343,21 @@ async def test_what_was_set_aside_by_a_process_that_was_killed_is_spent(file: Pa
     assert again.budget.spent == Amount(tokens=9, cost_usd=0.75)
     with pytest.raises(BudgetExhausted):
         await settled(again, cost_usd=0.5)
+
+
+async def test_program_in_whose_midst_the_process_was_killed_came_to_the_dearest_before_it(file: Path) -> None:
+    first = reopened(file, cost_usd=1.0)
+    attempt = first.attempt("a.py", PROGRAM)
+    await attempt.__aenter__()
+    first.budget.close()
+    second = reopened(file, cost_usd=1.0)
+    assert second.budget.spent == Amount(known=False)
+    async with second.attempt("a.py", PROGRAM) as purse:
+        purse.tell(took(1, 0.25))
+    again = second.attempt("b.py", PROGRAM)
+    await again.__aenter__()
+    second.budget.close()
+    assert reopened(file, cost_usd=1.0).budget.spent.cost_usd == 0.5
 
 
 @pytest.mark.parametrize("cut", [1, 7, 30])

@@ -67,6 +67,9 @@ class Till:
             if error.usage is not None:
                 allowance.tell(error.usage)
             raise
+        except asyncio.CancelledError:
+            allowance.stop()
+            raise
         except TimeoutError as error:
             if left is not None and in_time.expired():
                 raise budget.no_time(left[1]) from error
@@ -102,6 +105,7 @@ class Allowance:
         self._advance: Hold | None = None
         self._settled = Amount()
         self._told: Usage | None = None
+        self._stopped = False
 
     @property
     def left_cost_usd(self) -> float | None:
@@ -122,7 +126,7 @@ class Allowance:
             BudgetExhausted: that isn't left, or the agent doesn't say what it takes.
         """
         if self._spends and self._budget.counts_spending:
-            self._advance = await self._budget.hold_in_turn(self._key, self._in_advance)
+            self._advance = await self._budget.hold_in_turn(self._key, self._in_advance, likely=self._likely)
             if self._advance is not None:
                 self._customs.at_work.add(self)
 
@@ -154,6 +158,10 @@ class Allowance:
         """What the agent says that the attempt took, all in all; None = it doesn't say."""
         self._told = usage
 
+    def stop(self) -> None:
+        """Somebody else stopped the agent, so that it couldn't say what it took."""
+        self._stopped = True
+
     def settle(self, hold: Hold, usage: Usage) -> None:
         """What was set aside came to this; a second time is passed over."""
         with self._budget.lock:
@@ -184,6 +192,10 @@ class Allowance:
             why = f"agent {self._agent} didn't say what an attempt took, so it can't be kept within a budget"
             raise self._unusable(f"{why}: {UNTOLD}")
         return self._customs.dearest.get(self._agent) or self._budget.all_that_is_left(self._key)
+
+    def _likely(self) -> Amount:
+        """What an attempt came to that ended without a word: as much as the dearest before it, if there was one."""
+        return self._customs.dearest.get(self._agent, Amount(known=False))
 
     def _unusable(self, why: str) -> BudgetExhausted:
         """The error of an agent that no budget can be kept with; reports have no hints, so it is all in the words."""
@@ -229,7 +241,7 @@ class Allowance:
         """What an attempt took of an agent that didn't ask."""
         told, dearest = self._told, self._customs.dearest.get(self._agent)
         if told is None or (told.cost_usd is None and self._budget.counts_money):
-            if dearest is None:
+            if dearest is None and not self._stopped:
                 self._customs.untold.add(self._agent)
             return dearest or Amount(tokens=_tokens(told or Usage()), known=False)
         took = Amount(tokens=_tokens(told), cost_usd=told.cost_usd or 0.0, known=told.cost_usd is not None)

@@ -188,11 +188,14 @@ class Budget:
             self._refuse(key, asked, held=True)
             return self.put_aside(key, asked)
 
-    async def hold_in_turn(self, key: str, asked: Callable[[], Amount | None]) -> Hold | None:
+    async def hold_in_turn(
+        self, key: str, asked: Callable[[], Amount | None], *, likely: Callable[[], Amount] | None = None
+    ) -> Hold | None:
         """Set so much aside as soon as others have given back enough.
 
         Args:
             asked: how much, asked again whenever something was given back; None = nothing any more.
+            likely: what it comes to if the process dies meanwhile, None = all of it.
         Raises:
             BudgetExhausted: it isn't left, whatever others give back.
         """
@@ -203,7 +206,7 @@ class Budget:
                     return None
                 self._refuse(key, wanted, held=False)
                 if all(one.short(wanted, held=True) is None for one in self._accounts(key)):
-                    return self.put_aside(key, wanted)
+                    return self.put_aside(key, wanted, likely()) if likely else self.put_aside(key, wanted)
                 self._waiting.append(news)
             try:
                 await news[1].wait()
@@ -211,12 +214,12 @@ class Budget:
                 with self.lock:
                     self._waiting.remove(news)
 
-    def put_aside(self, key: str, amount: Amount) -> Hold:
-        """Set so much aside, whether or not it is there."""
+    def put_aside(self, key: str, amount: Amount, likely: Amount | None = None) -> Hold:
+        """Set so much aside, whether or not it is there; should the process die, it came to what is `likely`."""
         with self.lock:
             for account in self._accounts(key):
                 account.held += amount
-            return Hold(key, amount, self._ledger.hold(key, amount, self._now()))
+            return Hold(key, amount, self._ledger.hold(key, likely or amount, self._now()))
 
     def settle(self, hold: Hold, came_to: Amount) -> None:
         """What was set aside came to this much, be it less or more."""
