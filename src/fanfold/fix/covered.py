@@ -11,16 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fanfold.errors import FanfoldError
 from fanfold.fix.installed import has_module, site_directories
 from fanfold.fix.record import Run
 from fanfold.fix.report import CoverageLine, Lines
 from fanfold.fix.split import is_test, layout_of
 from fanfold.fix.suite import Suite
-from fanfold.fix.tested import comparable
+from fanfold.fix.tested import Tester, comparable
 from fanfold.git import FileDiff
 from fanfold.process import Completed, ProcessError, allowed_environment, run
+from fanfold.redact import redact
 
 DEADLINE_S = 300.0
+MAX_WORDS = 500
+NO_DATA = "no data"
+"""What coverage says where none of the files was imported: that is an answer."""
 MEASURES = frozenset({"coverage", "--cov"})
 CONFIGURATION = """\
 [run]
@@ -82,11 +87,13 @@ class Coverage:
         told = report_dir / "coverage.json"
         self.run, self.missed = {}, {}
         try:
-            combined = await self._coverage(report_dir, "combine", "--quiet")
-            if combined.returncode == 0:
-                await self._coverage(report_dir, "json", "--quiet", "-o", str(told))
-            if told.exists():
+            done = await self._coverage(report_dir, "combine", "--quiet")
+            if done.returncode == 0:
+                done = await self._coverage(report_dir, "json", "--quiet", "-o", str(told))
+            if done.returncode == 0:
                 await asyncio.to_thread(self._take, told)
+            elif NO_DATA not in (said := (done.stdout + done.stderr).decode(errors="replace")).lower():
+                self.error = redact(f"coverage ended with exit code {done.returncode}: {said.strip()[-MAX_WORDS:]}")
         except (ProcessError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             self.error = f"what coverage wrote can't be read: {error}"
 
@@ -114,14 +121,20 @@ async def uncovered(this: Run) -> CoverageLine | None:
     """Run the suite once more on what has landed, and see which of its changed lines are run; None = not asked for."""
     if not this.settings.coverage or not this.landing.landed or this.tester is None:
         return None
+    try:
+        return await _uncovered(this, this.tester)
+    except FanfoldError as error:  # what has landed is right, whatever can't be said of it
+        return CoverageLine(unknown=error.message)
+
+
+async def _uncovered(this: Run, tester: Tester) -> CoverageLine | None:
     tip, layout = this.landing.branch.tip, layout_of(this.repository.root)
     hunks = await this.repository.hunks(this.repository.head, tip)
     changed = {path: lines for path, diff in hunks.items() if path.endswith(".py") and (lines := _written(diff))}
     changed = {path: lines for path, lines in changed.items() if not is_test(path, layout)}
     if not changed:
         return None
-    suite = this.tester.suite
-    base = this.tester.known_base()
+    suite, base = tester.suite, tester.known_base()
     if why := _unmeasurable(suite) or (None if base and comparable(base) else "the suite can't run on the base commit"):
         return CoverageLine(unknown=why)
     this.phase("measuring", "which changed lines the tests run")
