@@ -54,6 +54,10 @@ def test_what_is_too_long_or_cut_or_not_text_is_not_shown() -> None:
     assert shown(HEAD + hunk(4, "a", "\udcff"), found(5)) == []
 
 
+def test_a_diff_of_two_files_is_not_shown() -> None:
+    assert shown(HEAD + hunk(4, "a", "b") + HEAD.replace("a.py", "b.py") + hunk(4, "c", "d"), found(5)) == []
+
+
 def test_secrets_are_not_shown() -> None:
     [told] = shown(HEAD + hunk(4, "a", "token = 'ghp_" + "a1" * 18 + "'"), found(5))
 

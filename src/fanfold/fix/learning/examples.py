@@ -17,6 +17,7 @@ MOST_CHARS = 1_500
 MOST_OF_A_RULE = 3
 """From one file."""
 
+_FILE = re.compile(r"^diff --git ", re.MULTILINE)
 _HUNK = re.compile(r"^@@ -(\d+)(?:,\d+)? \+\d+(?:,\d+)? @@.*$", re.MULTILINE)
 _CUT_MARK = CUT.strip().rpartition("}")[2]
 
@@ -33,12 +34,14 @@ class _Part:
 def examples_of(trail: Trail, findings: Collection[Diagnostic], rules: Collection[str]) -> Iterator[Example]:
     """What of a try's diff shows how a rule is satisfied: short hunks that touch findings of that rule alone.
 
+    A diff of several files shows nothing: lines are told by their numbers.
+
     Args:
         trail: the try that made what landed; its diff begins at the base.
         findings: those of the file on the base.
         rules: those whose findings are all gone, as in "ruff F401".
     """
-    if _CUT_MARK in trail.diff:
+    if _CUT_MARK in trail.diff or len(_FILE.findall(trail.diff)) > 1:
         return
     shown: Counter[str] = Counter()
     for part in sorted(_parts(trail.diff), key=lambda one: len(one.text)):
