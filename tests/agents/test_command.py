@@ -225,3 +225,26 @@ async def test_a_program_that_is_no_program_is_an_error(
     agent = Command.make(make_settings(agent_command=(str(script),)))
     with pytest.raises(AgentError, match="could not be started"):
         await agent.work(assignment)
+
+
+async def test_what_an_attempt_costs_may_be_said(
+    make_settings: MakeSettings, assignment: Assignment, python: str
+) -> None:
+    agent = Command.make(make_settings(options={"command": [python, "-c", "pass"], "max_cost_usd": 0.5}))
+    report = await agent.work(assignment)
+    assert report.usage is not None
+    assert report.usage.cost_usd == 0.5
+    failing = Command.make(make_settings(options={"command": [python, "-c", "exit(1)"], "max_cost_usd": 0.5}))
+    with pytest.raises(AgentError) as caught:
+        await failing.work(assignment)
+    assert caught.value.usage == report.usage
+
+
+async def test_otherwise_nobody_knows_what_it_cost(command: Callable[..., Command], assignment: Assignment) -> None:
+    assert (await command("pass").work(assignment)).usage is None
+
+
+@pytest.mark.parametrize("options", [{"speed": 3}, {"max_cost_usd": "much"}, {"max_cost_usd": -1}, {"command": "'"}])
+def test_options_that_mean_nothing_are_refused(make_settings: MakeSettings, options: dict[str, Any]) -> None:
+    with pytest.raises(AgentUnusable):
+        Command.make(make_settings(agent_command=(sys.executable,), options=options))

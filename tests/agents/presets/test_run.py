@@ -1,0 +1,61 @@
+"""Programs as agents of a whole run, as a user starts it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fanfold.testing.repositories import TemporaryRepository, make_repository
+
+BEFORE = "import os\nimport re\nx = 1\n"
+AFTER = "x = 1\n"
+ACP = f"acp:{sys.executable} {Path(__file__).parent.parent / 'acp' / 'scripted.py'} fixes"
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> TemporaryRepository:
+    return make_repository(tmp_path / "project", {"module.py": BEFORE})
+
+
+def fanfold(repository: TemporaryRepository, *arguments: str) -> subprocess.CompletedProcess[str]:
+    home = repository.root.parent / "copies"
+    fixed = ("fix", "--workspaces", str(home), "--tests", "none", "--select", "F", "--output-format", "json")
+    return subprocess.run(
+        [sys.executable, "-m", "fanfold", *fixed, *arguments],
+        cwd=repository.root,
+        env={**os.environ, "FANFOLD_FIX_AGENT_ENV": "STANDIN"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.usefixtures("programs")
+@pytest.mark.parametrize(("agent", "cost_usd"), [("claude:sonnet", 0.003), ("codex", None), (ACP, 0.25)])
+def test_what_a_program_fixed_lands_with_what_it_took(
+    repository: TemporaryRepository, agent: str, cost_usd: float | None
+) -> None:
+    done = fanfold(repository, "--agent", agent, "--sandbox", "none")
+    assert done.returncode == 0, done.stderr + done.stdout
+    report = json.loads(done.stdout)
+    assert repository.git("show", f"{report['branch']}:module.py") == AFTER
+    (task,) = report["tasks"]
+    assert task["usage"]["cost_usd"] == (None if cost_usd is None else pytest.approx(cost_usd))
+
+
+@pytest.mark.usefixtures("programs")
+@pytest.mark.parametrize("cost_usd", [1.0, 0.001])
+def test_a_program_that_keeps_a_budget_is_told_its_share(
+    repository: TemporaryRepository, programs: Path, cost_usd: float
+) -> None:
+    asked = repository.root.parent / "asked"
+    program = (programs / "claude").read_text()
+    (programs / "claude").write_text(program.replace("#!/bin/sh\n", f'#!/bin/sh\necho "$@" >>{asked}\n'))
+    fanfold(repository, "--agent", "claude", "--sandbox", "none", "--max-cost", str(cost_usd))
+    arguments = asked.read_text().split()
+    assert float(arguments[arguments.index("--max-budget-usd") + 1]) <= cost_usd
