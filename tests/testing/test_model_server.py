@@ -15,7 +15,7 @@ from pydantic_ai import Agent
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
-from fanfold.testing.model_server import ModelServer, Reply, Requested
+from fanfold.testing.model_server import ModelServer, Reply, Requested, by_content, without_forms
 
 TOOL = {"type": "function", "function": {"name": "answer", "parameters": {"type": "object"}}}
 ASK: dict[str, Any] = {"model": "any", "messages": [{"role": "user", "content": "Which city?"}]}
@@ -132,3 +132,37 @@ async def test_a_hanging_answer_ends_with_the_server() -> None:
         ended = await asyncio.gather(*hanging, return_exceptions=True)
     # Broken off or an error of the server: in any case no answer.
     assert all(isinstance(each, httpx.HTTPError) or each.status_code == 500 for each in ended)  # type: ignore[union-attr]
+
+
+async def test_requests_in_any_order_are_answered_by_what_they_are_about() -> None:
+    script = by_content({"Lisboa": [Reply(text="1"), Reply(text="2")], "Lisboa and Roma": [Reply(text="3")]})
+    async with served(script) as (_, client):
+
+        async def answer(question: str) -> Any:
+            asked = {**ASK, "messages": [{"role": "user", "content": question}]}
+            return (await client.post("/chat/completions", json=asked)).json()
+
+        told = [await answer(text) for text in ("in Lisboa?", "Lisboa and Roma?", "Lisboa", "Lisboa", "Paris")]
+    assert [one["choices"][0]["message"]["content"] for one in told[:4]] == ["1", "3", "2", "2"]
+    assert "no answer" in told[4]["error"]["message"]
+
+
+async def test_a_server_may_know_no_tools_and_no_schemas() -> None:
+    async with served(without_forms(lambda _: Reply(text="yes"))) as (_, client):
+        refused = [
+            await client.post("/chat/completions", json={**ASK, **form})
+            for form in ({"tools": [TOOL]}, {"response_format": {"type": "json_object"}})
+        ]
+        plain = await client.post("/chat/completions", json=ASK)
+    assert [one.status_code for one in (*refused, plain)] == [400, 400, 200]
+    assert "support tools" in refused[0].json()["error"]["message"]
+
+
+async def test_what_an_answer_took_may_be_counted_or_not_told() -> None:
+    replies = [Reply(text="a" * 400, input_tokens=None, output_tokens=None), Reply(text="yes", usage=False)]
+    async with served(replies) as (server, client):
+        counted = (await client.post("/chat/completions", json=ASK)).json()["usage"]
+        assert "usage" not in (await client.post("/chat/completions", json=ASK)).json()
+    assert counted["completion_tokens"] == pytest.approx(100, abs=2)
+    assert counted["prompt_tokens"] == server.requests[0].tokens
+    assert server.requests[0].at_s <= server.requests[1].at_s
