@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import importlib.util
 import json
 from collections.abc import Mapping
@@ -85,7 +86,6 @@ class Acp:
 
         Raises:
             AgentError: it could not be started, ended before its answer, or took too long.
-            BudgetExhausted: what it may cost isn't left, or nobody said what that is.
         """
         program = Program(self.argv[0], self.env, self.deadline_s)
         async with self.spending.of(assignment.purse) as bill:
@@ -138,6 +138,7 @@ class _Session:
         Raises:
             AgentError: there was none, or not in time.
         """
+        await asyncio.to_thread(importlib.import_module, "acp.connection")  # which takes a second
         from acp.connection import Connection  # noqa: PLC0415 an extra, imported when used
 
         connection = Connection(self._host.handle, self._wire)

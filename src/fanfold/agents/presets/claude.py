@@ -19,9 +19,8 @@ def arguments(ask: Ask) -> list[str]:
     """How it is called; the task comes on standard input."""
     argv = ["-p", "--output-format", "json", "--permission-mode", "acceptEdits"]
     argv += ["--tools", TOOLS, "--allowedTools", TOOLS, "--strict-mcp-config", "--no-session-persistence"]
-    # It then runs no hooks, and reads no memory, settings or instructions of the repository; and it knows no login.
-    if os.environ.get(KEY):
-        argv.append("--bare")
+    # Hooks that a repository configures run as the user. Bare, it reads nothing of that, and knows no login.
+    argv += ["--bare"] if os.environ.get(KEY) else ["--setting-sources", "user"]
     if ask.options.max_turns is not None:
         argv += ["--max-turns", str(ask.options.max_turns)]
     if ask.cost_usd is not None:

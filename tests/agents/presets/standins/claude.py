@@ -16,6 +16,7 @@ parser.add_argument("--output-format", required=True, choices=["text", "json", "
 parser.add_argument("--permission-mode", choices=["acceptEdits", "bypassPermissions", "default", "plan"])
 for flag in ("--tools", "--allowedTools", "--model"):
     parser.add_argument(flag)
+parser.add_argument("--setting-sources", choices=["user", "project", "local"])
 parser.add_argument("--max-turns", type=int)
 parser.add_argument("--max-budget-usd", type=float)
 given = parser.parse_args()
