@@ -168,7 +168,7 @@ async def test_each_request_is_paid_for_before_it_is_sent_and_settled_after_it()
     tokens, cost_usd = purse.reserved[0]
     assert tokens > 500
     assert cost_usd == pytest.approx(((tokens - 500) * 1.0 + 500 * 10.0) / 1e6)
-    assert purse.settled == [Usage(), asked.usage]
+    assert purse.settled == [Usage(cost_usd=0.0), asked.usage]
     assert asked.usage.cost_usd == pytest.approx((100 * 1.0 + 20 * 10.0) / 1e6)
 
 

@@ -31,6 +31,7 @@ _FORMS = re.compile(
     r"\btools?\b|tool_choice|function.?call|response_format|json.?schema|json_object|grammar", re.IGNORECASE
 )
 _TOO_LONG = re.compile(r"context|too long|maximum", re.IGNORECASE)
+NOTHING = Usage(cost_usd=0.0)
 NO_FORMS = frozenset({400, 404, 415, 422, 500, 501})
 
 
@@ -141,7 +142,7 @@ class Asking(WrapperModel):
         except BaseException:
             self._clock.go_on()
             raise
-        took = Usage()
+        took = NOTHING
 
         async def send(turn: Turn) -> ModelResponse:
             nonlocal took
@@ -150,7 +151,7 @@ class Asking(WrapperModel):
             try:
                 response = await self._sent(messages, how, parameters)
             except exceptions.ModelHTTPError:
-                took = Usage()  # what is refused isn't charged
+                took = NOTHING  # what is refused isn't charged
                 raise
             took = self._took(response, most)
             turn.settle(took.input_tokens + took.output_tokens)
