@@ -193,8 +193,8 @@ def _held(edit: Edit) -> Iterator[str]:
                 continue
             if target.lstrip("_") in unused or {one.id for one in ast.walk(part) if isinstance(one, ast.Name)} & unused:
                 yield f"keeps a value by a name that nobody reads: {plain(part)[:80]}"
-        private = name.startswith("_") and not name.startswith("__")
-        if private and "." not in name and name not in edit.old.bound | read and unused:
+        private = name.startswith("_") and not name.startswith("__") and "." not in name
+        if private and name.partition("#")[0] not in edit.old.bound | read and unused:
             yield f"adds {name}, which nobody calls"
 
 

@@ -19,6 +19,10 @@ def check(edit: Edit) -> Iterator[str]:
             yield what
     for left in _tautologies(edit.new) - _tautologies(edit.old):
         yield f"compares {left[:80]} with itself"
+    asked = {plain(node.test) for node in edit.old.nodes if isinstance(node, ast.If | ast.IfExp)}
+    for node in edit.new.nodes:
+        if isinstance(node, ast.If | ast.IfExp) and _is_same(node.body, node.orelse) and plain(node.test) not in asked:
+            yield f"does the same whatever the answer is: {plain(node.test)[:80]}"
     yield from _starred(edit)
 
 
@@ -46,8 +50,6 @@ def _seen(source: Source, node: ast.AST) -> Iterator[str]:
         yield from _typing_only(source, node)
     if isinstance(node, ast.If) and isinstance(node.test, ast.UnaryOp) and _is_typing(source, node.test.operand):
         yield "hides code from type checkers"
-    if isinstance(node, ast.IfExp | ast.If) and _is_same(node.body, node.orelse):
-        yield f"does the same whatever the answer is: {plain(node.test)[:80]}"
     if isinstance(node, ast.For | ast.AsyncFor) and _is_empty(node.iter):
         yield "adds a loop that never runs"
     for name in ("body", "orelse", "finalbody"):
