@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 BENCHMARKS = $(filter-out benchmarks/packages.py benchmarks/demo.py,$(wildcard benchmarks/*.py))
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test soak lint bench reference clean
+.PHONY: help demo test soak agents lint bench reference clean
 
 help: ## Show this help
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -21,6 +21,9 @@ test: $(STAMP) ## Run the whole test suite
 
 soak: $(STAMP) ## Run the long versions of the randomised tests
 	@$(PYTHON_IN) -m pytest -n $(WORKERS) -m "soak or hypothesis" --hypothesis-profile=soak $(PYTEST_ARGS)
+
+agents: $(STAMP) ## Test the real programs of agents, those on PATH, with a scripted model
+	@FANFOLD_REAL_AGENTS=1 $(PYTHON_IN) -m pytest tests/agents/presets/test_real.py $(PYTEST_ARGS)
 
 lint: $(STAMP) ## Check style, types and the import contract
 	@$(PYTHON_IN) -m ruff check .

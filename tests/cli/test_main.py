@@ -140,7 +140,7 @@ def test_help_is_imperative_and_short(command: str, option: str, help_text: str)
     ],
 )
 def test_default_in_the_help_is_the_default_of_the_setting(option: str, setting: str) -> None:
-    (help_text,) = [text for _, name, text in options() if option == name]
+    (help_text,) = [text for command, name, text in options() if (command, name) == ("fix", option)]
     default = FixSettings.model_fields[setting].default
     default = default[0] if isinstance(default, tuple) else default
     assert f"(default {default:g})" in help_text if isinstance(default, float) else f"(default {default})" in help_text

@@ -371,7 +371,7 @@ def replay_run(
     ] = False,
     verbose: Annotated[bool, _option(OUTPUT, "--verbose", "-v", help="Show long lists to their end")] = False,
 ) -> int:
-    """Verify and land a run's recorded answers again; asks no agent"""
+    """Verify and land a run's recorded answers again"""
     from fanfold.cli.replay import Options, carry_out
 
     tested = "each" if tests == "full" else tests
