@@ -132,8 +132,10 @@ def _expected(test: ast.expr) -> Iterator[str]:
 
 def _values(nodes: Iterable[ast.expr]) -> Iterator[str]:
     for node in nodes:
-        if is_constant(node) and not (
-            isinstance(node, ast.Constant) and (node.value is None or isinstance(node.value, bool))
+        if (
+            is_constant(node)
+            and not isinstance(node, ast.Call)
+            and not (isinstance(node, ast.Constant) and (node.value is None or isinstance(node.value, bool)))
         ):
             yield plain(node).replace("u'", "'")
 
