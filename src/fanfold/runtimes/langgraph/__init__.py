@@ -21,13 +21,15 @@ __all__ = [
 
 
 class LangGraphMissing(FanfoldError, ImportError):
-    """LangGraph isn't installed."""
+    """LangGraph isn't installed, or not whole."""
 
 
 try:
     import langgraph.graph  # noqa: F401 whether it is there
 except ImportError as error:
-    raise LangGraphMissing("LangGraph isn't installed", hint="pip install 'fanfold[langgraph]'") from error
+    is_there = getattr(error, "name", None) not in {"langgraph", "langgraph.graph"}
+    what = f"LangGraph can't be imported: {error}" if is_there else "LangGraph isn't installed"
+    raise LangGraphMissing(what, hint="pip install 'fanfold[langgraph]'") from error
 
 from fanfold.runtimes.langgraph.blocks import (  # noqa: E402 what comes before says how to have it
     NotInGraph,
