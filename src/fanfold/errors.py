@@ -55,21 +55,29 @@ Subclasses stand beside what raises them:
     │   └── process.ProgramNotFound     it isn't installed, or may not be executed
     ├── agents.AgentUnusable            there is no such agent, or it can't work with its settings
     ├── agents.AgentError               an agent ended without an answer
+    │   ├── agents.BudgetExhausted      it would have taken more than is left
+    │   ├── fix.Escaped                 something outside of its workspace was changed
+    │   └── fix.Unplayable              a recorded answer can't be put in place again
     ├── git.GitError                    git itself failed, in its own words
     │   ├── git.RepositoryError         not a repository, bare, no commit yet, ...
     │   ├── git.WorkspaceError          a workspace can't be made, leased or reset
     │   ├── git.LandError               a change can't be put on the result branch
+    │   │   ├── git.LandRefused         it conflicts with what has landed
+    │   │   └── git.BranchMoved         somebody else moved the branch
     │   ├── git.BundleError             a commit can't be packed for another machine, or unpacked there
     │   └── git.ParcelError             a change that came from another machine isn't what it claims
     ├── config.ConfigError              a setting is unknown or has a wrong value
     ├── llm.ModelError                  a model gave no answer that can be used
+    │   ├── llm.AnswerUnusable          its answers weren't of the form that was asked for
     │   └── llm.ModelUnusable           none can be asked with these settings
     ├── troubleshoot.SourceError        a source can't answer
     │   ├── troubleshoot.sources.workload.WorkloadError
     │   └── troubleshoot.sources.metrics.QueryError
     ├── troubleshoot.BundleError        a file holds no evidence that can be answered
     ├── troubleshoot.AuditError         an action can't be put on record, so it isn't done
+    ├── fix.LearningError               what earlier runs showed can't be read or written
     └── fix.FixError                    the request can't be carried out as asked
+        └── fix.SetupError              a workspace can't be made ready
 """
 
 from __future__ import annotations
