@@ -302,6 +302,32 @@ async def test_change_of_another_file_never_lands(tmp_path: Path) -> None:
     assert repository.git("diff", "--name-only", "main", str(report.tip)).split() == ["a.py"]
 
 
+async def test_change_of_two_files_comes_back_from_there(tmp_path: Path) -> None:
+    """The task says which second file may change; what a worker says of that isn't believed."""
+    greet = "def greet(name: str) -> str:\n    return name\n"
+    loud = "def greet(name: str, *, loud: bool = False) -> str:\n    return name.upper() if loud else name\n"
+    files = {
+        "pyproject.toml": '[tool.mypy]\nstrict = true\nfiles = ["shop"]\n',
+        "shop/__init__.py": "",
+        "shop/words.py": greet,
+        "shop/app.py": 'from shop.words import greet\n\n\ndef main() -> str:\n    return greet("a", loud=True)\n',
+    }
+    repository = make_repository(tmp_path / "r", files)
+    script = tmp_path / "agent.py"
+    script.write_text(f"import pathlib\npathlib.Path('shop/words.py').write_text({loud!r})\n")
+    command = (sys.executable, str(script))
+    report = await fix(repository, tmp_path, Elsewhere(apart), agent_command=command, checks=("mypy",))
+    assert [(one.path, one.status, one.fixed) for one in report.tasks] == [("shop/app.py", "fixed", 1)]
+    assert repository.git("show", f"{report.tip}:shop/words.py") == loud
+
+    def claiming(attempted: dict[str, Any]) -> None:
+        attempted["task"]["others"] = ["shop/words.py"]
+
+    away = Elsewhere(apart, returned=lying(claiming))
+    report = await fix(repository, tmp_path, away, agent_command=command, checks=("mypy",), two_files=False)
+    assert report.branch is None
+
+
 async def test_what_is_packed_for_another_version_is_refused() -> None:
     with pytest.raises(FixError, match="can't read"):
         async with prepare_worker(b"{}\n"):

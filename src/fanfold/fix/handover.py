@@ -27,7 +27,7 @@ async def sent(workplace: Workplace, attempted: Attempted) -> Attempted:
 async def received(run: Run, outcome: Outcome[Attempted]) -> Outcome[Attempted]:
     """An outcome whose change is in the user's object store, whoever made it; a failure where that can't be.
 
-    What a worker says of its change isn't believed: it is a change of the one file that the branch was for, on the
+    What a worker says of its change isn't believed: it is a change of the files that the branch was for, on the
     base, or none. Whether it is good is seen again when all changes are checked together.
     """
     if not isinstance(outcome, Done):
@@ -37,10 +37,15 @@ async def received(run: Run, outcome: Outcome[Attempted]) -> Outcome[Attempted]:
         return replace(outcome, value=attempted)
     base = run.bench.brief.base if run.bench else run.repository.head
     try:
-        change = await (await _inbox(run)).take(attempted.parcel or "", base=base, only={outcome.key})
+        change = await (await _inbox(run)).take(attempted.parcel or "", base=base, only=_paths(run, outcome.key))
     except GitError as error:
         return Failed(outcome.key, error, outcome.started_s, outcome.elapsed_s, outcome.attempts, outcome.index)
     return replace(outcome, value=replace(attempted, change=change, parcel=None))
+
+
+def _paths(run: Run, key: str) -> tuple[str, ...]:
+    """The files that a task may change, as it was planned here."""
+    return next((task.paths for task in run.plan.tasks if task.key == key), (key,))
 
 
 async def _without_trail(run: Run, attempted: Attempted) -> Attempted:
