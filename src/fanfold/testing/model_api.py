@@ -6,8 +6,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -59,7 +58,7 @@ class Asked:
         return sum(part.get("type") == "tool_result" for part in parts)
 
 
-class ModelApi:
+class ModelApi(Loopback):
     """A model whose answers a function gives, as one that agents' programs can be pointed at.
 
         async with ModelApi(lambda asked: Say(text="done")) as api:
@@ -78,22 +77,8 @@ class ModelApi:
             Route("/v1/models", self._models, methods=["GET"]),
             Route("/{rest:path}", _nothing, methods=["GET", "HEAD", "POST"]),
         ]
-        self._server = Loopback(Starlette(routes=routes), port=port)
+        super().__init__(Starlette(routes=routes), port=port)
         self.requests: list[Asked] = []
-
-    @property
-    def url(self) -> str:
-        """Where it is, without a path: `http://127.0.0.1:8080`."""
-        return self._server.url
-
-    async def __aenter__(self) -> Self:
-        await self._server.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._server.__aexit__(kind, error, trace)
 
     async def _messages(self, request: Request) -> Response:
         asked, say = await self._answer(request)

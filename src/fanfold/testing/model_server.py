@@ -7,8 +7,7 @@ import hmac
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -126,7 +125,7 @@ def without_forms(script: Callable[[Requested], Reply]) -> Callable[[Requested],
     return lambda asked: refusal if asked.knows_forms else script(asked)
 
 
-class ModelServer:
+class ModelServer(Loopback):
     """A model whose answers are given beforehand, behind the API that most servers of models speak.
 
         async with ModelServer([Reply(status=429, retry_after="1"), Reply(output={"cause": "disk_full"})]) as server:
@@ -144,12 +143,12 @@ class ModelServer:
 
     def __init__(self, script: Script, *, key: str | None = None, port: int = 0) -> None:
         self._script = script if callable(script) else _in_order(script)
-        self._key = key
+        self._bearer = key
         routes = [
             Route("/v1/chat/completions", self._complete, methods=["POST"]),
             Route("/v1/models", self._list, methods=["GET"]),
         ]
-        self._server = Loopback(Starlette(routes=routes), port=port)
+        super().__init__(Starlette(routes=routes), port=port)
         self.running = 0
         self.requests: list[Requested] = []
         self.peak = 0
@@ -157,16 +156,7 @@ class ModelServer:
     @property
     def url(self) -> str:
         """The base URL that clients are given: `http://127.0.0.1:8080/v1`."""
-        return f"{self._server.url}/v1"
-
-    async def __aenter__(self) -> Self:
-        await self._server.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._server.__aexit__(kind, error, trace)
+        return f"{super().url}/v1"
 
     async def _complete(self, request: Request) -> Response:
         self.running += 1
@@ -205,7 +195,7 @@ class ModelServer:
 
     def _lets_in(self, request: Request) -> bool:
         given = request.headers.get("authorization", "")
-        return self._key is None or hmac.compare_digest(given.encode(), f"Bearer {self._key}".encode())
+        return self._bearer is None or hmac.compare_digest(given.encode(), f"Bearer {self._bearer}".encode())
 
 
 def _in_order(replies: Sequence[Reply]) -> Callable[[Requested], Reply]:

@@ -9,8 +9,7 @@ from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request as HttpRequest
@@ -35,7 +34,7 @@ class Asked:
     end_s: float
 
 
-class FakePrometheus:
+class FakePrometheus(Loopback):
     """A Prometheus whose series are data, for tests and demonstrations; see `promql` for what it understands.
 
     Args:
@@ -80,21 +79,7 @@ class FakePrometheus:
             exception_handlers={PromqlError: _bad},
         )
         counted = self._counted(with_faults(self._guarded(app), Faults(tuple(faults), seed)))
-        self._server = Loopback(counted, port=port, certificate=certificate, key=key)
-
-    @property
-    def url(self) -> str:
-        """Where it is: `http://127.0.0.1:9090`."""
-        return self._server.url
-
-    async def __aenter__(self) -> Self:
-        await self._server.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._server.__aexit__(kind, error, trace)
+        super().__init__(counted, port=port, certificate=certificate, key=key)
 
     async def _query(self, request: HttpRequest) -> Response:
         params = await _params(request)

@@ -7,8 +7,7 @@ import hmac
 from collections.abc import MutableMapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request as HttpRequest
@@ -27,7 +26,7 @@ OPERATOR = "operator"
 """The user that a fake knows unless it is told another, and that user's password."""
 
 
-class FakeScheduler:
+class FakeScheduler(Loopback):
     """A scheduler whose plan is data, for tests and demonstrations.
 
         async with FakeScheduler(plan, faults=[Fault(on="joblog", status=500)]) as server:
@@ -77,14 +76,9 @@ class FakeScheduler:
         routes = [*v2.routes(), *V1(self._state).routes()]
         app = Starlette(routes=routes, exception_handlers={Refused: _refused})
         faulty = with_faults(self._guarded(app), Faults(tuple(faults), seed))
-        self._server = Loopback(self._recorded(faulty), port=port, certificate=certificate, key=key)
+        super().__init__(self._recorded(faulty), port=port, certificate=certificate, key=key)
         self._running = 0
         self.peak = 0
-
-    @property
-    def url(self) -> str:
-        """Where it is, without a path: `http://127.0.0.1:31116`."""
-        return self._server.url
 
     @property
     def plan(self) -> Plan:
@@ -100,15 +94,6 @@ class FakeScheduler:
     def performed(self) -> list[Performed]:
         """The actions that it performed."""
         return self._state.performed
-
-    async def __aenter__(self) -> Self:
-        await self._server.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._server.__aexit__(kind, error, trace)
 
     def _recorded(self, app: App) -> App:
         async def recorded(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
