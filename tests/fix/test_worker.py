@@ -161,6 +161,23 @@ async def test_agent_without_time_has_timed_out_there_too(tmp_path: Path) -> Non
     assert told(repository, report) == told(repository, here)
 
 
+async def test_minutes_of_the_run_end_what_is_at_work_there(tmp_path: Path) -> None:
+    repository = make_repository(tmp_path / "r", {"a.py": UNUSED, "b.py": UNUSED})
+    script = tmp_path / "agent.py"
+    script.write_text(
+        "import pathlib, sys, time\n"
+        f"pathlib.Path(sys.argv[1]).write_text({FIXED!r})\n"
+        "time.sleep(60 * (sys.argv[1] == 'a.py'))\n"
+    )
+    options = {"agent_command": (sys.executable, str(script), "{file}"), "max_minutes": 0.15, "max_attempts": 2}
+    report = await fix(repository, tmp_path, Elsewhere(apart), **options)
+    (stopped, fixed) = report.tasks
+    assert (stopped.status, stopped.reasons) == ("cancelled", ("the 0.15 minutes of the run are over",))
+    assert fixed.status == "fixed"
+    assert report.budget is not None
+    assert report.budget.exhausted == "the 0.15 minutes of the run are over"
+
+
 async def test_each_change_is_tested_there(tmp_path: Path) -> None:
     files = {
         "a.py": "import os\n\n\ndef f():\n    return 1\n",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 
+from fanfold.agents.protocol import BudgetExhausted
 from fanfold.engine import DeadlineExceeded, Done, Failed, Outcome
 from fanfold.errors import FanfoldError
 from fanfold.fix.attempt import Attempted
@@ -30,6 +32,9 @@ async def received(run: Run, outcome: Outcome[Attempted]) -> Outcome[Attempted]:
     What a worker says of its change isn't believed: it is a change of the files that the branch was for, on the
     base, or none. Whether it is good is seen again when all changes are checked together.
     """
+    if run.elsewhere and not (isinstance(outcome, Done) and outcome.value.change and not outcome.value.verdict.left):
+        with contextlib.suppress(BudgetExhausted):  # a worker came to the end of the time: it is noted here, too
+            run.till.budget.check_time()
     if not isinstance(outcome, Done):
         return replace(outcome, error=_as_raised(outcome.error))
     attempted = await _without_trail(run, _its_own(run, outcome))
@@ -76,7 +81,7 @@ def _as_raised(error: Exception) -> Exception:
     name, text = getattr(error, "type_name", ""), getattr(error, "text", "")
     if not (isinstance(name, str) and name.startswith("fanfold.") and isinstance(text, str)):
         return error
-    kind = DeadlineExceeded if name.rpartition(".")[2] == DeadlineExceeded.__name__ else FanfoldError
-    made = kind(text, hint=getattr(error, "hint", None))
+    kinds = {kind.__name__: kind for kind in (DeadlineExceeded, BudgetExhausted)}
+    made = kinds.get(name.rpartition(".")[2], FanfoldError)(text, hint=getattr(error, "hint", None))
     made.__cause__ = error
     return made

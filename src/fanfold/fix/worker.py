@@ -13,6 +13,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
@@ -20,9 +21,7 @@ from pathlib import Path
 
 from fanfold.agents import agent_for
 from fanfold.config import FixSettings, workspaces_home
-from fanfold.fix.allowance import Till
 from fanfold.fix.bench import Workplace, bench_of
-from fanfold.fix.budget import Budget
 from fanfold.fix.cargo import Cargo
 from fanfold.fix.checkers import Checker, Scope, checkers_for, run_checkers
 from fanfold.fix.checkers.invoke import version_of
@@ -32,7 +31,7 @@ from fanfold.fix.finding import Finding
 from fanfold.fix.prepared import prepared_for
 from fanfold.fix.project import Project, find_project
 from fanfold.fix.record import Run
-from fanfold.fix.runs.budgeted import of_task
+from fanfold.fix.runs.budgeted import till_elsewhere
 from fanfold.fix.stages import names_of, stages_of
 from fanfold.fix.suite import find_suite
 from fanfold.fix.tested import Part, Tester, comparable
@@ -68,6 +67,8 @@ async def pack() -> bytes:
         cache=this.cache,
         workspaces=workspaces_home(this.settings),
         tested=await _tests_changes(this),
+        elapsed_s=this.till.budget.elapsed_s,
+        packed_s=time.time(),
     )
     return await asyncio.to_thread(_joined, cargo.to_json() + b"\n", await _bundle(this))
 
@@ -147,7 +148,7 @@ async def prepare_worker(data: bytes) -> AsyncIterator[Workplace]:
                     cache=cache,
                     tester=tester,
                     trails=Carried(),
-                    till=Till(Budget(task=of_task(settings), jobs=settings.jobs)),
+                    till=till_elsewhere(settings, cargo.elapsed_s + max(time.time() - cargo.packed_s, 0.0)),
                 )
                 yield Workplace(bench=bench, elsewhere=True)
 

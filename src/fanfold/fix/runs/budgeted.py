@@ -39,6 +39,17 @@ def till_of(settings: FixSettings, folder: Path | None = None) -> Till:
     return Till(Budget(_of_run(settings), of_task(settings), jobs=settings.jobs, ledger=ledger))
 
 
+def till_elsewhere(settings: FixSettings, elapsed_s: float) -> Till:
+    """Gives out what attempts may take on another machine.
+
+    Args:
+        elapsed_s: seconds that the run has taken by now.
+    """
+    ledger = Ledger()
+    ledger.before.elapsed_s = elapsed_s
+    return Till(Budget(_of_run(settings), of_task(settings), jobs=settings.jobs, ledger=ledger))
+
+
 def of_task(settings: FixSettings) -> Limits:
     """What each task may take."""
     return Limits(
