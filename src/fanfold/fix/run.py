@@ -194,7 +194,8 @@ async def prepare(
         )
     if runtime == "cluster":
         refuse_elsewhere(settings)
-    stages = _stages(settings, agent)
+    # An agent may have a large package to import.
+    stages = await asyncio.to_thread(_stages, settings, agent)
     refuse_untold(settings, agents_of(stages))
     if any(starts_programs(one) for one in agents_of(stages)):
         await bubblewrap_for(settings)

@@ -127,7 +127,9 @@ async def prepare_worker(data: bytes) -> AsyncIterator[Workplace]:
     cargo, bundle = _read(data)
     settings, shares = cargo.brief.settings, cargo.cache.is_dir()
     home = cargo.workspaces if shares else workspaces_home(settings)
-    stages = stages_of([agent_for(name, settings) for name in settings.agent], race=settings.race)
+    # An agent may have a large package to import.
+    agents = await asyncio.to_thread(lambda: [agent_for(name, settings) for name in settings.agent])
+    stages = stages_of(agents, race=settings.race)
     with tempfile.TemporaryDirectory(prefix="fanfold-", ignore_cleanup_errors=True) as scratch:
         cache = cargo.cache if shares else Path(scratch)
         async with unpacked(bundle, home=home) as repository, WorkspacePool(repository, home=home) as pool:
