@@ -106,8 +106,9 @@ async def test_the_environment_is_cleaned_but_for_named_variables(
 async def test_an_error_exit_is_an_error_with_its_last_words(
     command: Callable[..., Command], assignment: Assignment
 ) -> None:
-    with pytest.raises(AgentError, match=r"exit code 3: .*no credit"):
-        await command("import sys; print('no credit', file=sys.stderr); sys.exit(3)").work(assignment)
+    with pytest.raises(AgentError, match=r"exit code 3: .*no credit") as caught:
+        await command("import sys; print('I try'); print('no credit', file=sys.stderr); sys.exit(3)").work(assignment)
+    assert "I try" in caught.value.transcript
 
 
 async def test_its_own_words_are_shown_where_standard_error_is_empty(

@@ -122,6 +122,15 @@ async def test_linters_own_fixes_come_first_and_the_agent_gets_the_rest(reposito
     assert [(one.number, one.agent, one.stage) for one in trails(repository)] == [(1, "autofix", 0), (2, "strong", 1)]
 
 
+async def test_what_an_agent_said_before_it_failed_is_kept(repository: TemporaryRepository) -> None:
+    error = AgentError("the server went away")
+    error.transcript, error.usage = "asked: fix it", ASKED
+    await fix(repository, agent("cheap", error))
+    assert [(one.error, one.transcript, one.usage) for one in trails(repository)] == [
+        ("the server went away", "asked: fix it", ASKED)
+    ]
+
+
 async def test_linters_own_fixes_may_come_last(repository: TemporaryRepository) -> None:
     report = await fix(repository, agent("cheap", "import os\nimport re\nimport sys\n\nprint(sys.argv)\n"), Autofix())
     assert (only(report).agent, landed(repository, report)) == ("cheap, autofix", WHOLE)

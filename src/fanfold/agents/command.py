@@ -86,7 +86,7 @@ class Command:
         try:
             report = await asyncio.to_thread(_report, program, done, assignment)
         except AgentError as error:
-            error.usage = self.spending.counted(None)
+            error.usage, error.transcript = self.spending.counted(None), transcript(done)
             raise
         return replace(report, usage=self.spending.counted(None))
 

@@ -15,10 +15,11 @@ from fanfold.process import Sandbox
 class AgentError(FanfoldError):
     """The agent ended without an answer: it crashed, was killed, or refused.
 
-    `usage` is what it took until then, None where nobody knows.
+    `usage` is what it took until then, None where nobody knows; `transcript` what was asked and answered.
     """
 
     usage: Usage | None = None
+    transcript: str = ""
 
 
 class AgentUnusable(FanfoldError):

@@ -150,6 +150,8 @@ def _attempt(number: int, count: int, trail: Trail) -> Iterator[str]:
         yield f"  verified: {_verdict(trail)}"
     if trail.usage not in (None, FREE):
         yield f"  took {_usage(trail.usage)}"
+    if trail.session:
+        yield f"  the agent calls it {visible(trail.session)}"
     yield from (f"  {visible(reason)}" for reason in trail.reasons)
     yield from (f"  taken back: {visible(fix)}" for fix in trail.refused)
     for title, text in (("Prompt", trail.prompt), ("Transcript", trail.transcript), ("Diff", trail.diff)):

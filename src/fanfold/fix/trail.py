@@ -48,6 +48,7 @@ class Trail:
         usage: what the agent took, None = nobody knows.
         stopped: it was ended from outside, by another agent that was first, by the run's end or by a budget, so that it
             says nothing about the agent.
+        session: the agent's own name for what it did; empty where it has none.
     """
 
     id: str
@@ -75,6 +76,7 @@ class Trail:
     altered: str = ""
     usage: Usage | None = None
     stopped: bool = False
+    session: str = ""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
@@ -91,6 +93,7 @@ class Trail:
             prompt=_bounded(self.prompt, max_chars),
             transcript=_bounded(self.transcript, max_chars),
             summary=_bounded(self.summary, max_chars),
+            session=_bounded(self.session, max_chars),
             diff=_bounded(self.diff, max_chars),
             error=self.error and _bounded(self.error, max_chars),
             refused=tuple(_bounded(each, max_chars) for each in self.refused),

@@ -136,9 +136,11 @@ class _Try:
             report = await self._work(trail.prompt)
         except BaseException as error:  # noqa: BLE001  raised again when it is written down
             usage = self._usage(error.usage if isinstance(error, AgentError) else None)
-            return replace(trail, usage=usage, agent_s=time.monotonic() - started_s), error
+            said = error.transcript if isinstance(error, AgentError) else ""
+            return replace(trail, usage=usage, transcript=said, agent_s=time.monotonic() - started_s), error
         trail = replace(trail, usage=self._usage(report.usage), agent_s=time.monotonic() - started_s)
-        return replace(trail, transcript=report.transcript, summary=report.summary, refused=report.refused), report
+        trail = replace(trail, transcript=report.transcript, session=report.session)
+        return replace(trail, summary=report.summary, refused=report.refused), report
 
     async def _judged(self, trail: Trail, report: Report) -> tuple[Standing, bool]:
         name = name_of(self._agent)

@@ -50,7 +50,7 @@ class PresetAgent:
             bill.usage = said.usage
         said = replace(said, usage=self.spending.counted(said.usage))
         if why := await asyncio.to_thread(self._failure, done, said, assignment):
-            why.usage = said.usage
+            why.usage, why.transcript = said.usage, transcript(done)
             raise why
         return await asyncio.to_thread(_report, done, said)
 
