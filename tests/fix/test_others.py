@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fanfold.agents.autofix import Autofix
 from fanfold.agents.protocol import Assignment
 from fanfold.agents.protocol import Report as AgentReport
 from fanfold.config import load_settings
@@ -152,3 +153,37 @@ async def test_second_file_is_held_to_the_same_rules_and_no_third_one_is_touched
 async def test_paths_that_the_user_named_are_the_only_ones_that_change(fix: Fix) -> None:
     report = await fix(Writing({"shop/words.py": LOUD}), "shop/app.py")
     assert report.tasks[0].reasons == ("changes 'shop/words.py', which is not its file",)
+
+
+async def test_linters_own_fixes_may_follow_on_a_change_of_two_files(tmp_path: Path) -> None:
+    app = "import json\n" + PROJECT["shop/app.py"]
+    repository = make_repository(tmp_path / "r", {**PROJECT, "shop/app.py": app})
+    told = {"workspaces": tmp_path / "home", "state": tmp_path / "state", "tests": "none", "checks": ("mypy", "ruff")}
+    settings = load_settings(repository.root, told)
+    report = await run(Request(repository.root, settings), agent=[Writing({"shop/words.py": LOUD}), Autofix()])
+    (task,) = report.tasks
+    assert (task.status, task.agent, task.reasons) == ("fixed", "writing, autofix", ())
+    assert repository.git("show", f"{report.branch}:shop/words.py") == LOUD
+    assert repository.git("show", f"{report.branch}:shop/app.py") == PROJECT["shop/app.py"]
+
+
+@dataclass
+class Asking(Writing):
+    """Has its work judged beside a file that it may not change, and leaves both so."""
+
+    async def work(self, assignment: Assignment) -> AgentReport:
+        report = await super().work(assignment)
+        assert (await assignment.verify()).fixed == 2
+        return report
+
+
+async def test_what_is_good_only_beside_a_file_that_may_not_change_is_judged_without_it(tmp_path: Path) -> None:
+    broken = PROJECT["shop/app.py"] + "\n\ndef more() -> str:\n    return 1\n"
+    repository = make_repository(tmp_path / "r", {**PROJECT, "shop/app.py": broken})
+    told = {"workspaces": tmp_path / "home", "state": tmp_path / "state", "tests": "none", "checks": ("mypy",)}
+    settings = load_settings(repository.root, {**told, "two_files": False, "max_attempts": 1})
+    better = broken.replace("return 1", 'return "1"')
+    report = await run(Request(repository.root, settings), agent=Asking({"shop/words.py": LOUD, "shop/app.py": better}))
+    (task,) = report.tasks
+    assert (task.status, task.fixed, task.left) == ("partial", 1, 1)
+    assert repository.git("diff", "--name-only", "main", str(report.branch)).split() == ["shop/app.py"]

@@ -53,7 +53,9 @@ class Desk:
     async def judge(self, agent: Agent, best: Verified | None) -> AsyncIterator[Judge]:
         """A workspace, and who judges what is made in it."""
         bench = self.bench
-        task = replace(self.task, others=()) if agent.deterministic else self.task
+        begun = best.texts if best else ()
+        others = tuple(path for path in self.task.others if not agent.deterministic or path in begun)
+        task = replace(self.task, others=others)
         async with bench.pool.lease(bench.baseline.commit) as workspace:
             await asyncio.to_thread(_seed, bench.cache, workspace.cache)
             yield Judge(bench.baseline, bench.repository, bench.project, workspace, task, self.test, best)

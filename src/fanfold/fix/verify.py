@@ -69,7 +69,8 @@ class Judge:
 
     `test` runs tests on the tree of a change that the checkers have nothing against, and names what it breaks;
     elsewhere, since tests may leave files behind. `best` is what was best of what was found good so far, here
-    or in a workspace before this one.
+    or in a workspace before this one; what an agent had judged on its way may have been so by files that weren't
+    captured with it, so that counts only once it was examined.
     """
 
     baseline: Baseline
@@ -81,6 +82,10 @@ class Judge:
     best: Verified | None = None
     _known: dict[bytes, Judgement] = field(default_factory=dict)
     _before: dict[str, bytes] = field(default_factory=dict)
+    _sure: Verified | None = None
+
+    def __post_init__(self) -> None:
+        self._sure = self.best
 
     async def examine(self) -> tuple[Change, Judgement]:
         """Capture what the workspace holds and judge exactly that.
@@ -90,30 +95,48 @@ class Judge:
         await self.workspace.clean_ignored()
         change = await self.workspace.capture()
         reasons = _forbidden(change, self.task)
-        return change, self._no(reasons) if reasons or change.empty else await self.verify()
+        if reasons or change.empty:
+            self._known.clear()
+            return change, self._no(reasons)
+        found = await self._verified()
+        best = self.best
+        if best is not None and best is not self._sure and best.verdict.fixed == found.verdict.fixed * found.verdict.ok:
+            self.best = self._sure = found
+        return change, found.verdict
 
     async def verify(self) -> Judgement:
         """Judge the task's files as they stand in the workspace, all else being as in the base."""
+        return (await self._verified()).verdict
+
+    async def _verified(self) -> Verified:
         diffs = await self._diffs()
         if not diffs:
-            return self._no(())
+            return Verified(self._no(()), {})
         if missing := [path for path in diffs if not (self.workspace.root / path).is_file()]:
-            return self._no(tuple(f"deletes {path}" for path in missing))
+            return Verified(self._no(tuple(f"deletes {path}" for path in missing)), {})
         texts = {path: (self.workspace.root / path).read_bytes() for path in diffs}
         digest = _digest(texts)
         if digest not in self._known:
             verdict = self._known[digest] = await self._judge(diffs, texts)
+            if self.best is not None and self.best is not self._sure and _digest(self.best.texts) == digest:
+                self.best = self._sure
             if verdict.ok and (self.best is None or verdict.fixed > self.best.verdict.fixed):
                 self.best = Verified(verdict, texts)
-        return self._known[digest]
+        return Verified(self._known[digest], texts)
 
     async def restore_best(self) -> bool:
-        """Put back the best texts that were found good, in a clean workspace; whether there are any."""
+        """Put back the best texts that were found good, in a clean workspace; whether there are any.
+
+        They are judged once more if they were never examined.
+        """
         await self.workspace.reset()
         if self.best is not None:
             for path, text in self.best.texts.items():
                 (self.workspace.root / path).write_bytes(text)
-            self._known[_digest(self.best.texts)] = self.best.verdict
+            digest = _digest(self.best.texts)
+            self._known.pop(digest, None)
+            if self.best is self._sure:
+                self._known[digest] = self.best.verdict
         return self.best is not None
 
     async def _diffs(self) -> dict[str, FileDiff]:
