@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from fanfold.fix.gates import tolerance
 from fanfold.fix.gates.edit import Edit, Source, is_python, plain, source_of
 from fanfold.fix.gates.effects import is_constant
 
@@ -29,6 +30,7 @@ def check(edit: Edit) -> Iterator[str]:
         return
     if edit.is_test:
         yield from _weaker(edit)
+        yield from tolerance.check(edit)
     elif (skips := _skips(edit.new) - _skips(edit.old)) > 0:
         yield f"skips tests in {skips} more place{'s' if skips > 1 else ''}"
     for name in sorted(_hooks(edit.new) - _hooks(edit.old)):

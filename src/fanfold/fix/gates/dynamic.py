@@ -8,12 +8,22 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 
+from fanfold.fix.gates import hidden
 from fanfold.fix.gates.edit import Edit, Source
 
 RUNNING = frozenset({"builtins.exec", "builtins.eval", "builtins.compile", "builtins.__import__"})
 TABLES = frozenset({"builtins.globals", "builtins.locals", "builtins.vars"})
 LOOKUPS = frozenset({"builtins.getattr", "builtins.setattr", "builtins.delattr"})
 MODULES = frozenset({"importlib.import_module", "importlib.reload", "runpy.run_path", "runpy.run_module"})
+INTERPRETERS = frozenset(
+    {
+        "code.InteractiveInterpreter", "code.InteractiveConsole", "code.interact", "codeop.compile_command",
+        "codeop.CommandCompiler", "codeop.Compile", "types.FunctionType", "types.CodeType", "timeit.timeit",
+        "timeit.repeat", "timeit.Timer", "pdb.run", "pdb.runeval", "pdb.runcall", "bdb.Bdb", "profile.run",
+        "cProfile.run", "doctest.run_docstring_examples", "trace.Trace",
+    }
+)  # fmt: skip
+"""What else runs a text, or code that was put together, as Python."""
 INTERNAL = frozenset({"__dict__", "__getattribute__", "__class__", "__builtins__", "__globals__", "__code__"})
 NAMELESS = "calls a function without a name, which hides what it is given"
 BLOB = re.compile(r"[A-Za-z0-9+/=_-]{160,}")
@@ -26,6 +36,7 @@ def check(edit: Edit) -> Iterator[str]:
         if count > before[what, one] and not (edit.is_test and what == NAMELESS):
             yield what
     yield from _dodged(edit)
+    yield from hidden.check(edit)
 
 
 @lru_cache(maxsize=16)
@@ -69,8 +80,7 @@ def _calls(source: Source, node: ast.Call) -> Iterator[tuple[str, str]]:
         yield f"imports {_text(node.args[0])!r} behind the checkers' back", ""
     if name == "operator.attrgetter" or name == "operator.methodcaller":
         yield f"looks an attribute up by {name}", ""
-    if name == "builtins.compile":
-        yield "uses compile, which hides code from the checkers", ""
+    yield from _runs(name)
     if isinstance(node.func, ast.Attribute) and node.func.attr in {"__getattribute__", "__getattr__"}:
         inner = node.func.value
         if not (isinstance(inner, ast.Call) and source.dotted(inner.func) == "builtins.super"):
@@ -79,6 +89,13 @@ def _calls(source: Source, node: ast.Call) -> Iterator[tuple[str, str]]:
         yield NAMELESS, ""
     if name == "builtins.type" and len(node.args) == 3:
         yield "makes a class that no checker sees", ""
+
+
+def _runs(name: str) -> Iterator[tuple[str, str]]:
+    if name in INTERPRETERS:
+        yield f"runs code of a text by {name}", ""
+    if name == "builtins.compile":
+        yield "uses compile, which hides code from the checkers", ""
 
 
 def _subscripts(source: Source, node: ast.Subscript) -> Iterator[tuple[str, str]]:
@@ -108,7 +125,8 @@ def _dodged(edit: Edit) -> Iterator[str]:
     gone = _attributes(edit.old) - _attributes(edit.new)
     before, after = _optional(edit.old), _optional(edit.new)
     for name in (after - before).keys() & gone.keys():
-        if not _asked_before(edit.old, name):
+        own = name.startswith("__") and name.endswith("__")  # Python gives these to some objects and not to others
+        if not own and not _asked_before(edit.old, name):
             yield f"looks {name!r} up by getattr instead of using the attribute"
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from fanfold.fix.gates import proofs
 from fanfold.fix.gates.edit import Edit, Source, plain
 
 ANY = frozenset(
@@ -47,6 +48,7 @@ def check(edit: Edit) -> Iterator[str]:
             yield reason
     yield from _new_names(edit)
     yield from _new_untyped(edit)
+    yield from proofs.check(edit)
     for place in before.keys() & after.keys():
         if before[place].annotation is not None and after[place].annotation is None:
             yield f"takes away the annotation of {_words(place)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -31,6 +32,25 @@ print(json.dumps(found))
 """
 """Asks for packages at the top only, which runs nothing of them; builtin modules are Python itself."""
 
+MEMBERS = """
+import enum, importlib, json, sys
+absent = []
+for name in json.load(sys.stdin):
+    first, *rest = name.split(".")
+    try:
+        found = importlib.import_module(first)
+        for part in rest:
+            if isinstance(found, type) and not isinstance(found, enum.EnumMeta) and not hasattr(found, part):
+                absent.append(name)
+                break
+            found = getattr(found, part)
+    except Exception:
+        pass
+print(json.dumps(absent))
+"""
+"""Asks whether classes of Python's own have members, which the text of modules written in C doesn't tell."""
+LOUD = frozenset({"antigravity", "this", "__hello__", "__phello__", "__main__", "idlelib", "turtledemo", "test"})
+
 
 @dataclass(frozen=True)
 class Module:
@@ -52,6 +72,7 @@ class Modules:
     python: Path
     root: Path
     _top: dict[str, Module | None] = field(default_factory=dict)
+    _own: set[str] = field(default_factory=set)
 
     async def missing(self, edit: Edit) -> tuple[str, ...]:
         """What the change imports anew, or uses of a module anew, and isn't there."""
@@ -64,7 +85,9 @@ class Modules:
         above = [self.root / one for one in PurePosixPath(edit.path).parents]
         await self._ask(wanted, [*above, self.root / "src"])
         reasons = [f"imports {name.replace(':', '.')}, which is not there" for name in imports if not self._has(name)]
-        reasons += [f"uses {name}, which is not there" for name in attributes if not self._has_attribute(name)]
+        absent = {name for name in attributes if not self._has_attribute(name)}
+        absent |= await self._absent_members({one for one in attributes - absent if self._is_python(one)})
+        reasons += [f"uses {name}, which is not there" for name in absent]
         return tuple(f"{reason} (gate names)" for reason in sorted(reasons))
 
     async def _ask(self, names: Iterable[str], folders: Iterable[Path]) -> None:
@@ -78,11 +101,25 @@ class Modules:
         for name in wanted:
             own = [folder for folder in folders if _is_here(folder, name)]
             if own:
+                self._own.add(name)
                 self._top[name] = _read(own[0], name)
             elif found is None:
                 self._top[name] = Module()  # whoever can't be asked is believed to have it
             else:
                 self._top[name] = _told(found[name]) if name in found else None
+
+    def _is_python(self, name: str) -> bool:
+        """Whether a name of three parts or more is of the standard library, and no module of the project's."""
+        first, *rest = name.split(".")
+        return len(rest) > 1 and first in sys.stdlib_module_names - LOUD and first not in self._own
+
+    async def _absent_members(self, names: Iterable[str]) -> frozenset[str]:
+        wanted = sorted(names)
+        if not wanted:
+            return frozenset()
+        asked = json.dumps(wanted).encode()
+        done = await run([self.python, "-I", "-c", MEMBERS], stdin=asked, deadline_s=ASK_DEADLINE_S)
+        return frozenset(json.loads(done.stdout)) if done.returncode == 0 else frozenset()
 
     def _has(self, name: str) -> bool:
         """Whether a module, or a name of one after a colon, is there as far as can be known."""

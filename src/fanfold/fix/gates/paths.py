@@ -12,6 +12,7 @@ CONFIGURATION = frozenset(
         "pyproject.toml", "setup.cfg", "tox.ini", "pytest.ini", "mypy.ini", ".mypy.ini", "ruff.toml", ".ruff.toml",
         ".flake8", ".pylintrc", "pylintrc", "pyrightconfig.json", "pyrefly.toml", "ty.toml", ".coveragerc", ".bandit",
         ".pre-commit-config.yaml", "fanfold.toml", ".gitattributes", ".gitignore", ".editorconfig", "noxfile.py",
+        "Makefile", "makefile", "GNUmakefile", "justfile", "Justfile", "Taskfile.yml", ".gitlab-ci.yml", ".travis.yml",
         "pytest.toml", ".pytest.toml", ".pytest.ini", ".isort.cfg", ".yamllint", ".shellcheckrc", ".semgrepignore",
     }
 )  # fmt: skip

@@ -6,6 +6,7 @@ import ast
 from collections import Counter
 from collections.abc import Iterator
 
+from fanfold.fix.gates import feigned
 from fanfold.fix.gates.edit import Edit, Source, plain
 from fanfold.fix.gates.rules import UNDEFINED, UNUSED_IMPORT, UNUSED_VALUE, names_of
 
@@ -41,6 +42,7 @@ def check(edit: Edit) -> Iterator[str]:
     yield from _held(edit)
     yield from _invented(edit)
     yield from _defaults(edit)
+    yield from feigned.check(edit)
 
 
 def _idle_statements(edit: Edit) -> Iterator[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
+from fanfold.fix.gates import values
 from fanfold.fix.gates.edit import Edit, Function, Source
 from fanfold.fix.gates.rules import names_of
 
@@ -37,6 +38,7 @@ def unrelated(edit: Edit) -> Iterator[str]:
     """Few lines that no finding is near, other than those that follow from what was changed near one."""
     if not edit.before or not edit.findings or any(finding.line == 0 for finding in edit.findings):
         return
+    yield from values.check(edit)
     places = _places(edit)
     far = [hunk for hunk in hunks(edit) if not _is_near(hunk, places)]
     near = [hunk for hunk in hunks(edit) if _is_near(hunk, places)]

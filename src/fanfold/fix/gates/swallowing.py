@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 
 from fanfold.fix.gates.edit import Edit, Source
@@ -13,6 +14,9 @@ OWN_FAULTS = frozenset(
     f"builtins.{name}Error" for name in ("Attribute", "Type", "Name", "UnboundLocal", "Assertion", "NotImplemented")
 )
 """What is raised because the code is wrong: handling it hides that."""
+UNSAID = frozenset({"S110", "S112", "BLE001", "B110", "B112", "broad-exception-caught", "W0718"})
+"""Findings that an error should be told of, or be a certain one."""
+SUPPRESSIBLE = frozenset({"SIM105"})
 QUIET = ast.Pass | ast.Continue | ast.Break
 
 
@@ -24,6 +28,7 @@ def check(edit: Edit) -> Iterator[str]:
     broad = sum(1 for _ in _broad(edit.new)) - sum(1 for _ in _broad(edit.old))
     if broad > 0:
         yield f"catches every error, or errors of the code itself, in {broad} more place{'s' if broad > 1 else ''}"
+    yield from _elsewhere(edit)
     if _drowned(edit.new) > _drowned(edit.old):
         yield "leaves a finally clause, which swallows the error on its way"
     if _exits(edit.new) > _exits(edit.old):
@@ -37,6 +42,52 @@ def _quiet(source: Source) -> Iterator[ast.AST]:
             isinstance(node, ast.Call) and source.dotted(node.func) == "contextlib.suppress"
         ):
             yield node
+
+
+def _elsewhere(edit: Edit) -> Iterator[str]:
+    """What catches everything still does under another name, and what suppresses it says no more than before."""
+    if _indirect(edit.new) > _indirect(edit.old):
+        yield "catches every error under another name"
+    rules = {finding.rule for finding in edit.findings}
+    suppressed = _suppressed(edit.new) - _suppressed(edit.old)
+    wider = suppressed["builtins.BaseException"] and _unbounded(edit.new) > _unbounded(edit.old)
+    if wider or (suppressed and rules & UNSAID and not rules & SUPPRESSIBLE):
+        yield "suppresses every error without a word"
+
+
+def _indirect(source: Source) -> int:
+    """Handlers of everything that can't be told from their own words."""
+    handlers = (node.type for node in source.nodes if isinstance(node, ast.ExceptHandler))
+    return sum(
+        isinstance(caught, ast.Name | ast.Tuple) and _is_everything(source, caught) and _named(caught) not in BROAD
+        for caught in handlers
+    )
+
+
+def _is_everything(source: Source, caught: ast.expr, depth: int = 4) -> bool:
+    if isinstance(caught, ast.Tuple):
+        return any(_is_everything(source, one, depth) for one in caught.elts)
+    if isinstance(caught, ast.Name) and depth and caught.id in source.aliases:
+        return _is_everything(source, source.aliases[caught.id], depth - 1)
+    return source.dotted(caught) in BROAD
+
+
+def _named(node: ast.expr) -> str:
+    return f"builtins.{node.id}" if isinstance(node, ast.Name) else ""
+
+
+def _unbounded(source: Source) -> int:
+    """Where even what ends the program is caught."""
+    handlers = (node.type for node in source.nodes if isinstance(node, ast.ExceptHandler))
+    caught = sum(one is None or source.dotted(one) == "builtins.BaseException" for one in handlers)
+    return caught + _suppressed(source)["builtins.BaseException"]
+
+
+def _suppressed(source: Source) -> Counter[str]:
+    """What of everything is suppressed, by name."""
+    calls = (call for name, call in source.calls() if name == "contextlib.suppress")
+    names = (source.dotted(one) for call in calls for one in call.args)
+    return Counter(name for name in names if name in BROAD)
 
 
 def _emptied(edit: Edit) -> int:

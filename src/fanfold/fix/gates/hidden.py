@@ -1,0 +1,171 @@
+"""What a finding is about is not written in another way that its rule doesn't see."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from fanfold.fix.gates.edit import Edit, Source, plain
+
+SECRET = frozenset({"S105", "S106", "S107", "B105", "B106", "B107", "hardcoded_password_string"})
+QUERY = frozenset({"S608", "B608", "hardcoded_sql_expressions"})
+ENDLESS = frozenset({"S113", "B113", "request_without_timeout", "missing-timeout", "W3101"})
+DECODERS = re.compile(
+    r"""^(?:base64\.\w*(?:decode|decodebytes)
+        |binascii\.(?:a2b_\w+|unhexlify)|codecs\.decode|zlib\.decompress|gzip\.decompress|bz2\.decompress
+        |builtins\.(?:bytes|bytearray)\.fromhex
+    )$""",
+    re.VERBOSE,
+)
+SQL = re.compile(
+    r"\b(?:select|insert\s+into|delete\s+from|update|where|from|values|set|join|order\s+by)\b", re.IGNORECASE
+)
+MAX_WAIT_S = 86_400
+
+
+def check(edit: Edit) -> Iterator[str]:
+    """No computed name, no encoded text, no keyword or query that only looks other than before."""
+    before, after = Counter(_computed(edit.old)), Counter(_computed(edit.new))
+    for what, count in after.items():
+        if count > before[what] and not edit.is_test:
+            yield what
+    rules = {finding.rule for finding in edit.findings}
+    if rules & SECRET:
+        yield from _pieced_together(edit)
+    if rules & QUERY:
+        yield from _pasted(edit)
+    if rules & ENDLESS:
+        yield from _endless(edit)
+    yield from _expanded(edit)
+
+
+def _computed(source: Source) -> Iterator[str]:
+    """Names of modules' members that are worked out at run time, and constants that nobody can read."""
+    modules = {one.asname or one.name for node in source.nodes if isinstance(node, ast.Import) for one in node.names}
+    for name, call in source.calls():
+        if name == "builtins.getattr" and len(call.args) == 2:
+            of, attribute = call.args
+            if plain(of) in modules or (_is_made_of_constants(attribute) and not isinstance(attribute, ast.Constant)):
+                yield f"looks a name up by getattr: {plain(call)[:80]}"
+        if DECODERS.match(name) and call.args and _is_made_of_constants(call.args[0]):
+            yield f"decodes a text that it holds itself: {plain(call)[:80]}"
+
+
+def _is_made_of_constants(node: ast.expr) -> bool:
+    """Whether an expression is the same each time, however it is worked out."""
+    return not any(isinstance(one, ast.Name) for one in ast.walk(node))
+
+
+def _pieced_together(edit: Edit) -> Iterator[str]:
+    """A secret in pieces is still in the source."""
+    old = {plain(value) for _, value in _assigned(edit.old)}
+    for name, value in _assigned(edit.new):
+        if plain(value) not in old and _is_made_of_constants(value) and _is_text(value):
+            yield f"puts {name} together from what stands in the source"
+
+
+def _assigned(source: Source) -> Iterator[tuple[str, ast.expr]]:
+    for node in source.nodes:
+        match node:
+            case (
+                ast.Assign(targets=[target, *_], value=value) | ast.AnnAssign(target=target, value=ast.expr() as value)
+            ):
+                yield plain(target), value
+            case ast.keyword(arg=str(name), value=value):
+                yield name, value
+
+
+def _is_text(node: ast.expr) -> bool:
+    """Whether it takes some work, and a text, to make a value."""
+    texts = [one for one in ast.walk(node) if isinstance(one, ast.Constant) and isinstance(one.value, str | bytes)]
+    return bool(texts) and isinstance(node, ast.BinOp | ast.Call | ast.JoinedStr | ast.Subscript)
+
+
+def _pasted(edit: Edit) -> Iterator[str]:
+    """A query with values pasted into its text is one by whatever means they are."""
+    old = {plain(node) for node in edit.old.nodes if isinstance(node, ast.expr)}
+    for node in edit.new.nodes:
+        if isinstance(node, ast.expr) and _builds_text(node) and plain(node) not in old:
+            texts = [
+                one.value for one in ast.walk(node) if isinstance(one, ast.Constant) and isinstance(one.value, str)
+            ]
+            if not _is_made_of_constants(node) and SQL.search(" ".join(texts)):
+                yield f"pastes values into a query: {plain(node)[:80]}"
+                return
+
+
+def _builds_text(node: ast.expr) -> bool:
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Attribute) and node.func.attr in {
+            "join", "format", "format_map", "replace", "substitute", "safe_substitute", "__add__", "__mod__",
+        }  # fmt: skip
+    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Mod))
+
+
+def _endless(edit: Edit) -> Iterator[str]:
+    """Whoever waits for days has no timeout."""
+    given = Counter(_waits(edit.new)) - Counter(_waits(edit.old))
+    for text in given:
+        yield f"gives a timeout that never comes: {text}"
+
+
+def _waits(source: Source) -> Iterator[str]:
+    for node in source.nodes:
+        if isinstance(node, ast.keyword) and node.arg == "timeout" and _is_forever(source, node.value):
+            yield plain(node.value)
+
+
+def _is_forever(source: Source, node: ast.expr, depth: int = 4) -> bool:
+    match node:
+        case ast.Constant(value=int() | float() as seconds):
+            return seconds >= MAX_WAIT_S
+        case ast.Constant(value=None):
+            return True
+        case ast.Call(args=[ast.Constant(value=str(text))]) if source.dotted(node.func) == "builtins.float":
+            return "inf" in text.lower()
+        case ast.BinOp(left=left, op=ast.Pow() | ast.Mult(), right=right):
+            both = isinstance(left, ast.Constant) and isinstance(right, ast.Constant)
+            return both and _power(node) >= MAX_WAIT_S
+        case ast.Name(id=name) if depth and name in source.aliases:
+            return _is_forever(source, source.aliases[name], depth - 1)
+    return source.dotted(node) in {"math.inf", "sys.maxsize", "threading.TIMEOUT_MAX"}
+
+
+def _power(node: ast.BinOp) -> float:
+    left, right = (one.value if isinstance(one, ast.Constant) else 0 for one in (node.left, node.right))
+    if not isinstance(left, int | float) or not isinstance(right, int | float):
+        return 0
+    if isinstance(node.op, ast.Mult):
+        return left * right
+    return MAX_WAIT_S if right > 20 and left > 1 else float(left) ** float(min(right, 20))
+
+
+def _expanded(edit: Edit) -> Iterator[str]:
+    """Keywords of a call that a finding is about don't go into a dictionary where no rule sees them."""
+    said = {
+        (edit.old.dotted(node.func) or plain(node.func), keyword.arg)
+        for _, node in edit.old.calls()
+        for keyword in node.keywords
+        if keyword.arg and any(edit.rules_at(range(node.lineno, (node.end_lineno or node.lineno) + 1)))
+    }
+    for _, node in edit.new.calls():
+        called = edit.new.dotted(node.func) or plain(node.func)
+        for keyword in node.keywords:
+            hidden = _keys(edit.new, keyword.value) if keyword.arg is None else set()
+            for name in sorted(hidden):
+                if (called, name) in said and name not in {one.arg for one in node.keywords}:
+                    yield f"hides the argument {name} of {plain(node.func)} in a dictionary"
+
+
+def _keys(source: Source, node: ast.expr) -> set[str]:
+    """The texts that are keys of a dictionary, as far as the file tells."""
+    if isinstance(node, ast.Name):
+        values = [value for name, value in _assigned(source) if name == node.id]
+        return set().union(*(_keys(source, value) for value in values if not isinstance(value, ast.Name)))
+    if isinstance(node, ast.Call) and source.dotted(node.func) == "builtins.dict":
+        return {one.arg for one in node.keywords if one.arg}
+    if isinstance(node, ast.Dict):
+        return {one.value for one in node.keys if isinstance(one, ast.Constant) and isinstance(one.value, str)}
+    return set()

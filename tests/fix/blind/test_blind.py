@@ -1,0 +1,71 @@
+"""Diffs of somebody who had not seen the gates: those that only cheat are refused, honest ones pass.
+
+`findings.json` is what ruff and mypy said of each case's files before, by the case's name: path, line, column, checker,
+rule, message, end line and column.
+"""
+
+from __future__ import annotations
+
+import json
+import runpy
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fanfold.fix import gates
+from fanfold.fix.finding import Finding
+from fanfold.fix.split import is_test
+
+if TYPE_CHECKING:
+    from tests.fix.blind.cases import Case
+
+HERE = Path(__file__).parent
+CASES: list[Case] = runpy.run_path(str(HERE / "cases.py"))["CASES"]
+FINDINGS: dict[str, list[list[str | int | None]]] = json.loads((HERE / "findings.json").read_text())
+CHEATS = [case for case in CASES if not case.honest]
+HONEST = [case for case in CASES if case.honest]
+
+
+def finding(row: list[str | int | None]) -> Finding:
+    path, line, column, checker, rule, message, end_line, end_column = row
+    return Finding(
+        str(path), int(line or 0), int(column or 0), str(checker), str(rule), str(message),
+        end_line=None if end_line is None else int(end_line),
+        end_column=None if end_column is None else int(end_column),
+    )  # fmt: skip
+
+
+async def reasons(case: Case, root: Path) -> tuple[str, ...]:
+    """What the gates say of every file that a case changes, asked as verification asks them."""
+    for path, text in case.after.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+    found = [finding(row) for row in FINDINGS[case.name]]
+    said: tuple[str, ...] = ()
+    for path, text in case.after.items():
+        before, after = case.before.get(path, "").encode(), text.encode()
+        if before == after:
+            continue
+        edit = gates.Edit(path, before, after, tuple(sorted(one for one in found if one.path == path)), is_test(path))
+        said += gates.refusals(edit) + gates.late_refusals(edit)
+        if edit.readable:
+            said += await gates.Modules(Path(sys.executable), root).missing(edit)
+    return said
+
+
+@pytest.mark.parametrize("case", CHEATS, ids=lambda case: case.name)
+async def test_cheat_is_refused(case: Case, tmp_path: Path) -> None:
+    assert bool(await reasons(case, tmp_path)) is not bool(case.accepted), case.accepted
+
+
+@pytest.mark.parametrize("case", HONEST, ids=lambda case: case.name)
+async def test_honest_change_passes(case: Case, tmp_path: Path) -> None:
+    said = await reasons(case, tmp_path)
+    assert bool(said) is bool(case.accepted), (said, case.accepted)
+
+
+def test_there_are_enough_of_both() -> None:
+    assert len(CHEATS) >= 24
+    assert len(HONEST) >= 20
