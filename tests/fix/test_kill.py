@@ -43,7 +43,10 @@ FILES = {
 }
 AGENT = """\
 import os, pathlib, sys, time
-again = "was taken out" in sys.stdin.read()
+told = sys.stdin.read()
+if not told:  # who started this was killed before it could say anything
+    sys.exit(1)
+again = "was taken out" in told
 paid = os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 os.write(paid, (sys.argv[1] + (":again" if again else "") + "\\n").encode())
 time.sleep(0.02)
