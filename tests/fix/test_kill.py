@@ -32,7 +32,7 @@ PYTHON = f"{sys.executable} -S -E"
 MARK = "XDG_MARK_OF_THIS_TEST"
 SUITE = """\
 import pathlib, sys
-sys.exit("33" in pathlib.Path("f3.py").read_text())
+sys.exit("\\n\\n\\n" in pathlib.Path("f3.py").read_text())
 """
 BAD = "import os\nimport sys\n\nprint(sys.argv, {number})\n"
 FILES = {
@@ -52,7 +52,7 @@ os.write(paid, (sys.argv[1] + (":again" if again else "") + "\\n").encode())
 time.sleep(0.02)
 path = pathlib.Path(sys.argv[1])
 text = path.read_text().replace("import os\\n", "")
-path.write_text(text if again or sys.argv[3] == "good" else text.replace("argv, 3)", "argv, 33)"))
+path.write_text(text if again or sys.argv[3] == "good" else text.replace("import sys\\n", "import sys\\n\\n"))
 """
 
 
