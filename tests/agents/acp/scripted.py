@@ -189,6 +189,35 @@ class Scripted:
             await write(line + b"\n")
         await self.say(session, "still here")
 
+    async def answers_nonsense(self, session: str, prompt: str) -> None:
+        """To the request that is under way."""
+        for answer in (b'"id": 2, "error": "broken"', b'"id": 2, "error": {"code": {}}', b'"id": [2], "result": {}'):
+            await write(b'{"jsonrpc": "2.0", ' + answer + b"}\n")
+        call = b'{"toolCallId": "1", "kind": ["edit"], "status": ["completed"], "sessionUpdate": "tool_call_update"}'
+        await write(b'{"method": "session/update", "params": {"update": ' + call + b"}}\n")
+        await write(b'{"method": "session/request_permission", "id": 9, "params": {"toolCall": ' + call + b"}}\n")
+        await self.say(session, "still here")
+
+    async def reads_at_once(self, session: str, prompt: str) -> None:
+        assert self.client
+        asked = [self.client.read_text_file(session_id=session, path=self.argument) for _ in range(30)]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        refused = sum(isinstance(one, RequestError) for one in answers)
+        await self.say(session, f"got {len(answers) - refused}, refused {refused}")
+
+    async def asks_and_reads_nothing(self, session: str, prompt: str) -> None:
+        """So many bytes as it can in two seconds, without a look at what comes back."""
+        lines = b'{"jsonrpc":"2.0","id":1,"method":"a"}\n' * 2000
+        until, written = time.monotonic() + 2, 0
+        os.set_blocking(1, False)
+        while time.monotonic() < until:
+            try:
+                written += os.write(1, lines)
+            except BlockingIOError:
+                time.sleep(0.001)
+        Path(self.argument).write_text(str(written))
+        time.sleep(60)
+
     async def refuses(self, session: str, prompt: str) -> str:
         return "refusal"
 

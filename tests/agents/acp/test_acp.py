@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from fanfold.agents import AgentError, AgentUnusable, Assignment
-from fanfold.agents.acp import Acp, agent
+from fanfold.agents.acp import Acp, agent, host
 from fanfold.fix.confine import find_bubblewrap
 from fanfold.llm.usage import Usage
 from fanfold.process import Sandbox, python_reach
@@ -118,7 +118,14 @@ async def test_nothing_outside_of_the_workspace_is_read_or_written(
         ("edit:{root}/module.py", "once"),
         ("read:module.py", "once"),
         ("search:{root}", "once"),
+        ("read:file://{root}/module.py", "once"),
         ("read:/etc/passwd", "no"),
+        ("read:file://{root}/%2e%2e/secret", "no"),
+        ("read:file://localhost/etc/passwd", "no"),
+        ("read:FILE:///etc/passwd", "no"),
+        ("read:~/.ssh/id_rsa", "no"),
+        ("read:$HOME/.ssh/id_rsa", "no"),
+        ("edit:{root}/.GIT/config", "no"),
         ("edit:../other.py", "no"),
         ("edit:", "no"),
         ("execute:{root}/module.py", "no"),
@@ -207,6 +214,33 @@ async def test_what_is_no_message_is_gone_past(
     assert report.summary.endswith("still here")
     report.transcript.encode()
     assert capfd.readouterr().err == ""
+
+
+async def test_an_answer_that_is_none_is_gone_past(
+    acp: Callable[..., Acp], assignment: Assignment, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """One with an error that is no error would leave its request without an end."""
+    report = await acp("answers-nonsense").work(assignment)
+    assert report.summary.endswith("still here")
+    assert capfd.readouterr().err == ""
+
+
+async def test_one_that_asks_for_much_at_once_gets_no_more_than_its_share(
+    acp: Callable[..., Acp], assignment: Assignment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host, "MAX_SERVED_BYTES", 100_000)
+    (assignment.root / "big").write_text("x" * 60_000)
+    report = await acp("reads-at-once", assignment.root / "big").work(assignment)
+    assert report.summary == "got 2, refused 28"
+
+
+async def test_one_that_asks_and_reads_no_answer_is_read_no_further(
+    acp: Callable[..., Acp], assignment: Assignment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(agent, "MAX_LINE_BYTES", 10_000)
+    with pytest.raises(AgentError, match="within 5 s"):
+        await acp("asks-and-reads-nothing", tmp_path / "asked", deadline_s=5.0).work(assignment)
+    assert int((tmp_path / "asked").read_text()) < 300_000
 
 
 async def test_a_refusal_is_told(acp: Callable[..., Acp], assignment: Assignment) -> None:

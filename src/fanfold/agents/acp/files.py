@@ -96,7 +96,7 @@ class Files:
             if base is None:
                 raise Outside(f"{path} is outside of the workspace")
             parts = given.relative_to(base).parts
-        if not parts or any(part in {"..", ".git"} for part in parts):
+        if not parts or any(part.lower() in {"..", ".git"} for part in parts):
             raise Outside(f"{path} is no file of the workspace")
         return parts
 

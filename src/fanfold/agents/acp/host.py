@@ -33,6 +33,7 @@ class Host:
     def __init__(self, files: Files) -> None:
         self._files = files
         self._served = 0
+        self._reading = asyncio.Lock()
         self._calls: dict[str, dict[str, Any]] = {}
         self._words: list[str] = []
         self._size = 0
@@ -94,10 +95,11 @@ class Host:
 
     async def _read(self, params: Params) -> object:
         path, line, limit = params.get("path"), params.get("line"), params.get("limit")
-        if self._served > MAX_SERVED_BYTES:
-            raise Outside("more was read than may be")
-        text = await self._carry_out(lambda: self._files.read(_path(path), _number(line), _number(limit)))
-        self._served += len(text)
+        async with self._reading:  # or all that ask at once would be within the limit
+            if self._served > MAX_SERVED_BYTES:
+                raise Outside("more was read than may be")
+            text = await self._carry_out(lambda: self._files.read(_path(path), _number(line), _number(limit)))
+            self._served += len(text)
         self.note(f"[reads {path}]")
         return {"content": text}
 
@@ -135,7 +137,7 @@ class Host:
             case "tool_call" | "tool_call_update" as kind:
                 call = self._call(update)
                 status = update.get("status")
-                if kind == "tool_call" or status in {"completed", "failed"}:
+                if kind == "tool_call" or status in ("completed", "failed"):
                     self.note(f"[{call.get('kind', 'tool')} {call.get('title', '')} {status or ''}]")
             case "usage_update":
                 self.cost_usd = _dollars(update.get("cost")) or self.cost_usd

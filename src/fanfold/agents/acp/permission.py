@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from fanfold.agents.acp.files import Files, Outside
 
@@ -24,11 +25,10 @@ def refusal(call: Mapping[str, Any], files: Files) -> str | None:
     paths = [path for path in _paths(call) if path]
     for path in paths:
         try:
-            files.inside(path.removeprefix("file://"))
+            _refuse_outside(path, files)
         except Outside as error:
-            if not _is_root(path, files):
-                return error.message
-    if kind not in ALLOWED_KINDS:
+            return error.message
+    if not isinstance(kind, str) or kind not in ALLOWED_KINDS:
         return f"{kind or 'what it does not name'} is not allowed: agents read and edit files here"
     if kind in NAMES_ITS_FILE and not paths:
         return f"{kind} is not allowed without a path"
@@ -46,8 +46,24 @@ def answer(options: object, *, allowed: bool) -> dict[str, Any]:
     return {"outcome": {"outcome": "cancelled"}}
 
 
+def _refuse_outside(path: str, files: Files) -> None:
+    """See to it that a path lies in the workspace, however the agent may understand it.
+
+    Raises:
+        Outside: it doesn't.
+    """
+    if "://" in path and not path.startswith("file:///"):
+        raise Outside(f"{path} is no file of the workspace")
+    if path.startswith(("~", "$")):
+        raise Outside(f"{path} may be outside of the workspace")
+    place = path.removeprefix("file://")
+    for one in {place, unquote(place)} if place != path else {place}:
+        if not _is_root(one, files):
+            files.inside(one)
+
+
 def _is_root(path: str, files: Files) -> bool:
-    return any(path.removeprefix("file://").rstrip("/") in {str(one), "."} for one in (files.root, *files.names))
+    return any(path.rstrip("/") in {str(one), "."} for one in (files.root, *files.names))
 
 
 def _paths(call: Mapping[str, Any]) -> Iterator[str]:
