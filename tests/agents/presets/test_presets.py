@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from fanfold.agents import Agent, AgentError, AgentUnusable, Assignment, BudgetE
 from fanfold.agents.presets import PRESETS, Preset
 from fanfold.fix.confine import find_bubblewrap
 from fanfold.llm.usage import Usage
-from fanfold.process import Sandbox
+from fanfold.process import Sandbox, run
 
 MakeBench = Callable[..., Any]
 Hire = Callable[..., Agent]
@@ -207,6 +208,34 @@ async def test_an_output_that_means_nothing_is_no_error_of_ours(
     next(path for path in programs.iterdir() if path.name == name).write_text(f"#!/bin/sh\ncat {programs}/said\n")
     report = await agent.work(assignment)
     assert report.usage is None or report.usage == Usage()
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        'b"Tokens: 1 sent," * 200_000',
+        'b"Tokens: 1 sent, " + b"1" * 2_000_000',
+        '(b\'{"a":[\' + b"0," * 4_000 + b"\\n") * 1_000',
+        "b'{\"a\":1,\\n' * 1_000_000",
+        'b\'{"a":\' + b"9" * 5_000 + b"}\\n"',
+        'b"[" * 4_000_000',
+        'b\'{"type":"result","error":\' + b"[" * 4_000_000',
+    ],
+)
+async def test_an_output_that_is_made_to_be_read_for_hours_is_read_at_once(output: str, tmp_path: Path) -> None:
+    """Reading holds up all else, so in a process that can be ended: hours without a bound, seconds with one."""
+    program = f"""
+from pathlib import Path
+from fanfold.agents.presets import PRESETS, Ask
+from fanfold.process import Completed
+output = {output}
+for preset in PRESETS:
+    ask = Ask(file="a.py", root=Path("."), prompt_file=Path("."), notes=Path("."))
+    preset.read(Completed((), 0, output, b"", 0.0), ask)
+"""
+    done = await run([sys.executable, "-c", program], cwd=tmp_path, deadline_s=120)
+    assert not done.timed_out
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -13,7 +13,8 @@ QUIET = (
     *("--no-show-model-warnings", "--no-suggest-shell-commands", "--no-detect-urls", "--disable-playwright"),
     *("--no-show-release-notes", "--no-fancy-input", "--no-restore-chat-history", "--encoding", "utf-8"),
 )
-TOKENS = re.compile(r"Tokens: ([\d.,]+[kM]?) sent,.*?([\d.,]+[kM]?) received\.")
+# Bounded, and at a line's beginning alone: what a model says stands in the output, too.
+TOKENS = re.compile(r"^Tokens: ([\d.,]{1,20}[kM]?) sent,.{0,200}?([\d.,]{1,20}[kM]?) received\.", re.MULTILINE)
 COST = re.compile(r"Cost: \$[\d.,]+ message, \$([\d.,]+) session")
 ERROR = re.compile(r"^(?:litellm\.)?\w*(?:Error|Exception): .+$", re.MULTILINE)
 SCALE = {"k": 1_000, "M": 1_000_000}

@@ -12,6 +12,8 @@ from fanfold.llm.usage import Usage
 from fanfold.process import Completed
 
 TRAJECTORY = "trajectory.json"
+OWN_CONFIGURATION = "../config/mini.yaml"
+"""Its own one, as seen from the folder where it is; the plain name would be a repository's file of that name first."""
 LIMITS = {"LimitsExceeded": "what it may cost"}
 """How it tells of a limit; what it did until then stands in the file."""
 
@@ -22,7 +24,7 @@ def arguments(ask: Ask) -> list[str]:
     words = ask.prompt_file.read_text("utf-8", "replace")
     task.write_text(json.dumps({"run": {"task": words}}))  # JSON is YAML
     limit = f"{ask.cost_usd:.6f}" if ask.cost_usd is not None else "0"
-    argv = ["-c", "mini.yaml", "-c", str(task), "-y", "--exit-immediately", "-l", limit]
+    argv = ["-c", OWN_CONFIGURATION, "-c", str(task), "-y", "--exit-immediately", "-l", limit]
     return [*argv, "-o", str(ask.notes / TRAJECTORY), *ask.chosen("-m"), *ask.options.extra_args]
 
 

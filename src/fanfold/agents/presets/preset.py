@@ -22,6 +22,8 @@ EVERY = frozenset({"model", "extra_args", "program", "max_cost_usd", "price_per_
 """Options that every preset has."""
 MAX_BROKEN = 1_000
 """How many lines that begin like JSON, and are none, are gone past in an output."""
+MAX_BROKEN_CHARS = 4_000_000
+"""How much may be read of these in vain: each may go on until the output's end."""
 
 
 class Options(BaseModel):
@@ -208,12 +210,13 @@ def documents(output: bytes) -> Iterator[Mapping[str, Any]]:
     """The JSON objects that stand in an output, each on lines of its own; what stands between them is left out."""
     decoder = json.JSONDecoder()
     words = output.decode(errors="replace")
-    at = broken = 0
-    while broken < MAX_BROKEN and (at := _next_line_with_object(words, at)) >= 0:
+    at = broken = read = 0
+    while broken < MAX_BROKEN and read < MAX_BROKEN_CHARS and (at := _next_line_with_object(words, at)) >= 0:
         try:
             value, at = decoder.raw_decode(words, at)
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError) as error:
             broken += 1
+            read += error.pos - at if isinstance(error, json.JSONDecodeError) else MAX_BROKEN_CHARS // 10
             at = words.find("\n", at) + 1 or len(words)
             continue
         if isinstance(value, dict):

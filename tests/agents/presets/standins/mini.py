@@ -17,7 +17,7 @@ parser.add_argument("-o", type=Path, required=True)
 parser.add_argument("-m")
 given = parser.parse_args()
 assert os.environ["MSWEA_CONFIGURED"] == "true"
-assert given.c[0] == "mini.yaml"
+assert given.c[0] == "../config/mini.yaml"
 
 
 def end(status: str, **extra: str) -> None:
