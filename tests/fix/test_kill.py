@@ -52,7 +52,7 @@ os.write(paid, (sys.argv[1] + (":again" if again else "") + "\\n").encode())
 time.sleep(0.02)
 path = pathlib.Path(sys.argv[1])
 text = path.read_text().replace("import os\\n", "")
-path.write_text(text if again or sys.argv[3] == "good" else text.replace("import sys\\n", "import sys\\n\\n"))
+path.write_text(text if again or sys.argv[3] == "good" else text + "\\n\\n")
 """
 
 
