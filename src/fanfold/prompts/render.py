@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from fanfold.config import ConfigError
+from fanfold.prompts.bounds import too_much
 from fanfold.prompts.fence import Fence, Quoted
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ PACKAGE = "fanfold/"
 """What a project's template writes before a name to get ours: `{% extends "fanfold/task" %}`."""
 SUFFIX = ".md.j2"
 FOLDER = ".fanfold/prompts"
+MAX_CHARS = 2_000_000
 
 
 def render(name: str, templates: Mapping[str, str] | None = None, /, **values: object) -> str:
@@ -44,13 +46,26 @@ def render(name: str, templates: Mapping[str, str] | None = None, /, **values: o
 def _rendered(name: str, own: Mapping[str, str], values: Mapping[str, object]) -> str:
     import jinja2  # noqa: PLC0415  most commands need no prompts
 
+    lists = frozenset(key for key, value in values.items() if isinstance(value, list))
     try:
-        return _environment(frozenset(own.items())).get_template(name).render(values)
+        return _bounded(_environment(frozenset(own.items()), lists).get_template(name).generate(values))
     except jinja2.TemplateSyntaxError as error:
         raise _broken(error.name or name, own, error.lineno, error.message or "it is no template") from error
+    except (RecursionError, MemoryError, SyntaxError) as error:  # of what Jinja makes of it, too
+        raise _broken(name, own, None, "it is nested too deeply") from error
     except (jinja2.TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         place, line = _place_in(error, name)
         raise _broken(place, own, line, str(error)) from error
+
+
+def _bounded(parts: Iterable[str]) -> str:
+    text, size = [], 0
+    for part in parts:
+        text.append(part)
+        size += len(part)
+        if size > MAX_CHARS:
+            raise ValueError(f"its text has more than {MAX_CHARS:,} characters")
+    return "".join(text)
 
 
 def _broken(name: str, own: Mapping[str, str], line: int | None, why: str) -> ConfigError:
@@ -75,7 +90,7 @@ def _place_in(error: BaseException, name: str) -> tuple[str, int | None]:
 
 
 @functools.lru_cache(maxsize=8)
-def _environment(own: frozenset[tuple[str, str]]) -> ImmutableSandboxedEnvironment:
+def _environment(own: frozenset[tuple[str, str]], lists: frozenset[str]) -> ImmutableSandboxedEnvironment:
     import jinja2  # noqa: PLC0415  most commands need no prompts
     from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: PLC0415  most commands need no prompts
 
@@ -83,17 +98,21 @@ def _environment(own: frozenset[tuple[str, str]]) -> ImmutableSandboxedEnvironme
 
     def load(name: str) -> tuple[str, str | None, Any] | None:
         if name in texts:
+            if (refused := too_much(environment.parse(texts[name], name), PACKAGE, lists)) is not None:
+                line, why = refused
+                raise jinja2.TemplateSyntaxError(why, line, name)
             return texts[name], f"{FOLDER}/{name}{SUFFIX}", None
         bare = name.removeprefix(PACKAGE)
         return (_ours(bare), f"{PACKAGE}{bare}{SUFFIX}", None) if bare in NAMES else None
 
-    return ImmutableSandboxedEnvironment(
+    environment = ImmutableSandboxedEnvironment(
         loader=jinja2.FunctionLoader(load),
         undefined=jinja2.StrictUndefined,
         autoescape=False,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    return environment
 
 
 @functools.cache

@@ -1,0 +1,73 @@
+"""What a project's templates may be made of: as much as words need, and nothing that runs or grows without end.
+
+A template is code of the repository that Fanfold itself runs, in its own process: Jinja's sandbox keeps it from
+everything but memory and time. So there is no arithmetic, no call but `super()`, no loop but over a list of values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jinja2 import nodes
+
+FILTERS = frozenset({"count", "default", "first", "join", "last", "length", "trim"})
+_PLAIN = frozenset(
+    {
+        *("Template", "Output", "TemplateData", "Const", "Name", "If", "CondExpr", "And", "Or", "Not", "Block"),
+        *("Compare", "Operand", "Test"),
+    }
+)
+_WORDS = {
+    "Call": "a call of anything but super()",
+    "Getattr": "an attribute",
+    "Getitem": "an item",
+    "For": "a loop over anything but a value",
+    **dict.fromkeys(("Add", "Sub", "Mul", "Div", "FloorDiv", "Mod", "Pow", "Neg", "Pos"), "arithmetic"),
+    "Filter": f"a filter other than {', '.join(sorted(FILTERS))}, or one with a number or text of its own,",
+    "Extends": "a template that is extended",
+    "Include": "a template that is included",
+}
+
+
+def too_much(tree: nodes.Template, package: str, lists: Collection[str]) -> tuple[int, str] | None:
+    """The first thing in a template that isn't for it: its line, and why; None = all of it is.
+
+    Args:
+        package: what the names of our own templates begin with.
+        lists: values that may be looped over.
+    """
+    from jinja2 import nodes  # noqa: PLC0415  most commands need no prompts
+
+    waiting: list[tuple[nodes.Node, bool]] = [(tree, False)]
+    while waiting:
+        node, looped = waiting.pop(0)
+        if (why := _refusal(node, package, lists, looped=looped)) is not None:
+            return node.lineno, why
+        if isinstance(node, nodes.Call):
+            continue
+        looped = looped or isinstance(node, nodes.For)
+        waiting += [(inner, looped) for inner in node.iter_child_nodes()]
+    return None
+
+
+def _refusal(node: nodes.Node, package: str, lists: Collection[str], *, looped: bool) -> str | None:
+    from jinja2 import nodes  # noqa: PLC0415  most commands need no prompts
+
+    what = _WORDS.get(type(node).__name__, f"{type(node).__name__.lower()}")
+    match node:
+        case nodes.Call(node=nodes.Name(name="super"), args=[], kwargs=[], dyn_args=None, dyn_kwargs=None):
+            return "super() can't stand in a loop" if looped else None
+        case nodes.Filter(name=name, args=args, kwargs=[], dyn_args=None, dyn_kwargs=None) if name in FILTERS:
+            return None if not args or name == "default" else f"{what} can't be used in a template of prompts"
+        case nodes.For(iter=nodes.Name(name=name), recursive=False) if not looped:
+            return None if name in lists else f"a loop goes over a list of values, which {name!r} isn't"
+        case nodes.Extends(template=nodes.Const(value=str(name))) if name.startswith(package):
+            return None
+        case nodes.Include(template=nodes.Const(value=str(name))) if not looped:
+            is_fit = name == "rules" or name.startswith(package)
+            return None if is_fit else f"{what} is 'rules' or ours, as in {package}{name!s}"
+        case _ if type(node).__name__ in _PLAIN:
+            return None
+    return f"{what} can't be used in a template of prompts"
