@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from fanfold.errors import FanfoldError
-from fanfold.llm import AnswerUnusable, InWords, Model, ModelError, ModelSettings, ModelUnusable, Refused, Usage
+from fanfold.llm import AnswerUnusable, InWords, Model, ModelError, ModelSettings, ModelUnusable, Refused, Unpaid, Usage
 from fanfold.testing.model_server import ModelServer, Reply, Requested, by_content, without_forms
 
 
@@ -174,8 +174,9 @@ async def test_each_request_is_paid_for_before_it_is_sent_and_settled_after_it()
 
 async def test_what_a_purse_refuses_isnt_sent_and_isnt_tried_again() -> None:
     async with connected([LISBON]) as (server, model):
-        with pytest.raises(Short, match="not so much is left"):
+        with pytest.raises(Unpaid, match="not so much is left") as caught:
             await model.ask("Which city?", City, purse=CountingPurse(tokens=100))
+    assert isinstance(caught.value.why, Short)
     assert server.requests == []
 
 

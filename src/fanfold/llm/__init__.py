@@ -1,6 +1,6 @@
 """The connection to a language model, whoever serves it; Pydantic AI is imported when one is connected."""
 
-from fanfold.llm.errors import AnswerUnusable, ModelError, ModelUnusable, Refused
+from fanfold.llm.errors import AnswerUnusable, ModelError, ModelUnusable, Refused, Unpaid
 from fanfold.llm.model import Asked, Model
 from fanfold.llm.question import InWords
 from fanfold.llm.settings import ModelSettings
@@ -17,6 +17,7 @@ __all__ = [
     "ModelUnusable",
     "Refused",
     "Spent",
+    "Unpaid",
     "Usage",
     "counted",
     "exported",

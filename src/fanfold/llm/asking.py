@@ -21,6 +21,7 @@ from pydantic_ai.usage import RequestUsage
 from fanfold.engine import Reservation as Turn
 from fanfold.engine import adaptive, is_throttled, is_timeout, retry
 from fanfold.errors import FanfoldError
+from fanfold.llm.errors import Unpaid
 from fanfold.llm.pace import Pace
 from fanfold.llm.price import Price
 from fanfold.llm.settings import ModelSettings
@@ -49,10 +50,6 @@ class Purse(Protocol):
     async def reserve_in_turn(self, *, tokens: int, cost_usd: float | None = None) -> Reservation:
         """Set aside the most that a request may take; raises a FanfoldError where so much isn't left."""
         ...
-
-
-class Unpaid(Exception):
-    """A budget said no; the cause is what it said."""
 
 
 class AnswerCut(Exception):
@@ -173,7 +170,7 @@ class Asking(WrapperModel):
                 tokens=most.input_tokens + most.output_tokens, cost_usd=most.cost_usd
             )
         except FanfoldError as error:
-            raise Unpaid(str(error)) from error
+            raise Unpaid(error) from error
 
     async def _sent(
         self, messages: list[ModelMessage], how: AiSettings | None, parameters: ModelRequestParameters

@@ -26,6 +26,18 @@ class AnswerUnusable(ModelError):
     """A model answered as often as it may, and none of it was of the form that was asked for, or of any use."""
 
 
+class Unpaid(ModelError):
+    """A budget doesn't have what the next request may take, so it wasn't sent.
+
+    Attributes:
+        why: what the budget said.
+    """
+
+    def __init__(self, why: FanfoldError) -> None:
+        super().__init__(why.message, hint=why.hint)
+        self.why = why
+
+
 class Refused(Exception):
     """An answer has the form that was asked for, and is of no use.
 

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from fanfold.engine import RequestTooLarge
 from fanfold.engine.wrapper import text_of
-from fanfold.errors import FanfoldError
-from fanfold.llm.errors import AnswerUnusable, ModelError, ModelUnusable, Refused
+from fanfold.llm.errors import AnswerUnusable, ModelError, ModelUnusable, Refused, Unpaid
 from fanfold.llm.pace import Pace
 from fanfold.llm.price import Price
 from fanfold.llm.provider import provided
@@ -149,7 +148,7 @@ class Model:
         Raises:
             ModelError: it gave no such answer, not in its time, or it would take more than is allowed.
             ModelUnusable: it can't be asked at all.
-            What the purse raises where not enough is left.
+            Unpaid: the purse doesn't have what the next request may take.
         """
         from fanfold.llm.asking import Asking, Clock  # noqa: PLC0415 an extra, imported when used
 
@@ -218,12 +217,8 @@ class Model:
     def _masked(self, text: str) -> str:
         return redact(text.replace(self._key, MASK) if self._key else text, os.environ)
 
-    def _failed(self, error: Exception, asking: Asking, *, is_late: bool) -> FanfoldError:
-        from fanfold.llm.asking import Unpaid  # noqa: PLC0415 an extra, imported when used
-
-        if isinstance(error, Unpaid) and isinstance(error.__cause__, FanfoldError):
-            return error.__cause__
-        told = self._late() if is_late else self._told(error)
+    def _failed(self, error: Exception, asking: Asking, *, is_late: bool) -> ModelError:
+        told = error if isinstance(error, Unpaid) else self._late() if is_late else self._told(error)
         told.usage, told.said = asking.used, self._masked(transcript(asking.said))
         return told
 

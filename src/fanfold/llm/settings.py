@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from fanfold.config.secret import Secret
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class ModelSettings(BaseModel):
@@ -53,7 +53,7 @@ class ModelSettings(BaseModel):
     temperature: float | None = Field(default=None, ge=0, le=2)
     output: Literal["tool", "schema", "words"] = "tool"
     tracing: Literal["off", "figures", "content"] = "off"
-    price_per_million: tuple[Price, Price] | None = None
+    price_per_million: tuple[Dollars, Dollars] | None = None
     requests_per_minute: int | None = Field(default=None, ge=1)
     tokens_per_minute: int | None = Field(default=None, ge=1)
     max_concurrency: int = Field(default=16, ge=1)

@@ -17,6 +17,8 @@ _FULL: Mapping[str, object] = {
     "count": 2,
     "findings": Quoted("findings", "- line 1, column 8: ruff F401: `os` imported but unused"),
     "code": Quoted("code", "    1 | import os"),
+    "leave": Quoted("findings that are to stay", "- line 7, column 1: ruff E722: Do not use bare `except`"),
+    "other_code": [Quoted("code of the other file", "    1 | def f(): ...")],
     "symbols": [Quoted("definition of f", "def f(): ...")],
     "explanations": "F401: an import that nothing uses",
     "advice": "F401: remove it",
@@ -35,7 +37,7 @@ _ALIKE = (
 GIVEN: Mapping[str, tuple[str, ...]] = {
     "task": ("others", *_ALIKE),
     "rules": (),
-    "llm": ("symbols", *_ALIKE),
+    "llm": ("others", "other_code", "symbols", "leave", *_ALIKE),
     "llm_system": (),
     "llm_words": (),
     "small": ("path", "count", "findings", "code", "advice", "feedback"),
@@ -67,7 +69,7 @@ def own_templates(root: Path) -> dict[str, str]:
 
 def _least(value: str) -> object:
     """What there always is; the rest is empty."""
-    return _FULL[value] if value in _NEEDED else [] if value == "symbols" else ""
+    return _FULL[value] if value in _NEEDED else [] if isinstance(_FULL[value], list) else ""
 
 
 def _known() -> str:

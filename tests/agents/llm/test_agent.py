@@ -139,6 +139,7 @@ async def test_a_server_that_gives_no_answer_is_an_error_of_the_agent(
             await agent.work(bench.assignment())
     assert bench.text == SOURCE
     assert caught.value.usage is not None
+    assert "bare `except`" in caught.value.transcript
 
 
 async def test_a_server_that_is_busy_for_a_while_is_waited_for(make_bench: MakeBench) -> None:
@@ -228,8 +229,11 @@ async def test_a_budget_ends_an_attempt_before_the_request_that_is_too_much(make
     purse = FixedPurse(tokens=6_000)
     wrong = Reply(output={"replacements": [{"search": "no", "replace": ""}]}, input_tokens=4_000, output_tokens=900)
     async with served([wrong] * 5, max_tokens=1_000) as (server, agent):
-        with pytest.raises(BudgetExhausted, match="used up"):
+        with pytest.raises(BudgetExhausted, match="used up") as caught:
             await agent.work(bench.assignment(purse=purse))
+    assert caught.value.usage == purse.spent[0]
+    assert "bare `except`" in caught.value.transcript
+    assert "could not be used" in caught.value.transcript
     assert len(server.requests) == 1
     assert purse.spent == [Usage(requests=1, input_tokens=4_000, output_tokens=900)]
 

@@ -74,3 +74,18 @@ def test_what_holds_no_whole_edit_is_refused(text: str) -> None:
 def test_a_model_may_say_that_it_knows_nothing() -> None:
     assert in_words("NONE").note
     assert in_words("**NONE**\n") == in_words("NONE")
+
+
+def test_a_block_may_name_its_file() -> None:
+    one = in_words("<<<<<<< SEARCH `shop/words.py`:\nx = 1\n=======\nx = 2\n>>>>>>> REPLACE\n").replacements[0]
+    two = in_words("<<<<<<< DEFINITION A.f  shop/words.py\n=======\ndef f(): ...\n>>>>>>> REPLACE\n").definitions[0]
+    assert (one.path, two.path, two.name) == ("shop/words.py", "shop/words.py", "A.f")
+
+
+@pytest.mark.parametrize("rest", ["", " (line 3)", " block 1.", " ---"])
+def test_other_words_in_the_first_line_of_a_block_name_no_file(rest: str) -> None:
+    assert in_words(f"<<<<<<< SEARCH{rest}\nx\n=======\ny\n>>>>>>> REPLACE\n").replacements[0].path == ""
+
+
+def test_a_code_block_may_begin_with_an_empty_line() -> None:
+    assert in_words("```python\n\ndef f() -> int:\n    return 1\n```\n").definitions[0].name == "f"

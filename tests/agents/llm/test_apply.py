@@ -49,8 +49,9 @@ def twice(value):
 def make(tmp_path: Path, edits: Edits, source: str = SOURCE, name: str = "m.py") -> str:
     path = tmp_path / name
     path.write_bytes(source.encode())
-    file = Text.open(path)
-    file.write(applied(edits, file, is_python=name.endswith(".py")))
+    file = Text.open(tmp_path, name)
+    for text in applied(edits, [file]).values():
+        file.write(text)
     return path.read_bytes().decode()
 
 
@@ -73,8 +74,8 @@ def test_no_edits_leave_the_text_as_it_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("edits", "why"),
     [
-        (search("close(", "shut("), "occurs 5 times, at lines 11, 23, 24, 28, 28"),
-        (search("import sys", ""), "is not in the file"),
+        (search("close(", "shut("), "occurs 5 times in 'm.py', at lines 11, 23, 24, 28, 28"),
+        (search("import sys", ""), "is not in 'm.py'"),
         (search("", "x = 1"), "empty"),
         (search("import os", "import os"), "change nothing"),
         (search("import os", "import ("), "can't be parsed any more"),
@@ -206,11 +207,68 @@ def test_whatever_is_answered_the_text_stays_whole_or_becomes_what_was_asked(
         return
     path = tmp_path_factory.getbasetemp() / "any.py"
     path.write_bytes(source.encode())
-    file = Text.open(path)
+    file = Text.open(path.parent, path.name)
     try:
-        made = applied(search(sought, replace), file, is_python=True)
+        made = applied(search(sought, replace), [file]).get(file.path, file.text)
     except Refused:
         return
     if sought in file.text:
         assert made == file.text.replace(sought, replace, 1)
         assert file.text.count(sought) == 1
+
+
+ORDERS = "from shop import price\n\n\ndef order(count):\n    return price(count, 2)\n"
+PRICES = "def price(count):\n    return count * 3\n\n\ndef order():\n    return None\n"
+WIDER = "def price(count, factor=3):\n    return count * factor\n"
+
+
+def make_two(tmp_path: Path, edits: Edits) -> dict[str, str]:
+    for path, text in (("orders.py", ORDERS), ("lib/prices.py", PRICES)):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text)
+    return applied(edits, [Text.open(tmp_path, "orders.py"), Text.open(tmp_path, "lib/prices.py")])
+
+
+@pytest.mark.parametrize("path", ["lib/prices.py", "./lib/prices.py", "prices.py", ""])
+def test_an_edit_of_another_file_is_made_there(tmp_path: Path, path: str) -> None:
+    wider = PRICES.replace("def price(count):\n    return count * 3\n", WIDER)
+    assert make_two(tmp_path, Edits(definitions=[Definition(name="price", code=WIDER, path=path)])) == {
+        "lib/prices.py": wider
+    }
+    assert make_two(
+        tmp_path, Edits(replacements=[Replacement(search="count * 3", replace="count * 4", path=path)])
+    ) == {"lib/prices.py": PRICES.replace("* 3", "* 4")}
+
+
+def test_an_edit_that_names_no_file_means_the_one_of_the_findings(tmp_path: Path) -> None:
+    made = make_two(tmp_path, Edits(definitions=[Definition(name="order", code="def order(count):\n    return 1")]))
+    assert list(made) == ["orders.py"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (Replacement(search="count * 3", replace="3", path="lib/third.py"), "'lib/third.py' can't be changed, but"),
+        (Replacement(search="count * 3", replace="3", path="orders.py"), "This text is not in 'orders.py'"),
+        (Replacement(search="count * 3", replace="count * (", path="prices.py"), "'lib/prices.py' can't be parsed"),
+        (Definition(name="price", code="def price(): ...", path="orders.py"), "'orders.py' has no function"),
+    ],
+)
+def test_edits_of_two_files_are_made_in_both_or_in_none(
+    tmp_path: Path, wrong: Replacement | Definition, told: str
+) -> None:
+    right = Replacement(search="price(count, 2)", replace="price(count)")
+    edits = (
+        Edits(replacements=[right, wrong])
+        if isinstance(wrong, Replacement)
+        else Edits(replacements=[right], definitions=[wrong])
+    )
+    with pytest.raises(Refused, match=told.replace("(", r"\(")):
+        make_two(tmp_path, edits)
+    assert len(make_two(tmp_path, Edits(replacements=[right, Replacement(search="count * 3", replace="count")]))) == 2
+
+
+def test_code_beside_an_indented_definition_is_refused(tmp_path: Path) -> None:
+    code = "    def close(self):\n        pass\nprint('more')\n"
+    with pytest.raises(Refused, match="alone"):
+        make(tmp_path, Edits(definitions=[Definition(name="Account.close", code=code)]))

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
 from fanfold.agents.llm.answer import Edits, in_words
 from fanfold.agents.llm.apply import applied
-from fanfold.agents.llm.asked import Asked as Question
-from fanfold.agents.llm.asked import question, refusal_told
 from fanfold.agents.llm.options import LlmOptions, options_of
-from fanfold.agents.llm.outline import Outline
+from fanfold.agents.llm.prompt import prompt_for, refusal_told
 from fanfold.agents.llm.small import SmallSteps
 from fanfold.agents.llm.text import Text
 from fanfold.agents.llm.turn import keeping_slot
@@ -20,9 +20,7 @@ from fanfold.agents.protocol import AgentError, AgentUnusable, Assignment, Repor
 from fanfold.agents.registry import AgentSettings
 from fanfold.agents.ruff import Ruff
 from fanfold.config import ConfigError
-from fanfold.llm import AnswerUnusable, InWords, Model, ModelError, ModelUnusable, Refused
-
-PYTHON = frozenset({".py", ".pyi"})
+from fanfold.llm import AnswerUnusable, InWords, Model, ModelError, ModelUnusable, Refused, Unpaid
 
 
 @dataclass
@@ -56,7 +54,7 @@ class Llm:
             raise AgentUnusable(f"agent {settings.name!r}: {error.message}", hint=error.hint) from None
 
     async def work(self, assignment: Assignment) -> Report:
-        """Ask, and write what was answered into the file once all of it is valid.
+        """Ask, and write what was answered into the files once all of it is valid.
 
         Raises:
             AgentError: the model can't be asked, or gives no answer.
@@ -65,66 +63,66 @@ class Llm:
         if self._unusable:
             raise AgentError(self._unusable)
         try:
-            file = await asyncio.to_thread(_opened, assignment)
+            file = await asyncio.to_thread(_opened, assignment.root, assignment.path)
         except UnicodeDecodeError:
             return Report(summary="left alone: not UTF-8")
         if file is None:
             return Report(summary="left alone: no regular file of source code")
+        others = await asyncio.to_thread(_others, assignment)
         try:
             async with self.model.opened():
-                return await _Attempt(self.options, self.model, assignment, file).made()
+                return await _Attempt(self.options, self.model, assignment, (file, *others)).work()
         except ModelError as error:
             raise self._failed(error) from error
 
     def _failed(self, error: ModelError) -> AgentError:
         if isinstance(error, ModelUnusable):
             self._unusable = error.message  # every other request would fail, too
-        failure = AgentError(error.message, hint=error.hint)
-        failure.usage = error.usage
+        over = error.why if isinstance(error, Unpaid) else None
+        failure = over if isinstance(over, AgentError) else AgentError(error.message, hint=error.hint)
+        failure.usage, failure.transcript = error.usage, error.said
         return failure
 
 
 @dataclass
 class _Attempt:
-    """One attempt at one file."""
+    """One attempt at one file.
+
+    Args:
+        files: that file, then others that may be changed, too.
+    """
 
     options: LlmOptions
     model: Model
     assignment: Assignment
-    file: Text
+    files: tuple[Text, ...]
+    made: Mapping[str, str] = field(default_factory=dict)
 
-    async def made(self) -> Report:
+    async def work(self) -> Report:
+        """Ask and write; whatever is raised, nothing was written by then but what was verified."""
         if self.options.small:
             return await self._in_small_steps()
-        asked = await asyncio.to_thread(self._question)
-        made: list[str] = [self.file.text]
+        prompt = await asyncio.to_thread(prompt_for, self.assignment, self.files, self.options.shown_tokens)
         try:
             with keeping_slot():
                 answer = await self.model.ask(
-                    asked.prompt,
+                    prompt.text,
                     Edits,
-                    instructions=asked.instructions,
-                    check=lambda edits: self._check(edits, made),
-                    in_words=InWords(asked.in_words, self._in_words),
+                    instructions=prompt.instructions,
+                    check=self._check,
+                    in_words=InWords(prompt.in_words, self._in_words),
                     purse=self.assignment.purse,
                 )
         except AnswerUnusable as error:
             return Report(summary=error.message, refused=(error.message,), transcript=error.said, usage=error.usage)
-        if made[-1] != self.file.text:
-            await self._write(made[-1])
+        for file in self.files:
+            if file.path in self.made:
+                await self._write(file, self.made[file.path])
         return Report(summary=_summary(answer.output), transcript=answer.said, usage=answer.usage)
 
-    def _question(self) -> Question:
-        outline = Outline.of(self.file.text) if self._is_python else None
-        return question(self.assignment, self.file.text, outline, self.options.shown_tokens)
-
-    @property
-    def _is_python(self) -> bool:
-        return Path(self.assignment.path).suffix in PYTHON
-
-    async def _check(self, edits: Edits, made: list[str]) -> None:
+    async def _check(self, edits: Edits) -> None:
         try:
-            made.append(await asyncio.to_thread(applied, edits, self.file, is_python=self._is_python))
+            self.made = await asyncio.to_thread(applied, edits, self.files)
         except Refused as refusal:
             raise refusal_told(refusal, self.assignment.material.templates) from refusal
 
@@ -135,28 +133,52 @@ class _Attempt:
             raise refusal_told(refusal, self.assignment.material.templates) from refusal
 
     async def _in_small_steps(self) -> Report:
-        steps = SmallSteps(self.assignment, self.model, self.file, self.options.shown_tokens, self._write)
+        file = self.files[0]
+        steps = SmallSteps(
+            self.assignment, self.model, file, self.options.shown_tokens, write=lambda text: self._write(file, text)
+        )
         try:
             await steps.work()
         except ModelError as error:
-            error.usage = steps.usage + error.usage
-            if not steps.kept:
+            error.usage, error.said = steps.usage + error.usage, "\n".join([*steps.said, error.said])
+            if not steps.kept or isinstance(error, Unpaid):
                 raise
             steps.notes.append(error.message)
         summary = f"{steps.kept} answers kept"
         return Report(summary, tuple(steps.notes), "\n".join(steps.said), steps.usage)
 
-    async def _write(self, text: str) -> None:
-        await asyncio.to_thread(self.file.write, text)
-        if self.assignment.formats and (ruff := self.assignment.commands.get("ruff")):
-            await Ruff(ruff, self.assignment.root, self.assignment.path).format()
+    async def _write(self, file: Text, text: str) -> None:
+        """Put a text into its file, formatted if the file was kept so."""
+        ruff = self.assignment.commands.get("ruff") if self.assignment.formats else None
+        ours = Ruff(ruff, self.assignment.root, file.path) if ruff else None
+        if ours and file.path != self.assignment.path and not await _is_formatted(file, ours):
+            ours = None
+        await asyncio.to_thread(file.write, text)
+        if ours:
+            await ours.format()
 
 
-def _opened(assignment: Assignment) -> Text | None:
-    path = assignment.root / assignment.path
-    if path.is_symlink() or not path.is_file() or path.suffix == ".ipynb":
+async def _is_formatted(file: Text, ruff: Ruff) -> bool:
+    """Whether a file, as it is on disk, is as the formatter leaves it; if not, it isn't as before any more."""
+    before = await asyncio.to_thread(file.target.path.read_bytes)
+    await ruff.format()
+    return before == await asyncio.to_thread(file.target.path.read_bytes)
+
+
+def _opened(root: Path, path: str) -> Text | None:
+    file = root / path
+    if file.is_symlink() or not file.is_file() or file.suffix == ".ipynb":
         return None
-    return Text.open(path)
+    return Text.open(root, path)
+
+
+def _others(assignment: Assignment) -> tuple[Text, ...]:
+    """The other files that may be changed, as far as they are text."""
+    opened: list[Text] = []
+    for path in assignment.others:
+        with contextlib.suppress(UnicodeDecodeError):
+            opened += filter(None, [_opened(assignment.root, path)])
+    return tuple(opened)
 
 
 def _summary(edits: Edits) -> str:

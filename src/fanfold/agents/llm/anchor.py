@@ -16,8 +16,9 @@ MOST_LINES_TOLD = 12
 
 @dataclass(frozen=True)
 class Sought:
-    """The lines of a text and what is searched in it."""
+    """The text of a file, in which something is searched."""
 
+    path: str
     text: str
     lines: Lines
 
@@ -64,17 +65,20 @@ class Sought:
                 found = found[:1]
         if len(found) > 1:
             rows = ", ".join(str(one[0]) for one in found[:MOST_LINES_TOLD])
-            raise Refused(f"This text occurs {len(found)} times, at lines {rows}; copy more lines:\n{_told(search)}")
+            raise Refused(
+                f"This text occurs {len(found)} times in {self.path!r}, at lines {rows}; "
+                f"copy more lines:\n{_told(search)}"
+            )
         return found[0][1] if found else None
 
     def _closest(self, sought: list[str], here: list[str]) -> str:
-        said = f"This text is not in the file:\n{_told(chr(10).join(sought))}"
+        said = f"This text is not in {self.path!r}:\n{_told(chr(10).join(sought))}"
         first = next((one.strip() for one in sought if one.strip()), "")
         close = difflib.get_close_matches(first, [one.strip() for one in here if one.strip()][:5_000], n=1, cutoff=0.7)
         if not close:
             return said
         row = next(number for number, one in enumerate(here, start=1) if one.strip() == close[0])
-        return f"{said}\nThe file has at line {row}:\n{_told(chr(10).join(here[row - 1 : row - 1 + len(sought)]))}"
+        return f"{said}\nWhat it has at line {row}:\n{_told(chr(10).join(here[row - 1 : row - 1 + len(sought)]))}"
 
 
 def _without_gutter(search: str, replace: str) -> tuple[str, str]:

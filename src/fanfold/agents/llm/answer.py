@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import ast
 import re
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from fanfold.agents.llm.outline import Node, statements
 from fanfold.llm import Refused
 
 MOST_EDITS = 100
+PATH = "Its file, if another one than that of the findings may be changed, too."
 
 
 class Replacement(BaseModel):
-    """Text of the file that gives place to other text."""
+    """Text of a file that gives place to other text."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     search: str = Field(description="Text copied exactly from the file, long enough to occur once; no line numbers.")
     replace: str = Field(description="What is to stand in its place.")
     line: int | None = Field(default=None, description="The line where it begins, if it occurs more than once.")
+    path: str = Field(default="", description=PATH)
 
 
 class Definition(BaseModel):
@@ -29,10 +31,11 @@ class Definition(BaseModel):
 
     name: str = Field(description="Its qualified name, such as Account.close.")
     code: str = Field(description="Its complete new source under the same name, decorators included.")
+    path: str = Field(default="", description=PATH)
 
 
 class Edits(BaseModel):
-    """Edits of one file, all of them referring to the text that was shown; none where there is no good fix."""
+    """Edits, all of them referring to the text that was shown; none where there is no good fix."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -42,7 +45,7 @@ class Edits(BaseModel):
 
 
 _BLOCK = re.compile(
-    r"^<{5,9} *(?:SEARCH|DEFINITION +(?P<name>[\w.]+))[^\n]*\n"
+    r"^<{5,9} *(?:SEARCH|DEFINITION +(?P<name>[\w.]+))(?P<path>[^\n]*)\n"
     r"(?P<search>.*?)^={5,9}[ \t]*\n"
     r"(?P<replace>.*?)^>{5,9}[ \t]*REPLACE",
     re.MULTILINE | re.DOTALL,
@@ -80,12 +83,22 @@ def fenced_code(text: str) -> list[str]:
 def _edits(blocks: list[re.Match[str]]) -> Edits:
     return Edits(
         replacements=[
-            Replacement(search=_unfenced(one["search"]), replace=_unfenced(one["replace"]))
+            Replacement(search=_unfenced(one["search"]), replace=_unfenced(one["replace"]), path=_path(one["path"]))
             for one in blocks
             if one["name"] is None
         ],
-        definitions=[Definition(name=one["name"], code=_unfenced(one["replace"])) for one in blocks if one["name"]],
+        definitions=[
+            Definition(name=one["name"], code=_unfenced(one["replace"]), path=_path(one["path"]))
+            for one in blocks
+            if one["name"]
+        ],
     )
+
+
+def _path(told: str) -> str:
+    """The path at the end of a block's first line; what else may stand there is none."""
+    told = told.strip(" \t:`'\"")
+    return told if re.fullmatch(r"\S*[./]\S*\w", told) else ""
 
 
 def _unfenced(text: str) -> str:
@@ -97,11 +110,7 @@ def _unfenced(text: str) -> str:
 def _defined(code: str) -> str | None:
     """The name of the one function or class that the code is."""
     try:
-        tree = ast.parse(code if not code[:1].isspace() else f"if 1:\n{code}")
-    except (SyntaxError, ValueError):
+        body = statements(code.strip("\n"))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    first = tree.body[0] if tree.body else None
-    body = first.body if code[:1].isspace() and isinstance(first, ast.If) else tree.body
-    if len(body) != 1 or not isinstance(body[0], ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return None
-    return body[0].name
+    return body[0].name if len(body) == 1 and isinstance(body[0], Node) else None

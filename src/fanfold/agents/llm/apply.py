@@ -1,4 +1,4 @@
-"""Make a model's edits of a text: all of them, or none where one isn't possible."""
+"""Make a model's edits: all of them, or none where one isn't possible."""
 
 from __future__ import annotations
 
@@ -9,45 +9,65 @@ from collections.abc import Sequence
 from fanfold.agents.draft import Edit, Lines
 from fanfold.agents.llm.anchor import Sought
 from fanfold.agents.llm.answer import Definition, Edits, Replacement
-from fanfold.agents.llm.definition import edit_of
-from fanfold.agents.llm.outline import Outline
+from fanfold.agents.llm.definition import place_of, replaced
 from fanfold.agents.llm.text import Text
 from fanfold.llm import Refused
 
 
-def applied(edits: Edits, file: Text, *, is_python: bool) -> str:
-    """The text with all edits made; the same text where there are none.
+def applied(edits: Edits, files: Sequence[Text]) -> dict[str, str]:
+    """The texts of those files that change, by path, with all edits made.
 
+    Args:
+        files: that may be changed; the first one is meant where an edit names none and fits no other.
     Raises:
         Refused: with everything that is wrong with them, in words for the model.
     """
-    text, lines = file.text, Lines.of(file.text)
-    outline = Outline.of(text) if is_python else None
-    sought = Sought(text, lines)
     wrong: list[str] = []
-    made: list[Edit] = []
+    made: dict[str, list[Edit]] = {file.path: [] for file in files}
     wanted: list[Replacement | Definition] = [*edits.replacements, *edits.definitions]
     for one in wanted:
         try:
-            made.append(_edit(one, file, sought, outline))
+            file = _file_of(one, files)
+            made[file.path].append(_edit(one, file))
         except Refused as refusal:
             wrong.append(str(refusal))
-    wrong += _overlaps(made, lines)
+    for file in files:
+        wrong += _overlaps(made[file.path], file.lines)
     if wrong:
         raise Refused("\n\n".join(wrong))
-    new = with_edits(text, made)
-    if made and new == text:
+    new = {file.path: with_edits(file.text, made[file.path]) for file in files}
+    changed = {file.path: new[file.path] for file in files if new[file.path] != file.text}
+    if wanted and not changed:
         raise Refused("The edits change nothing.")
-    refuse_broken(new, was_whole=outline is not None)
-    return new
+    for file in files:
+        if file.path in changed and file.outline is not None:
+            refuse_broken(changed[file.path], file.path)
+    return changed
 
 
-def _edit(one: Replacement | Definition, file: Text, sought: Sought, outline: Outline | None) -> Edit:
+def _file_of(one: Replacement | Definition, files: Sequence[Text]) -> Text:
+    named = one.path.strip().removeprefix("./")
+    if not named:
+        return next((file for file in files if _fits(one, file)), files[0])
+    exact = [file for file in files if file.path == named]
+    found = exact or [file for file in files if file.path.endswith(f"/{named}")]
+    if len(found) != 1:
+        raise Refused(f"{one.path!r} can't be changed, but {' and '.join(repr(file.path) for file in files)} can.")
+    return found[0]
+
+
+def _fits(one: Replacement | Definition, file: Text) -> bool:
+    if isinstance(one, Replacement):
+        return one.search.strip() in file.text
+    return file.outline is not None and bool(file.outline.named(one.name))
+
+
+def _edit(one: Replacement | Definition, file: Text) -> Edit:
     if isinstance(one, Definition):
-        whole = one.model_copy(update={"code": file.unmasked(one.code)})
-        return edit_of(whole, file.text, sought.lines, outline)
+        place = place_of(one, file.path, file.outline)
+        return replaced(place, file.unmasked(one.code), file.text, file.lines)
     plain = {"search": file.unmasked(one.search), "replace": file.unmasked(one.replace)}
-    return sought.edit(one.model_copy(update=plain))
+    return Sought(file.path, file.text, file.lines).edit(one.model_copy(update=plain))
 
 
 def with_edits(text: str, edits: Sequence[Edit]) -> str:
@@ -57,20 +77,18 @@ def with_edits(text: str, edits: Sequence[Edit]) -> str:
     return text
 
 
-def refuse_broken(text: str, *, was_whole: bool) -> None:
-    """Refuse a text that can't be parsed, where it could be before.
+def refuse_broken(text: str, path: str) -> None:
+    """Refuse a text that can't be parsed as Python.
 
     Raises:
         Refused: it is such a text.
     """
-    if not was_whole:
-        return
     try:
         ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         row = getattr(error, "lineno", None) or 0
         line = text.split("\n")[row - 1] if 0 < row <= text.count("\n") + 1 else ""
-        raise Refused(f"With the edits the file can't be parsed any more: {error}\n{line}") from None
+        raise Refused(f"With the edits {path!r} can't be parsed any more: {error}\n{line}") from None
 
 
 def _overlaps(edits: Sequence[Edit], lines: Lines) -> list[str]:

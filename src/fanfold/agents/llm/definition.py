@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from fanfold.agents.draft import Edit, Lines
 from fanfold.agents.llm.answer import Definition
-from fanfold.agents.llm.outline import Node, Outline, Place
+from fanfold.agents.llm.outline import Node, Outline, Place, is_indented, statements
 from fanfold.llm import Refused
 
 
@@ -23,16 +23,14 @@ class _Written:
     @classmethod
     def of(cls, name: str, code: str) -> _Written:
         code = code.strip("\n").rstrip() + "\n"
-        indented = code[:1] in {" ", "\t"}
+        offset = int(is_indented(code))
         try:
-            tree = ast.parse(f"if 1:\n{code}" if indented else code)
+            body = statements(code)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            raise Refused(f"The new source of {name} can't be parsed: {_words(error, indented)}") from None
-        first = tree.body[0] if tree.body else None
-        body = first.body if indented and isinstance(first, ast.If) else tree.body
+            raise Refused(f"The new source of {name} can't be parsed: {_words(error, offset)}") from None
         if len(body) != 1 or not isinstance(body[0], Node):
             raise Refused(f"The new source of {name} must be that function or class alone, without other code.")
-        return cls(code, body[0], 1 if indented else 0)
+        return cls(code, body[0], offset)
 
     def indented(self, indent: str) -> str:
         """The source at another depth; lines inside of strings stay as they are, those of docstrings don't."""
@@ -57,35 +55,25 @@ class _Written:
                 yield from range(node.lineno + 1 - self.offset, (node.end_lineno or node.lineno) + 1 - self.offset)
 
 
-def place_of(wanted: Definition, outline: Outline | None) -> Place:
+def place_of(wanted: Definition, path: str, outline: Outline | None) -> Place:
     """The function or class that is meant.
 
     Raises:
         Refused: there is none of that name, or more than one.
     """
     if outline is None:
-        raise Refused("The file can't be parsed as Python: answer with search and replace alone.")
+        raise Refused(f"{path!r} can't be parsed as Python: answer with search and replace alone.")
     places = outline.named(wanted.name)
     if not places:
-        raise Refused(f"The file has no function or class {wanted.name!r}; give its qualified name.")
+        raise Refused(f"{path!r} has no function or class {wanted.name!r}; give its qualified name.")
     if len(places) > 1:
         rows = ", ".join(str(place.first) for place in places)
         raise Refused(f"{wanted.name!r} is defined {len(places)} times, at lines {rows}: use search and replace.")
     return places[0]
 
 
-def edit_of(wanted: Definition, text: str, lines: Lines, outline: Outline | None) -> Edit:
-    """The definition at its place, as deep as the old one.
-
-    Raises:
-        Refused: there is no such place, or the source isn't that of one function or class of that name.
-    """
-    place = place_of(wanted, outline)
-    return replaced(place, wanted.code, text, lines)
-
-
 def replaced(place: Place, code: str, text: str, lines: Lines) -> Edit:
-    """The edit that writes one function or class anew.
+    """The edit that writes one function or class anew, as deep as the old one.
 
     Raises:
         Refused: the source isn't that of one function or class of that name.
@@ -117,7 +105,7 @@ def _docstring(node: ast.AST) -> ast.expr | None:
     return first.value if is_text and isinstance(first, ast.Expr) else None
 
 
-def _words(error: BaseException, indented: bool) -> str:
+def _words(error: BaseException, offset: int) -> str:
     if isinstance(error, SyntaxError) and error.lineno is not None:
-        return f"{error.msg} at its line {max(error.lineno - indented, 1)}"
+        return f"{error.msg} at its line {max(error.lineno - offset, 1)}"
     return str(error) or type(error).__name__

@@ -64,6 +64,24 @@ class Outline:
         return min(around, key=lambda span: span[1] - span[0], default=(line, line))
 
 
+def statements(code: str) -> list[ast.stmt]:
+    """The statements of a source, however deep all of it is indented; where it is, lines count from 2.
+
+    Raises:
+        SyntaxError, ValueError, RecursionError, MemoryError: it can't be parsed.
+    """
+    if not is_indented(code):
+        return ast.parse(code).body
+    tree = ast.parse(f"if 1:\n{code}")
+    first = tree.body[0]
+    return first.body if len(tree.body) == 1 and isinstance(first, ast.If) else tree.body
+
+
+def is_indented(code: str) -> bool:
+    """Whether a source begins deeper than at the margin."""
+    return code[:1] in {" ", "\t"}
+
+
 def _places(node: ast.AST, prefix: str) -> Iterator[Place]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, Node):

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from fanfold.agents.draft import Edit, Lines
 from fanfold.agents.llm.answer import fenced_code
 from fanfold.agents.llm.apply import refuse_broken, with_edits
-from fanfold.agents.llm.asked import refusal_told
 from fanfold.agents.llm.definition import replaced
 from fanfold.agents.llm.outline import Outline, Place
+from fanfold.agents.llm.prompt import refusal_told
 from fanfold.agents.llm.text import Text
 from fanfold.agents.llm.turn import keeping_slot
 from fanfold.agents.protocol import Assignment, Diagnostic
@@ -72,7 +72,7 @@ class SmallSteps:
         Raises:
             ModelError: the model can't be asked at all; what was verified before stays.
         """
-        text, outline = self.file.text, Outline.of(self.file.text)
+        text, outline = self.file.text, self.file.outline
         if outline is None:
             self.notes.append("only Python that can be parsed is asked about piece by piece")
             return
@@ -84,12 +84,15 @@ class SmallSteps:
             await self.write(made)
             verdict = await self.assignment.verify()
             if verdict.harmless and verdict.fixed > fixed:
-                text, fixed = await asyncio.to_thread(lambda: Text.open(self.file.target.path).text), verdict.fixed
+                text, fixed = await asyncio.to_thread(self._text_now), verdict.fixed
                 self.kept += 1
             else:
                 await self.write(text)
                 why = "; ".join(verdict.reasons[:2]) or "fixes nothing"
                 self.notes.append(f"{piece.called}: {why}")
+
+    def _text_now(self) -> str:
+        return Text.open(self.assignment.root, self.assignment.path).text
 
     async def _asked(self, piece: Piece, text: str) -> str | None:
         """The text with the answer in it; None where there is none that can be used."""
@@ -105,7 +108,7 @@ class SmallSteps:
 
         async def check(answer: str) -> None:
             try:
-                made.append(_with(self.file.unmasked(_code_in(answer)), target, text))
+                made.append(_with(self.file.unmasked(_code_in(answer)), target, text, self.file.path))
             except Refused as refusal:
                 raise refusal_told(refusal, self.assignment.material.templates) from refusal
 
@@ -192,7 +195,7 @@ def _code_in(answer: str) -> str:
     return max(blocks, key=len)
 
 
-def _with(code: str, target: _Target, text: str) -> str:
+def _with(code: str, target: _Target, text: str, path: str) -> str:
     """The text with new code in the place of the old.
 
     Raises:
@@ -207,7 +210,7 @@ def _with(code: str, target: _Target, text: str) -> str:
     new = with_edits(text, [edit])
     if new == text:
         raise Refused("The code is the same as before.")
-    refuse_broken(new, was_whole=True)
+    refuse_broken(new, path)
     return new
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from fanfold.agents.llm.outline import Outline
+from fanfold.agents.llm.text import Text
 from fanfold.agents.protocol import Diagnostic
 
 MAX_FILE_BYTES = 400_000
@@ -28,21 +29,37 @@ class Symbol:
     line: int
     code: str
 
+    @property
+    def rows(self) -> range:
+        """The lines that it has in its file, about."""
+        return range(self.line, self.line + self.code.count("\n") + 1)
 
-def symbols_of(
-    root: Path, path: str, outline: Outline | None, text: str, findings: Sequence[Diagnostic]
-) -> list[Symbol]:
+
+def symbols_of(root: Path, file: Text, findings: Sequence[Diagnostic]) -> list[Symbol]:
     """Definitions of the names that the findings' functions use or the findings speak of; the same file's first.
 
     Args:
         root: the workspace; no file outside of it is read.
-        path: the file with the findings.
+        file: with the findings.
     """
-    if outline is None:
+    if (outline := file.outline) is None:
         return []
     names = list(dict.fromkeys((*_mentioned(findings), *_used(outline, findings))))
-    here = [symbol for name in names if (symbol := _here(outline, text, path, name, findings))]
-    return [*here, *_imported(root, path, outline, [name for name in names if name not in {one.name for one in here}])]
+    here = [symbol for name in names if (symbol := _here(outline, file, name, findings))]
+    elsewhere = [name for name in names if name not in {one.name for one in here}]
+    return [*here, *_imported(root, file.path, outline, elsewhere)]
+
+
+def pointed_at(other: Text, findings: Iterable[Diagnostic], symbols: Iterable[Symbol]) -> Iterator[int]:
+    """The lines of another file that findings speak of, then those where it defines what their code uses.
+
+    Args:
+        symbols: of the file with the findings, in whatever file they are.
+    """
+    for name in dict.fromkeys(_mentioned(findings)):
+        places = other.outline.named(name.rpartition(".")[2]) if other.outline is not None else ()
+        yield from (place.first for place in places)
+    yield from (symbol.line for symbol in symbols if symbol.path == other.path)
 
 
 def _mentioned(findings: Iterable[Diagnostic]) -> Iterator[str]:
@@ -63,7 +80,7 @@ def _used(outline: Outline, findings: Iterable[Diagnostic]) -> Iterator[str]:
                     yield node.id
 
 
-def _here(outline: Outline, text: str, path: str, name: str, findings: Sequence[Diagnostic]) -> Symbol | None:
+def _here(outline: Outline, file: Text, name: str, findings: Sequence[Diagnostic]) -> Symbol | None:
     """A definition in the same file; not of what is shown with a finding anyway."""
     owner, _, attribute = name.partition(".")
     around = outline.innermost(findings[0].line, ast.ClassDef) if owner in {"self", "cls"} and findings else None
@@ -72,7 +89,7 @@ def _here(outline: Outline, text: str, path: str, name: str, findings: Sequence[
     if len(places) != 1 or any(places[0].holds(finding.line) for finding in findings):
         return None
     place = places[0]
-    return Symbol(name, path, place.first, _cut(text, place.first, place.last, place.node))
+    return Symbol(name, file.path, place.first, _cut(file.text, place.first, place.last, place.node))
 
 
 def _imported(root: Path, path: str, outline: Outline, names: Iterable[str]) -> Iterator[Symbol]:

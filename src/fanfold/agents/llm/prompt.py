@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fanfold.agents.llm.code import shown_part
-from fanfold.agents.llm.outline import Outline
-from fanfold.agents.llm.symbols import symbols_of
+from fanfold.agents.llm.excerpt import excerpt
+from fanfold.agents.llm.symbols import Symbol, pointed_at, symbols_of
+from fanfold.agents.llm.text import Text
 from fanfold.agents.protocol import Assignment, Diagnostic, Material
 from fanfold.llm import Refused
 from fanfold.llm.size import likely_tokens
@@ -17,7 +17,16 @@ from fanfold.redact import redact
 
 CODE_PART = 0.6
 """Of the context, for the code of the file itself; what it leaves, others get."""
-PARTS = {"feedback": 0.15, "advice": 0.15, "explanations": 0.15, "symbols": 0.25, "conventions": 0.1, "examples": 0.15}
+PARTS = {
+    "others": 0.25,
+    "leave": 0.05,
+    "feedback": 0.15,
+    "advice": 0.15,
+    "explanations": 0.15,
+    "symbols": 0.25,
+    "conventions": 0.1,
+    "examples": 0.15,
+}
 """Of the context, the most that each may have; the first are served first."""
 MOST_FINDINGS = 50
 MOST_LINE_CHARS = 500
@@ -25,16 +34,21 @@ LEAST_TOKENS = 60
 """A cut text with fewer says nothing."""
 CHARS_PER_TOKEN = 3
 BEFORE = "Attempts before this one were refused or left these findings; the file is as it is shown here."
+NUMBERED = "with line numbers that are not part of it"
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A question in words, and the findings that it is about."""
+class Prompt:
+    """What a model is told.
 
-    prompt: str
+    Args:
+        instructions: who it is, and how it gives its edits.
+        in_words: how it gives them where its server knows no forms.
+    """
+
+    text: str
     instructions: str
     in_words: str
-    findings: tuple[Diagnostic, ...]
 
 
 class _Room:
@@ -44,46 +58,69 @@ class _Room:
         self.whole = tokens
         self.left = tokens
 
-    def take(self, text: str, part: float) -> str:
-        """As much of a text as there is room for, in whole lines; "" where that is next to nothing."""
-        tokens = min(int(self.whole * part), self.left)
-        if likely_tokens(text) > tokens:
-            text = text[: tokens * CHARS_PER_TOKEN].rpartition("\n")[0]
-            text = f"{text}\n(cut here)" if likely_tokens(text) >= LEAST_TOKENS else ""
+    def spend(self, text: str) -> str:
+        """A text that is shown in any case."""
         self.left = max(self.left - likely_tokens(text), 0)
         return text
 
+    def most(self, part: float) -> int:
+        """As many tokens as a part may have that gets what is left at most."""
+        return min(int(self.whole * part), self.left)
 
-def question(assignment: Assignment, text: str, outline: Outline | None, tokens: int) -> Asked:
+    def take(self, text: str, part: float) -> str:
+        """As much of a text as there is room for, in whole lines; "" where that is next to nothing."""
+        tokens = self.most(part)
+        if likely_tokens(text) > tokens:
+            text = text[: tokens * CHARS_PER_TOKEN].rpartition("\n")[0]
+            text = f"{text}\n(cut here)" if likely_tokens(text) >= LEAST_TOKENS else ""
+        return self.spend(text)
+
+
+def prompt_for(assignment: Assignment, files: Sequence[Text], tokens: int) -> Prompt:
     """The question about as many of the findings as there is room for.
 
     Args:
-        text: the file's text.
-        outline: of the text; None where it isn't Python that can be parsed.
+        files: the file with the findings, then others that may be changed, too.
         tokens: about as many as the question may have.
     """
     material, templates = assignment.material, assignment.material.templates
     instructions, words = render("llm_system", templates), render("llm_words", templates)
     room = _Room(max(tokens - likely_tokens(instructions) - likely_tokens(words), tokens // 2))
-    part = shown_part(redact(text), assignment.findings[:MOST_FINDINGS], outline, int(tokens * CODE_PART))
-    findings = "\n".join(line_of(one) for one in part.findings)
-    room.left -= likely_tokens(part.code) + likely_tokens(findings)
-    rules = sorted({one.rule for one in part.findings})
+    file, *others = files
+    asked = assignment.findings[:MOST_FINDINGS]
+    rows = [min(max(one.line, 1), len(file.lines.starts)) for one in asked]
+    part = excerpt(redact(file.text), rows, file.outline, int(tokens * CODE_PART))
+    findings = [one for one, row in zip(asked, rows, strict=True) if row in part.rows]
+    listed = room.spend(_listed(findings))
+    room.spend(part.code)
+    symbols = symbols_of(Path(assignment.root), file, findings)
+    shown = {(file.path, row) for row in part.rows}
+    beside: list[Quoted] = []
+    for other in others:
+        wanted = list(pointed_at(other, findings, symbols)) or [1]
+        its = excerpt(redact(other.text), wanted, other.outline, room.most(PARTS["others"]))
+        beside.append(Quoted(f"code of {other.path!r}, which may be changed, too, {NUMBERED}", room.spend(its.code)))
+        shown |= {(other.path, row) for row in its.rows}
+    hidden = [one for one in symbols if not shown.issuperset((one.path, row) for row in one.rows)]
+    leave = room.take(_listed(one for one in assignment.leave if one.line in part.rows), PARTS["leave"])
+    rules = sorted({one.rule for one in findings})
     feedback = room.take(redact(assignment.feedback), PARTS["feedback"])
     advice = room.take(_by_rule(rules, material.advice), PARTS["advice"])
     own_advice = room.take(redact(_by_rule(rules, material.own_advice)), PARTS["advice"])
     explanations = room.take(_by_rule(rules, material.explanations), PARTS["explanations"])
-    symbols = [] if outline is None else _symbols(assignment, text, outline, part.findings, room, whole=part.whole)
-    prompt = render(
+    text = render(
         "llm",
         templates,
-        path=repr(assignment.path),
-        findings=Quoted("findings", findings),
+        path=repr(file.path),
+        others=" and ".join(repr(other.path) for other in others),
+        findings=Quoted("findings", listed),
+        leave=Quoted("findings that are to stay", leave),
         explanations=explanations,
         advice=advice,
         own_advice=Quoted("how the project wants such findings fixed", own_advice),
-        code=Quoted(f"code of {assignment.path!r}, with line numbers that are not part of it", part.code),
-        symbols=symbols,
+        code=Quoted(f"code of {file.path!r}, {NUMBERED}", part.code),
+        other_code=beside,
+        symbols=_definitions(hidden, room),
         conventions=Quoted("the project's conventions", room.take(redact(material.conventions), PARTS["conventions"])),
         examples=Quoted(
             "fixes of such findings that were verified in this project",
@@ -92,7 +129,7 @@ def question(assignment: Assignment, text: str, outline: Outline | None, tokens:
         before=BEFORE,
         feedback=Quoted("verification", feedback),
     )
-    return Asked(prompt, instructions, words, part.findings)
+    return Prompt(text, instructions, words)
 
 
 def refusal_told(refusal: Refused, templates: Mapping[str, str]) -> Refused:
@@ -100,26 +137,24 @@ def refusal_told(refusal: Refused, templates: Mapping[str, str]) -> Refused:
     return Refused(render("retry", templates, reasons=Quoted("what was wrong", str(refusal))), why=refusal.why)
 
 
-def line_of(finding: Diagnostic) -> str:
-    """A finding in one line."""
-    message = " ".join(redact(finding.message).split())[:MOST_LINE_CHARS]
-    return f"- line {finding.line}, column {finding.column}: {finding.checker} {finding.rule}: {message}"
+def _listed(findings: Iterable[Diagnostic]) -> str:
+    return "\n".join(
+        f"- line {one.line}, column {one.column}: {one.checker} {one.rule}: "
+        f"{' '.join(redact(one.message).split())[:MOST_LINE_CHARS]}"
+        for one in findings
+    )
 
 
-def _symbols(
-    assignment: Assignment, text: str, outline: Outline, findings: Sequence[Diagnostic], room: _Room, *, whole: bool
-) -> list[Quoted]:
-    shown: list[Quoted] = []
+def _definitions(symbols: Iterable[Symbol], room: _Room) -> list[Quoted]:
+    told: list[Quoted] = []
     left = PARTS["symbols"]
-    for symbol in symbols_of(Path(assignment.root), assignment.path, outline, text, findings):
-        if whole and symbol.path == assignment.path:
-            continue
+    for symbol in symbols:
         before = room.left
         code = room.take(redact(symbol.code), left)
         left -= (before - room.left) / max(room.whole, 1)
         if code:
-            shown.append(Quoted(f"definition of {symbol.name} in {symbol.path!r}, line {symbol.line}", code))
-    return shown
+            told.append(Quoted(f"definition of {symbol.name} in {symbol.path!r}, line {symbol.line}", code))
+    return told
 
 
 def _by_rule(rules: Iterable[str], texts: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""Which part of a file is shown: all of a short one, else what stands around the findings."""
+"""Which part of a file is shown: all of a short one, else what stands around the lines that matter."""
 
 from __future__ import annotations
 
@@ -8,50 +8,47 @@ from dataclasses import dataclass
 
 from fanfold.agents.draft import NEWLINE
 from fanfold.agents.llm.outline import Outline
-from fanfold.agents.protocol import Diagnostic
 from fanfold.llm.size import likely_tokens
 
 AROUND_LINES = 15
-"""Shown before and after a finding, within its function if that is longer than `MOST_LINES`."""
+"""Shown before and after a line that matters, of its function if that is longer than `MOST_LINES`."""
 MOST_LINES = 150
 MOST_LINE_CHARS = 500
 MOST_IMPORT_LINES = 60
 
 
 @dataclass(frozen=True)
-class Shown:
+class Excerpt:
     """A part of a file.
 
     Args:
         code: its lines with their numbers, gaps marked.
-        findings: those that stand in it.
-        whole: nothing was left out.
+        rows: the numbers of these lines.
     """
 
     code: str
-    findings: tuple[Diagnostic, ...]
-    whole: bool
+    rows: frozenset[int]
 
 
-def shown_part(text: str, findings: Sequence[Diagnostic], outline: Outline | None, tokens: int) -> Shown:
-    """As many of the findings as there is room for, the first at any rate, with the code that they need.
+def excerpt(text: str, wanted: Iterable[int], outline: Outline | None, tokens: int) -> Excerpt:
+    """The code around as many of the wanted lines as there is room for, the first at any rate.
 
     Args:
         text: the file, without secrets.
+        wanted: lines, the most important first.
         tokens: about as many there may be.
     """
     lines = NEWLINE.split(text)
-    numbered = _numbered(lines, range(1, len(lines) + 1))
+    every = range(1, len(lines) + 1)
+    numbered = _numbered(lines, every)
     if likely_tokens(numbered) <= tokens:
-        return Shown(numbered, tuple(findings), whole=True)
-    rows, taken = set(_frame(outline)), list[Diagnostic]()
-    for finding in findings:
-        more = rows | set(_around(finding.line, len(lines), outline))
-        if taken and likely_tokens(_numbered(lines, sorted(more))) > tokens:
-            continue
-        rows = more
-        taken.append(finding)
-    return Shown(_numbered(lines, sorted(row for row in rows if row <= len(lines))), tuple(taken), whole=False)
+        return Excerpt(numbered, frozenset(every))
+    rows = {row for row in _frame(outline) if row in every}
+    for position, line in enumerate(dict.fromkeys(wanted)):
+        more = rows | {row for row in _around(line, len(lines), outline) if row in every}
+        if position == 0 or likely_tokens(_numbered(lines, sorted(more))) <= tokens:
+            rows = more
+    return Excerpt(_numbered(lines, sorted(rows)), frozenset(rows))
 
 
 def _numbered(lines: Sequence[str], rows: Iterable[int]) -> str:
