@@ -178,5 +178,21 @@ def test_conventions_are_bounded_and_stay_inside_the_repository(tmp_path: Path) 
     assert len(told) <= MAX_CONVENTIONS_CHARS + 20
 
 
+def test_a_link_shows_words_of_the_repository_and_nothing_else_that_is_in_the_checkout(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    for secret in (".env", ".git/config", ".git/NOTES.md", "secrets.ini"):
+        (tmp_path / secret).write_text("hunter2")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "guide.md").write_text("Guide words.")
+    (tmp_path / "AGENTS.md").symlink_to("docs/guide.md")
+    (tmp_path / "CLAUDE.md").symlink_to(".env")
+    (tmp_path / "CONTRIBUTING.md").symlink_to(".git/config")
+    (tmp_path / "CONTRIBUTING.rst").symlink_to(".git/NOTES.md")
+    (tmp_path / "mypy.ini").symlink_to("secrets.ini")
+    told = conventions(tmp_path)
+    assert "Guide words." in told
+    assert "hunter2" not in told
+
+
 def test_a_project_without_conventions_has_none(tmp_path: Path) -> None:
     assert conventions(tmp_path) == ""

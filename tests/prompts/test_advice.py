@@ -136,6 +136,14 @@ def test_a_link_out_of_the_repository_is_not_read_and_length_is_bounded(tmp_path
     assert "F401" in advice.ours
 
 
+def test_a_link_to_what_is_in_the_checkout_alone_is_not_read(tmp_path: Path) -> None:
+    folder = tmp_path / FOLDER / "ruff"
+    folder.mkdir(parents=True)
+    (tmp_path / ".env").write_text("secret")
+    (folder / "F401.md").symlink_to("../../../.env")
+    assert advice_on([("ruff", "F401")], tmp_path).own == {}
+
+
 def test_rules_of_other_checkers_that_mean_the_same_have_the_same_advice() -> None:
     alike = tomllib.loads((FILES[0].parents[1] / "alike.toml").read_text())
     for checker, rules in alike.items():

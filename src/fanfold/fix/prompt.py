@@ -39,6 +39,8 @@ KEPT = "The file holds what was verified of attempts before this one; what else 
 
 TABLES = re.compile(r"^\[+tool\.(ruff|mypy|black|isort|pyright)\b")
 NEWLINE = re.compile(r"\r\n|\n|\r")
+MAX_READ_BYTES = 1024 * 1024
+TEXTS = frozenset({".md", ".rst"})
 GUIDES = ("AGENTS.md", "CLAUDE.md", "CONTRIBUTING.md", "CONTRIBUTING.rst", "ruff.toml", ".ruff.toml", "mypy.ini")
 ABOUT = ("What it does",)
 TOLD_SECTIONS = (*ABOUT, "Why is this bad?", "Example")
@@ -224,7 +226,7 @@ def _essence(explanation: str, titles: Collection[str]) -> str:
 def conventions(root: Path) -> str:
     """How the project wants its code: its tools' settings and what it tells contributors, bounded.
 
-    Files that lie outside the repository, behind a symbolic link, are not read.
+    Of symbolic links those are followed that lead to words within the repository.
     """
     told = [("pyproject.toml", _tables(_read(root, "pyproject.toml"))), *((name, _read(root, name)) for name in GUIDES)]
     parts = [_bounded(f"{name}:\n{text.strip()}", MAX_CONVENTIONS_CHARS // 2) for name, text in told if text.strip()]
@@ -246,7 +248,20 @@ def _tables(pyproject: str) -> str:
 def _read(root: Path, name: str) -> str:
     path = root / name
     try:
-        inside = path.resolve().is_relative_to(root.resolve())
-        return path.read_text("utf-8", "replace") if inside and path.is_file() else ""
+        if not (path.is_file() and _is_for_readers(path, root)):
+            return ""
+        with path.open("rb") as file:
+            return file.read(MAX_READ_BYTES).decode("utf-8", "replace")
     except OSError:
         return ""
+
+
+def _is_for_readers(path: Path, root: Path) -> bool:
+    """Whether a file is one of the repository's words.
+
+    AGENTS.md is often a link to CLAUDE.md. One to .env or .git/config would show models what is in the checkout alone.
+    """
+    real, top = path.resolve(), root.resolve()
+    if real == top / path.name:
+        return True
+    return real.is_relative_to(top) and real.suffix in TEXTS and ".git" not in real.relative_to(top).parts

@@ -60,9 +60,12 @@ def _alike() -> dict[str, dict[str, str]]:
 
 
 def _own(root: Path, checker: str, rule: str) -> str:
-    file = root / FOLDER / checker / f"{rule}.md"
+    inner = f"{FOLDER}/{checker}/{rule}.md"
     try:
-        inside = file.resolve().is_relative_to(root.resolve())
-        return file.read_text("utf-8", "replace")[:MAX_CHARS].strip() if inside and file.is_file() else ""
+        # A link may lead to what is in the checkout and none of the repository's: .env, .git/config.
+        if (root / inner).resolve() != root.resolve() / inner or not (root / inner).is_file():
+            return ""
+        with (root / inner).open("rb") as file:
+            return file.read(4 * MAX_CHARS).decode("utf-8", "replace")[:MAX_CHARS].strip()
     except OSError:
         return ""
