@@ -166,6 +166,11 @@ def test_links_out_of_the_repository_and_files_that_are_no_text_are_refused(tmp_
     with pytest.raises(ConfigError, match="out of the repository"):
         own_templates(root)
     link.unlink()
+    (root / ".env").write_text("secret")
+    link.symlink_to("../../.env")
+    with pytest.raises(ConfigError, match="is a link"):
+        own_templates(root)
+    link.unlink()
     link.write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="UTF-8"):
         own_templates(root)

@@ -79,9 +79,9 @@ def _known() -> str:
 def _read(root: Path, file: Path) -> str:
     shown = f"{FOLDER}/{file.name}"
     try:
-        if not file.resolve().is_relative_to(root.resolve()):
+        if file.resolve() != root.resolve() / shown:
             raise ConfigError(
-                f"{shown} is a link that leads out of the repository", hint="put the template itself there"
+                f"{shown} is a link, which may lead out of the repository", hint="put the template itself there"
             )
         if file.stat().st_size > MAX_BYTES:
             raise ConfigError(f"{shown} has more than {MAX_BYTES:,} bytes", hint="shorten it")
