@@ -324,6 +324,26 @@ async def test_run_that_was_stopped_at_a_stage_is_resumed_from_the_first_one(rep
     assert (only(report).agent, [len(each.asked) for each in (cheap, strong)]) == ("cheap, strong", [1, 1])
 
 
+async def test_what_was_stopped_is_counted(repository: TemporaryRepository) -> None:
+    waiting = asyncio.Event()
+
+    async def hold(assignment: Assignment) -> None:
+        ask(assignment)
+        waiting.set()
+        await asyncio.Event().wait()
+
+    running = asyncio.create_task(fix(repository, agent("cheap", (ask, TWO_LEFT)), agent("strong", hold)))
+    await waiting.wait()
+    running.cancel()
+    report = await running
+    assert [(line.agent, line.files, line.attempts, line.fixed) for line in report.stages] == [
+        ("cheap", 1, 1, 0),
+        ("strong", 1, 1, 0),
+    ]
+    assert (only(report).status, only(report).attempts, only(report).left) == ("cancelled", 2, 3)
+    assert only(report).usage == report.usage == ASKED + ASKED
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 async def test_races_stay_within_the_limit_of_the_run(tmp_path: Path, jobs: int) -> None:
     repository = make_repository(tmp_path / "r", {f"{name}.py": BROKEN for name in "abc"})

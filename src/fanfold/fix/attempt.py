@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,10 +67,14 @@ async def attempt(bench: Bench, task: Task, *, told: str = "", test: TestTree | 
     bench.till.budget.check_time(task.key)
     desk, efforts = Desk(bench, task, bench.course(task), test), list[Effort]()
     standing = Standing(task, told)
-    for stage, tries in desk.course.steps:
-        standing = await _stage(desk, stage, tries, standing, efforts)
-        if standing.whole or standing.over:
-            break
+    try:
+        for stage, tries in desk.course.steps:
+            standing = await _stage(desk, stage, tries, standing, efforts)
+            if standing.whole or standing.over:
+                break
+    except asyncio.CancelledError:
+        bench.stopped[task.key] = tuple(efforts)  # a branch that is stopped has no outcome to say it
+        raise
     return _attempted(standing, tuple(efforts))
 
 

@@ -13,6 +13,7 @@ from fanfold.fix import formatting
 from fanfold.fix.allowance import Till
 from fanfold.fix.checkers.protocol import Checker, Scope
 from fanfold.fix.confine import Confinement
+from fanfold.fix.effort import Effort
 from fanfold.fix.finding import Finding
 from fanfold.fix.gates import Policy
 from fanfold.fix.project import Project
@@ -60,6 +61,7 @@ class Bench:
         trails: takes what was said and done in each attempt, None = nobody wants it.
         confinement: where agents' programs run.
         till: gives out what attempts may take of the budgets.
+        stopped: by the task's key, what had been tried when the attempt was stopped from outside.
     """
 
     brief: Brief
@@ -75,6 +77,7 @@ class Bench:
     tester: Tester | None = None
     trails: Trails | None = None
     till: Till = field(default_factory=Till)
+    stopped: dict[str, tuple[Effort, ...]] = field(default_factory=dict)
 
     @property
     def settings(self) -> FixSettings:

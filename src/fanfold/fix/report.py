@@ -337,8 +337,8 @@ class Report:
 
     @property
     def average_s(self) -> float | None:
-        """Mean seconds of a task that was tried; None where none was."""
-        tried = [task.elapsed_s for task in self.tasks if task.attempts]
+        """Mean seconds of a task that was tried and came to an end; None where none did."""
+        tried = [task.elapsed_s for task in self.tasks if task.attempts and task.elapsed_s]
         return sum(tried) / len(tried) if tried else None
 
     @property

@@ -13,7 +13,7 @@ from fanfold.engine import BranchCancelled, Done, Failed
 from fanfold.fix.attempt import Attempted
 from fanfold.fix.checkers import Census, Checked
 from fanfold.fix.confine import told_of
-from fanfold.fix.effort import makers_of, usage_of
+from fanfold.fix.effort import Effort, makers_of, usage_of
 from fanfold.fix.failure import timed_out, words_of
 from fanfold.fix.finding import Finding
 from fanfold.fix.landing import Refusal
@@ -130,7 +130,13 @@ def _files(before: Iterable[Finding], after: Iterable[Finding] | None) -> tuple[
 def _stages(run: Run) -> tuple[StageLine, ...]:
     outcomes, landed = run.landing.outcomes, run.landing.landed
     done = {key: one.value.efforts for key, one in outcomes.items() if key in landed and isinstance(one, Done)}
-    return stage_lines(run.stages, run.landing.efforts, done)
+    return stage_lines(run.stages, {task.key: _tried(run, task) for task in run.plan.tasks}, done)
+
+
+def _tried(run: Run, task: Task) -> tuple[Effort, ...]:
+    """All that was tried at a task, what was stopped in its midst with it."""
+    stopped = run.bench.stopped.get(task.key, ()) if run.bench else ()
+    return (*run.landing.efforts.get(task.key, ()), *stopped)
 
 
 async def _tasks(run: Run) -> tuple[TaskLine, ...]:
@@ -150,7 +156,7 @@ async def _task(run: Run, task: Task) -> TaskLine:
     reasons: tuple[str, ...] = ()
     if isinstance(outcome, Failed):
         status, reasons = _failure(outcome)
-    tried = run.landing.efforts.get(task.key, ())
+    tried = _tried(run, task)
     return TaskLine(
         path=task.path,
         status=status,
@@ -188,7 +194,7 @@ async def _done(run: Run, task: Task, outcome: Done[Attempted]) -> TaskLine:
         agent_s=attempted.agent_s,
         sent_back=task.key in landing.sent_back,
         agent=(makers_of(attempted.efforts) or landing.agent) if landed else None,
-        usage=usage_of(landing.efforts.get(task.key, ())),
+        usage=usage_of(_tried(run, task)),
         commit=landed.commit if landed and not landing.only_show else None,
         branch=run.branches.get(task.path),
         reasons=_reasons(attempted, landed, refusal, alone=not landing.landed),
