@@ -40,7 +40,7 @@ GIVEN: Mapping[str, tuple[str, ...]] = {
     "llm": ("others", "other_code", "symbols", "leave", *_ALIKE),
     "llm_system": (),
     "llm_words": (),
-    "small": ("path", "count", "findings", "code", "advice", "feedback"),
+    "small": ("path", "count", "findings", "code", "advice", "own_advice", "feedback"),
     "retry": ("reasons",),
 }
 """Which values each template is given, beside `markers`."""

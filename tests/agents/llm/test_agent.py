@@ -276,6 +276,42 @@ async def test_a_formatted_file_stays_formatted(make_bench: MakeBench) -> None:
     assert FIXED in bench.text
 
 
+UGLY = "def price( count ):\n    return count\n"
+TIDY = "def price(count):\n    return count\n"
+
+
+@pytest.mark.parametrize(("other", "left"), [(UGLY, "def price( count ):\n"), (TIDY, "def price(number):\n")])
+async def test_another_file_stays_formatted_if_it_was(make_bench: MakeBench, other: str, left: str) -> None:
+    bench = make_bench(SOURCE, select=SELECT)
+    (bench.root / "other.py").write_text(other)
+    edits = [{"search": "return count\n", "replace": "return  (count)\n", "path": "other.py"}]
+    if other == TIDY:
+        edits.append({"search": "price(count)", "replace": "price( number )", "path": "other.py"})
+    async with served([Reply(output={"replacements": edits})]) as (_, agent):
+        await agent.work(bench.assignment(formats=True, others=("other.py",)))
+    assert left in (bench.root / "other.py").read_text()
+    assert bench.text == SOURCE
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"x = 1\n"])
+async def test_another_file_that_isnt_text_or_lies_outside_is_no_part_of_it(
+    make_bench: MakeBench, tmp_path: Path, content: bytes
+) -> None:
+    bench = make_bench(SOURCE, select=SELECT)
+    outside = tmp_path / "outside.py"
+    outside.write_bytes(content)
+    other = bench.root / "other.py"
+    if content.isascii():
+        other.symlink_to(outside)
+    else:
+        other.write_bytes(content)
+    wrong = Reply(output={"replacements": [{"search": "x = 1", "replace": "x = 2", "path": "other.py"}]})
+    async with served([wrong, RIGHT]) as (server, agent):
+        await agent.work(bench.assignment(others=("other.py",)))
+    assert "'other.py' can't be changed" in server.requests[1].text
+    assert (outside.read_bytes(), bench.text) == (content, SOURCE.replace(SEARCH, FIXED))
+
+
 @pytest.mark.parametrize("content", [b"\xff\xfe", b""])
 async def test_what_isnt_text_is_left_alone(make_bench: MakeBench, content: bytes) -> None:
     bench = make_bench(content or "x = 1\n", select=SELECT, path="module.py" if content else "book.ipynb")

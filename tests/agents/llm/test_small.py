@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fanfold.agents import AgentError, AgentSettings
+from fanfold.agents import AgentError, AgentSettings, Material
 from fanfold.agents.llm import Llm
 from fanfold.testing.model_server import ModelServer, Reply, by_content
 
@@ -128,6 +128,20 @@ async def test_two_findings_of_a_function_come_together_and_more_one_after_anoth
     async with served(lambda _: Reply(text="I don't know."), max_requests=1) as (server, agent):
         await agent.work(bench.assignment())
     assert [request.text.count("- E711:") for request in server.requests] == [2, 2, 1]
+
+
+async def test_what_is_known_of_a_piece_is_told_with_it_alone(make_bench: MakeBench) -> None:
+    bench = make_bench(SOURCE, select=("E722", "E711"))
+    own = {"E722": "OURS: name the exception"}
+    feedback = "read: fixes nothing\nBox.first: adds F821\nsomething else"
+    async with served(lambda _: Reply(text="I don't know."), max_requests=1) as (server, agent):
+        await agent.work(bench.assignment(feedback=feedback, material=Material(own_advice=own)))
+    [read] = [request.text for request in server.requests if "def read(" in request.text]
+    [first] = [request.text for request in server.requests if "def first(" in request.text]
+    assert ("fixes nothing" in read, "fixes nothing" in first) == (True, False)
+    assert ("adds F821" in read, "adds F821" in first) == (False, True)
+    assert ("OURS" in read, "OURS" in first) == (True, False)
+    assert "something else" not in read
 
 
 async def test_a_function_too_long_for_the_context_is_left(make_bench: MakeBench) -> None:

@@ -38,7 +38,7 @@ class Llm:
     model: Model
     deterministic: bool = False
     argument: ClassVar[str] = "model"
-    _unusable: str = field(default="", repr=False)
+    _unusable: ModelUnusable | None = field(default=None, repr=False)
 
     @classmethod
     def make(cls, settings: AgentSettings) -> Llm:
@@ -60,8 +60,8 @@ class Llm:
             AgentError: the model can't be asked, or gives no answer.
             BudgetExhausted: the next request might take more than is left.
         """
-        if self._unusable:
-            raise AgentError(self._unusable)
+        if self._unusable is not None:
+            raise AgentError(self._unusable.message, hint=self._unusable.hint)
         try:
             file = await asyncio.to_thread(_opened, assignment.root, assignment.path)
         except UnicodeDecodeError:
@@ -77,7 +77,7 @@ class Llm:
 
     def _failed(self, error: ModelError) -> AgentError:
         if isinstance(error, ModelUnusable):
-            self._unusable = error.message  # every other request would fail, too
+            self._unusable = error  # every other request would fail, too
         over = error.why if isinstance(error, Unpaid) else None
         failure = over if isinstance(over, AgentError) else AgentError(error.message, hint=error.hint)
         failure.usage, failure.transcript = error.usage, error.said

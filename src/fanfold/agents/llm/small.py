@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import textwrap
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fanfold.agents.draft import Edit, Lines
@@ -24,6 +24,7 @@ from fanfold.redact import redact
 
 AT_ONCE = 2
 MOST_ADVICE_CHARS = 600
+MOST_FEEDBACK_CHARS = 600
 
 
 @dataclass(frozen=True)
@@ -130,18 +131,23 @@ class SmallSteps:
             f"- {one.rule}: {' '.join(redact(one.message).split())} (in the line: {redact(quote).strip()})"
             for one, quote in zip(piece.findings, piece.quotes, strict=True)
         )
-        advice = self.assignment.material.advice
-        told = [
-            advice[rule][:MOST_ADVICE_CHARS] for rule in sorted({one.rule for one in piece.findings}) if rule in advice
-        ]
+        material, rules = self.assignment.material, sorted({one.rule for one in piece.findings})
+        ours, own = (_some(texts, rules) for texts in (material.advice, material.own_advice))
+        # Of what failed before, what is known of this piece: `work` notes it so.
+        failed = [line for line in self.assignment.feedback.splitlines() if line.startswith(f"{piece.called}: ")]
         return {
             "count": len(piece.findings),
             "path": repr(self.assignment.path),
             "findings": Quoted("findings", findings),
             "code": Quoted("code", redact(code)),
-            "advice": "\n\n".join(told),
-            "feedback": "",
+            "advice": ours,
+            "own_advice": Quoted("how the project wants such findings fixed", redact(own)),
+            "feedback": Quoted("verification", redact("\n".join(failed[-AT_ONCE:]))[:MOST_FEEDBACK_CHARS]),
         }
+
+
+def _some(texts: Mapping[str, str], rules: Iterable[str]) -> str:
+    return "\n\n".join(texts[rule][:MOST_ADVICE_CHARS] for rule in rules if rule in texts)
 
 
 def pieces_of(text: str, outline: Outline, findings: Sequence[Diagnostic]) -> list[Piece]:

@@ -12,8 +12,8 @@ from fanfold.agents.llm.outline import Outline
 from fanfold.agents.llm.text import Text
 from fanfold.agents.protocol import Diagnostic
 
-MAX_FILE_BYTES = 400_000
-MAX_FILES = 30
+MOST_FILE_BYTES = 400_000
+MOST_FILES = 30
 MOST_LINES = 30
 MOST_HEAD_LINES = 8
 ROOTS = ("", "src")
@@ -127,7 +127,7 @@ def _in_module(
 ) -> Symbol | None:
     """A module's top-level definition of a name; through one package that passes it on."""
     for path in _paths(module):
-        if path not in files and len(files) < MAX_FILES:
+        if path not in files and len(files) < MOST_FILES:
             files[path] = _read(root, path)
         if (found := files.get(path)) is None:
             continue
@@ -155,7 +155,7 @@ def _read(root: Path, path: str) -> tuple[str, ast.Module] | None:
     file = root / path
     try:
         inside = file.resolve().is_relative_to(root.resolve())
-        if not inside or not file.is_file() or file.stat().st_size > MAX_FILE_BYTES:
+        if not inside or not file.is_file() or file.stat().st_size > MOST_FILE_BYTES:
             return None
         text = file.read_text("utf-8")
         return text, ast.parse(text)
