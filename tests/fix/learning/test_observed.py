@@ -74,10 +74,22 @@ def test_of_two_in_a_race_who_fixed_the_same_the_first_one_counts() -> None:
     assert chain([slow, fast]) == [fast]
 
 
-def test_an_agent_that_crashed_or_took_too_long_failed() -> None:
-    lessons = lessons_of("r", [trail(error="agent cheap did not finish within 600 s", missed={})], "left")
+def test_an_agent_that_took_too_long_failed() -> None:
+    late = trail(error="agent cheap did not finish within 600 s", missed={}, agent_s=600.1)
 
-    assert [(one.asked, one.fixed) for one in lessons] == [(2, 0)]
+    assert [(one.asked, one.fixed) for one in lessons_of("r", [late], "left", deadline_s=600)] == [(2, 0)]
+
+
+def test_a_wrong_key_and_a_server_that_is_down_teach_nothing() -> None:
+    refused, answered = trail(1, error="the key was refused", missed={}), trail(2)
+
+    assert [one.trail for one in lessons_of("r", [refused, answered], "left", deadline_s=600)] == [answered.id]
+
+
+def test_what_was_verified_before_an_agent_crashed_is_its_success() -> None:
+    crashed = trail(fixed=2, missed={}, error="agent cheap ended with exit code 1")
+
+    assert [one.fixed for one in lessons_of("r", [crashed], "landed", deadline_s=600)] == [2]
 
 
 def test_second_attempts_count_and_so_does_what_was_sent_back() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
@@ -15,14 +16,18 @@ Fate = Literal["landed", "taken out", "left", "open"]
 none to land; or nobody knows yet."""
 
 
-def lessons_of(run: str, trails: Sequence[Trail], fate: Fate, *, sent_back: bool = False) -> list[Lesson]:
+def lessons_of(
+    run: str, trails: Sequence[Trail], fate: Fate, *, deadline_s: float = math.inf, sent_back: bool = False
+) -> list[Lesson]:
     """What the tries at one task teach.
 
     Tries that were verified in a branch that a killed process left are left out: the branch was run again, and nobody
-    knows what would have become of them.
+    knows what would have become of them. So are those that ended before there was an answer: a wrong key or a server
+    that is down says nothing of what the agent can fix. Those that used up their time count.
 
     Args:
         trails: all that there are, in the order in which they were kept.
+        deadline_s: how long a try might take.
         sent_back: its first change was taken out, and it was attempted once more.
     """
     if not trails:
@@ -35,9 +40,14 @@ def lessons_of(run: str, trails: Sequence[Trail], fate: Fate, *, sent_back: bool
     return [
         lesson
         for trail in known
-        if not trail.stopped
+        if _teaches(trail, deadline_s)
         for lesson in _lessons(run, trail, numbers[trail.id], fixed.get(trail.id, {}))
     ]
+
+
+def _teaches(trail: Trail, deadline_s: float) -> bool:
+    """Whether the try came to an answer, or used up all its time on it."""
+    return not trail.stopped and (trail.error is None or trail.ok or trail.agent_s >= deadline_s)
 
 
 def rounds(trails: Sequence[Trail]) -> list[list[Trail]]:

@@ -86,7 +86,8 @@ def _remember(run: Run, folder: RunFolder) -> None:
     for number, task in enumerate(run.plan.tasks):
         trails = trails_of(folder.trails(number))
         fate = _fate(run, task)
-        lessons += lessons_of(run.name, trails, fate, sent_back=task.key in run.landing.sent_back)
+        sent_back, deadline_s = task.key in run.landing.sent_back, run.settings.deadline_s
+        lessons += lessons_of(run.name, trails, fate, deadline_s=deadline_s, sent_back=sent_back)
         if fate == "landed":
             examples += _examples(task, trails, readers)
     if lessons:
