@@ -121,6 +121,11 @@ def test_our_own_sarif_has_fingerprints(tmp_path: Path) -> None:
         ('{"fanfold_baseline": 2, "findings": []}', "this Fanfold knows 1"),
         ('{"fanfold_baseline": 1, "findings": [{"path": "a"}]}', "can't be understood"),
         ('{"fanfold_baseline": 1, "findings": [{"path": 1, "checker": "", "rule": "", "fingerprint": ""}]}', "texts"),
+        (
+            '{"fanfold_baseline": 1, "findings": '
+            '[{"path": "", "checker": "", "rule": "", "fingerprint": "", "line": 1e999}]}',
+            "can't be understood",
+        ),
         ('{"version": "2.1.0", "runs": 3}', "can't be understood"),
         ('{"version": "2.1.0", "runs": [{"tool": null, "results": []}]}', "can't be understood"),
     ],

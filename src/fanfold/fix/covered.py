@@ -18,6 +18,7 @@ from fanfold.fix.report import CoverageLine, Lines
 from fanfold.fix.split import is_test, layout_of
 from fanfold.fix.suite import Suite
 from fanfold.fix.tested import Tester, comparable
+from fanfold.fix.written import opened
 from fanfold.git import FileDiff
 from fanfold.process import Completed, ProcessError, allowed_environment, run
 from fanfold.redact import redact
@@ -94,7 +95,7 @@ class Coverage:
                 await asyncio.to_thread(self._take, told)
             elif NO_DATA not in (said := (done.stdout + done.stderr).decode(errors="replace")).lower():
                 self.error = redact(f"coverage ended with exit code {done.returncode}: {said.strip()[-MAX_WORDS:]}")
-        except (ProcessError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ProcessError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             self.error = f"what coverage wrote can't be read: {error}"
 
     async def _coverage(self, report_dir: Path, command: str, *options: str) -> Completed:
@@ -110,7 +111,8 @@ class Coverage:
         return await run(argv, cwd=report_dir, env=allowed_environment(), deadline_s=DEADLINE_S)
 
     def _take(self, told: Path) -> None:
-        files: Mapping[str, Any] = json.loads(told.read_bytes())["files"]
+        with opened(told) as content:
+            files: Mapping[str, Any] = json.load(content)["files"]
         by_path = {str(self.root / path): path for path in self.paths}
         known = {by_path[name]: lines for name, lines in files.items() if name in by_path}
         self.run = {path: frozenset(lines["executed_lines"]) for path, lines in known.items()}

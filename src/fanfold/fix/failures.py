@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fanfold.fix.written import opened
+
 MAX_BYTES = 64 * 1024 * 1024
 PLUGIN = "fanfold_failures"
 
@@ -67,7 +69,7 @@ class Failures:
                 continue
             try:
                 failure = _failure(told)
-            except (KeyError, TypeError, ValueError):
+            except (KeyError, IndexError, TypeError, ValueError, OverflowError):
                 continue
             key = failure.case, failure.when
             if told.get("step") == "raised":
@@ -79,14 +81,18 @@ class Failures:
 
 def _lines(folder: Path) -> Iterator[dict[str, Any]]:
     for file in sorted(folder.iterdir()) if folder.is_dir() else ():
-        with file.open("rb") as lines:
-            for line in lines.read(MAX_BYTES).splitlines():
-                try:
-                    told = json.loads(line)
-                except ValueError:
-                    continue
-                if isinstance(told, dict):
-                    yield told
+        try:
+            with opened(file) as lines:
+                content = lines.read(MAX_BYTES)
+        except OSError:
+            continue
+        for line in content.splitlines():
+            try:
+                told = json.loads(line)
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(told, dict):
+                yield told
 
 
 def _failure(told: Mapping[str, Any]) -> Failure:

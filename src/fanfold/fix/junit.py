@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from pathlib import Path
 from typing import Literal
 from xml.parsers import expat
 
 from fanfold.errors import FanfoldError
+from fanfold.fix.written import opened
 
 CaseStatus = Literal["passed", "failed", "error", "skipped"]
 WORST_FIRST: tuple[CaseStatus, ...] = ("error", "failed", "skipped", "passed")
@@ -37,10 +39,10 @@ def read_cases(path: Path, *, max_bytes: int = MAX_BYTES) -> dict[str, CaseStatu
     parser.EndElementHandler = cases.end
     parser.StartDoctypeDeclHandler = cases.refuse_doctype
     try:
-        size = path.stat().st_size
-        if size > max_bytes:
-            raise JUnitError(f"the test report has {size} bytes, more than {max_bytes}")
-        with path.open("rb") as file:
+        with opened(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > max_bytes:
+                raise JUnitError(f"the test report has {size} bytes, more than {max_bytes}")
             parser.ParseFile(file)
     except OSError as error:
         raise JUnitError(f"there is no test report: {error.strerror}") from error

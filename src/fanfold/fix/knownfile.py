@@ -61,7 +61,7 @@ def read_baseline(file: Path, root: Path) -> tuple[Entry, ...]:
         raise FixError(f"the baseline {file} is no JSON: {error}", hint=FORMATS) from None
     try:
         return _entries(told, root)
-    except (KeyError, TypeError, AttributeError, ValueError, NotSarif) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError, NotSarif) as error:
         raise FixError(f"the baseline {file} can't be understood: {error}", hint=FORMATS) from None
 
 

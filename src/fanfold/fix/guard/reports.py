@@ -6,6 +6,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from fanfold.fix.written import opened
+
+MAX_BYTES = 64 * 1024 * 1024
+
 
 @dataclass(frozen=True)
 class ProcessReport:
@@ -57,7 +61,16 @@ class GuardReport:
 def read_reports(report_dir: Path) -> GuardReport:
     """The reports of the run that `report_dir` was laid out for."""
     files = sorted((report_dir / "reports").iterdir())
-    return GuardReport(tuple(_parse(file.read_bytes()) for file in files))
+    return GuardReport(tuple(_parse(content) for file in files if (content := _content(file)) is not None))
+
+
+def _content(file: Path) -> bytes | None:
+    """None where the run put something else in its place."""
+    try:
+        with opened(file) as report:
+            return report.read(MAX_BYTES)
+    except OSError:
+        return None
 
 
 def _parse(content: bytes) -> ProcessReport:
@@ -68,7 +81,7 @@ def _parse(content: bytes) -> ProcessReport:
     offences = (one.partition("\n") for one in fields.get("offence", ()))
     return ProcessReport(
         executable=fields.get("executable", [""])[0],
-        workspace=int(fields.get("workspace", ["0"])[0]),
+        workspace=int(count) if (count := fields.get("workspace", ["0"])[0]).isdecimal() and len(count) < 10 else 0,
         session=fields.get("session") == ["1"],
         offences=tuple((name, file) for name, _, file in offences),
         unguarded=tuple(fields.get("unguarded", ())),
