@@ -122,8 +122,7 @@ def test_our_own_sarif_has_fingerprints(tmp_path: Path) -> None:
         ('{"fanfold_baseline": 1, "findings": [{"path": "a"}]}', "can't be understood"),
         ('{"fanfold_baseline": 1, "findings": [{"path": 1, "checker": "", "rule": "", "fingerprint": ""}]}', "texts"),
         (
-            '{"fanfold_baseline": 1, "findings": '
-            '[{"path": "", "checker": "", "rule": "", "fingerprint": "", "line": 1e999}]}',
+            '{"fanfold_baseline":1,"findings":[{"path":"","checker":"","rule":"","fingerprint":"","line":1e999}]}',
             "can't be understood",
         ),
         ('{"version": "2.1.0", "runs": 3}', "can't be understood"),
