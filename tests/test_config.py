@@ -164,6 +164,9 @@ def test_wrong_value_names_where_it_came_from(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("FANFOLD_FIX_DEADLINE_S", "soon")
     assert refusal(tmp_path).hint == "correct it in the variable FANFOLD_FIX_DEADLINE_S"
     assert refusal(tmp_path, deadline_s=-1.0).hint == "correct it in the option --deadline"
+    assert refusal(tmp_path, max_cost_usd=0.0).hint == "correct it in the option --max-cost"
+    assert refusal(tmp_path, task_max_cost_usd=0.0).hint == "correct it in the option --max-cost-per-task"
+    assert refusal(tmp_path, task_max_tokens=0).hint == "correct it in the option --max-tokens-per-task"
 
 
 def test_long_wrong_value_is_shortened(tmp_path: Path) -> None:

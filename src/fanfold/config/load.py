@@ -106,9 +106,16 @@ def _expected(name: str) -> str:
 
 def _place(source: Source, name: str) -> str:
     if source.kind == "command line":
-        option = {"checks": "check", "copy_files": "copy"}.get(name, name.removesuffix("_s").replace("_", "-"))
-        return f"the option --{option}"
+        return f"the option --{_option(name)}"
     return f"the variable {ENVIRONMENT_PREFIX}{name.upper()}" if source.kind == "environment" else source.kind
+
+
+def _option(name: str) -> str:
+    """How the command line calls a setting: units are in the option's value there."""
+    if name in ("checks", "copy_files"):
+        return {"checks": "check", "copy_files": "copy"}[name]
+    words = name.removesuffix("_s").removesuffix("_usd").replace("_", "-")
+    return f"{words.removeprefix('task-')}-per-task" if words.startswith("task-") else words
 
 
 def _paths_from(root: Path, table: dict[str, object]) -> dict[str, object]:
