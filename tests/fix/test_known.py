@@ -146,7 +146,7 @@ async def test_both_can_be_given(tmp_path: Path, legacy: TemporaryRepository) ->
         ({"baseline": "nowhere.json"}, "nowhere.json can't be read"),
         ({"only_new": "nowhere"}, "nowhere is not a commit"),
         ({"only_new": "--help"}, "--help is not a commit"),
-        ({"only_new": "auto"}, "no main branch that it could have come from"),
+        ({"only_new": "auto"}, "main has no upstream, and there is no other branch called main"),
     ],
 )
 async def test_what_can_not_be_compared_with_is_refused_before_anything_is_checked(

@@ -42,8 +42,9 @@ async def trunk_of(repository: Repository) -> str:
     for name in candidates:
         if name in refs:
             return name.removeprefix("refs/remotes/").removeprefix("refs/heads/")
+    where = "HEAD is on no branch" if repository.branch is None else f"{repository.branch} has no upstream"
     raise RepositoryError(
-        "this branch has no upstream, and there is no main branch that it could have come from",
+        f"{where}, and there is no other branch called main, master or trunk that it could have come from",
         hint="name one, as in --only-new=develop",
     )
 
