@@ -202,6 +202,19 @@ def test_what_can_not_work_is_said_before_anything_runs(
     assert caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("", "agent 'mine' has no command"),
+        ("no-such-program-here", "of agent 'mine' is not there"),
+        (f"{sys.executable} {{files}}", "agent 'mine' has an unknown placeholder"),
+    ],
+)
+def test_a_command_of_its_own_is_told_by_the_agents_name(make_settings: MakeSettings, command: str, said: str) -> None:
+    with pytest.raises(AgentUnusable, match=said):
+        Command.make(make_settings(name="mine", options={"command": command}))
+
+
 def test_braces_that_hold_no_name_are_left_alone(make_settings: MakeSettings) -> None:
     argv = (sys.executable, '--options={"a": 1}', "{file}")
     assert Command.make(make_settings(agent_command=argv)).argv[1] == '--options={"a": 1}'

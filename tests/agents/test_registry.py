@@ -38,6 +38,12 @@ def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
     assert {"autofix", "command", "mine"} <= set(str(caught.value.hint).removeprefix("agents here: ").split(", "))
 
 
+def test_a_table_that_does_not_say_what_kind_of_agent_it_makes_is_told() -> None:
+    with pytest.raises(AgentUnusable, match="table of agent 'cheap' doesn't say what kind") as caught:
+        agent_for("cheap", FixSettings(agents={"cheap": {"model": "small"}}))
+    assert 'use = "llm"' in str(caught.value.hint)
+
+
 def test_another_packages_agent_is_made_with_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     offer(monkeypatch, "theirs:Theirs")
     assert agent_for("theirs", FixSettings(deadline_s=5)).name == "theirs-5-None"

@@ -51,12 +51,14 @@ class Command:
             AgentUnusable: no command, no such program, or a placeholder that doesn't exist.
         """
         command, terms = command_of(settings)
+        named = f"agent {settings.name!r}" if "command" in settings.options else "agent_command"
         if not command or not command[0].strip():
-            raise AgentUnusable("agent_command is empty", hint="set it, for instance to my-agent {file}")
+            missing = "agent_command is empty" if named == "agent_command" else f"{named} has no command"
+            raise AgentUnusable(missing, hint="name its program, for instance: --agent 'command:my-agent {file}'")
         program, *arguments = command
-        _check_placeholders(arguments)
+        _check_placeholders(arguments, named)
         return cls(
-            argv=(found(program), *arguments),
+            argv=(found(program, setting=named), *arguments),
             env=settings.agent_env,
             deadline_s=settings.deadline_s,
             name=settings.name or "command",
@@ -119,11 +121,11 @@ def _report(program: Program, done: Completed, assignment: Assignment) -> Report
     return Report(summary=last_words(done.stdout, lines=1), transcript=transcript(done))
 
 
-def _check_placeholders(arguments: Iterable[str]) -> None:
+def _check_placeholders(arguments: Iterable[str], named: str) -> None:
     for name in (name for part in arguments for name in PLACEHOLDER.findall(part)):
         if name not in PLACEHOLDERS:
             known = ", ".join(f"{{{one}}}" for one in PLACEHOLDERS)
-            raise AgentUnusable(f"agent_command has an unknown placeholder {{{name}}}", hint=f"there are {known}")
+            raise AgentUnusable(f"{named} has an unknown placeholder {{{name}}}", hint=f"there are {known}")
 
 
 def _filled(template: str, values: Mapping[str, str]) -> str:

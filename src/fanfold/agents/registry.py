@@ -115,6 +115,11 @@ def refuse_options(settings: AgentSettings) -> None:
 
 def _factory(name: str, settings: UserSettings) -> AgentFactory:
     found = _installed()
+    if name not in found and name in settings.agents:
+        raise AgentUnusable(
+            f"the table of agent {name!r} doesn't say what kind of agent it is",
+            hint=f'add to it, for instance: use = "llm"; kinds here: {", ".join(sorted(found))}',
+        )
     if name not in found:
         names = ", ".join(sorted({*found, *settings.agents}))
         raise AgentUnusable(f"there is no agent {name!r}", hint=f"agents here: {names}")
