@@ -114,6 +114,25 @@ async def test_all_stages_of_a_cascade_are_played_in_their_order(place: Place) -
     assert len(trees(place, past.report.branch, replayed.report.branch)) == 1
 
 
+async def test_tasks_of_two_files_may_change_the_second_one_again(tmp_path: Path) -> None:
+    loud = "def greet(name: str, *, loud: bool = False) -> str:\n    return name.upper() if loud else name\n"
+    files = {
+        "pyproject.toml": '[tool.mypy]\nstrict = true\nfiles = ["shop"]\n',
+        "shop/__init__.py": "",
+        "shop/words.py": "def greet(name: str) -> str:\n    return name\n",
+        "shop/app.py": 'from shop.words import greet\n\n\ndef main() -> str:\n    return greet("a", loud=True)\n',
+    }
+    place = Place(make_repository(tmp_path / "user", files), tmp_path)
+
+    def write(assignment: Assignment) -> None:
+        (assignment.root / "shop/words.py").write_text(loud)
+
+    past = await place.run(ScriptedAgent({"shop/app.py": [(write,)]}), checks=["mypy"])
+    replayed = await place.replay(past)
+    assert (statuses(replayed), replayed.differences) == ({"shop/app.py": "fixed"}, ())
+    assert place.user.git("show", f"{replayed.report.branch}:shop/words.py") == loud
+
+
 async def test_race_is_played_without_those_who_lost(place: Place) -> None:
     def agents() -> tuple[ScriptedAgent, ...]:
         return ScriptedAgent(name="quick", otherwise=FIXED), ScriptedAgent(name="other", otherwise=PART)

@@ -18,7 +18,7 @@ from fanfold.fix.delivery import deliver
 from fanfold.fix.handover import received, sent
 from fanfold.fix.known import known_of
 from fanfold.fix.learning.session import courses_for
-from fanfold.fix.plan import plan
+from fanfold.fix.plan import plan, reaching_as
 from fanfold.fix.queue import PACES, MergeQueue
 from fanfold.fix.record import Run, attempted
 from fanfold.fix.runs.planned import note_plan, take_up_plan
@@ -49,6 +49,8 @@ async def collect_errors(_: FixState) -> Update:
         names = [FOR_TESTS if edits_tests(agent) else agent.name for agent in agents_of(run.stages)]
         known = await known_of(run)
         run.plan = await plan(run.request, run.repository, run.census.findings, names, known=known)
+        if run.earlier is not None:
+            run.plan = reaching_as(run.earlier, run.plan)
         await note_plan(run)
     if run.plan.tasks and not run.request.dry_run:
         await _make_ready(run)

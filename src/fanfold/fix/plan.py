@@ -107,6 +107,12 @@ async def plan(
     return Plan(selected.findings, tuple(allowed), tuple(skipped), selected.left_out, known.notes)
 
 
+def reaching_as(earlier: Plan, now: Plan) -> Plan:
+    """A plan whose tasks may change the same files beside their own as those of an earlier one."""
+    others = {task.key: task.others for task in earlier.tasks}
+    return replace(now, tasks=tuple(replace(task, others=others.get(task.key, ())) for task in now.tasks))
+
+
 async def _reaching(
     tasks: Sequence[Task], repository: Repository, selection: Selection, entries: Mapping[str, str]
 ) -> list[Task]:

@@ -47,6 +47,7 @@ class Run(Workplace):
         stages: who works, one stage after another.
         policy: how each task goes through them.
         given_agent: the caller gave the agents themselves, so nobody else can make them from the settings.
+        earlier: what another run was to work on, whose attempts are played here; None = this one is its own.
         runtime: the name of what runs the flow.
         inbox: takes changes that come from other machines, None = none came yet.
         log: takes notes of what the run is about to do, and has done.
@@ -73,6 +74,7 @@ class Run(Workplace):
     on_event: OnEvent
     started_s: float
     policy: Policy = field(default_factory=EveryStage)
+    earlier: Plan | None = None
     log: RunLog = field(default_factory=Unlogged)
     folder: Path | None = None
     till: Till = field(default_factory=Till)

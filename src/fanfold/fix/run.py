@@ -101,7 +101,7 @@ async def carry_out(
     )
     with tempfile.TemporaryDirectory(prefix="fanfold-", ignore_cleanup_errors=True) as scratch:
         this = await prepare(request, runtime.name, Path(scratch), agent=agent, on_event=on_event, past=past, of=of)
-        this.started_s, this.policy = started_s, policy or this.policy
+        this.started_s, this.policy, this.earlier = started_s, policy or this.policy, of.plan if of else None
         state: FixState | None = None
         async with recorded(this, past) as record:
             try:
