@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource
 
 from fanfold.config.files import find_table, refuse_unknown, shown
+from fanfold.config.keys import refuse_unknown_hosts
 from fanfold.config.settings import ENVIRONMENT_PREFIX, ConfigError, Expected, FixSettings
 
 Origins = Mapping[str, str]
@@ -45,7 +46,8 @@ def load_settings(root: Path, overrides: Mapping[str, object]) -> FixSettings:
         root: the directory of `fanfold.toml` or `pyproject.toml`.
         overrides: settings of the command line by name; None = not given.
     Raises:
-        ConfigError: a key is unknown, a value is wrong, or a file can't be read.
+        ConfigError: a key is unknown, a value is wrong, a file can't be read, or it would send a key of the user's
+            where only it says.
     """
     return settings_with_origins(root, overrides)[0]
 
@@ -62,6 +64,8 @@ def settings_with_origins(root: Path, overrides: Mapping[str, object]) -> tuple[
         settings = FixSettings(**{name: source.values[name] for name, source in found.items()})  # type: ignore[arg-type]
     except ValidationError as error:
         raise _wrong_value(error, found) from None
+    if (source := found.get("agents")) is not None and source is sources[-1]:
+        refuse_unknown_hosts(settings.agents, settings.agent, source.kind)
     _stands_outside("workspaces", settings.workspaces, root, hint="checkers and tests would find the copies")
     _stands_outside("state", settings.state, root, hint="what runs keep would be found as new files")
     return settings, {name: found[name].label(name) if name in found else "default" for name in NAMES}
