@@ -40,8 +40,9 @@ def returning(**values: int) -> Act:
     """An agent's way to work: each file gets rid of its finding, and returns its value (else what it returned)."""
 
     async def act(assignment: Assignment) -> None:
-        value = values.get(Path(assignment.path).stem, 1)
-        (assignment.root / assignment.path).write_text(GOOD.replace("return 1", f"return {value}"))
+        value = values.get(Path(assignment.path).stem, 0)
+        text = GOOD.replace("return 1", f"return {value} + 0") if value else GOOD
+        (assignment.root / assignment.path).write_text(text)
 
     return act
 
@@ -94,7 +95,7 @@ async def test_guilty_change_goes_back_once_with_the_reason_on_the_new_tip(tmp_p
 
     async def act(assignment: Assignment) -> None:
         told = "taken out" in assignment.feedback
-        await returning(b=2, d=1 if told else 2)(assignment)
+        await returning(b=2, d=0 if told else 2)(assignment)
         if told:
             assert "import os" not in (assignment.root / "b.py").read_text()
 

@@ -496,7 +496,7 @@ async def test_two_changes_green_alone_and_red_together_do_not_both_stay(tmp_pat
     repository = make_repository(tmp_path / "r", SUITE)
 
     async def action(assignment: Assignment) -> None:
-        value = "2" if assignment.path in {"left.py", "right.py"} else ""
+        value = "2 + 0" if assignment.path in {"left.py", "right.py"} else ""
         fixed = {"third.py": FIXED}.get(assignment.path, f"def value() -> int:\n    return {value}\n")
         await writes(fixed)(assignment)
 
@@ -515,7 +515,7 @@ async def test_each_change_is_tested_where_that_is_asked_for(tmp_path: Path) -> 
     repository = make_repository(tmp_path / "r", SUITE)
 
     async def action(assignment: Assignment) -> None:
-        await writes(FIXED if assignment.path == "third.py" else "def value() -> int:\n    return 7\n")(assignment)
+        await writes(FIXED if assignment.path == "third.py" else "def value() -> int:\n    return 7 + 0\n")(assignment)
 
     report = await fix(repository, tmp_path, Doing(action), tests="each", max_attempts=1)
     assert statuses(report) == {"left.py": "refused", "right.py": "refused", "third.py": "fixed"}
@@ -542,7 +542,7 @@ async def test_change_that_broke_tests_gets_one_more_attempt_that_is_told_of_the
 
     async def action(assignment: Assignment) -> None:
         told = "taken out" in assignment.feedback
-        fixed = "def value() -> int:\n    return " + ("1" if told or assignment.path == "right.py" else "9") + "\n"
+        fixed = "def value() -> int:\n    return " + ("1" if told or assignment.path == "right.py" else "9 + 0") + "\n"
         await writes(FIXED if assignment.path == "third.py" else fixed)(assignment)
 
     agent = Doing(action)
@@ -580,7 +580,7 @@ async def test_file_that_can_not_be_read_is_never_left_out_by_a_selection_of_rul
 async def test_run_interrupted_while_bisecting_claims_nothing_of_its_result(tmp_path: Path, runtime: str) -> None:
     repository = make_repository(tmp_path / "r", SUITE)
     settings = load_settings(repository.root, {"workspaces": tmp_path / "home", "tests": "final", "runtime": runtime})
-    agent = Doing(writes("def value() -> int:\n    return 9\n"))
+    agent = Doing(writes("def value() -> int:\n    return 9 + 0\n"))
 
     def stop(event: object) -> None:
         if isinstance(event, Phase) and event.name == "bisecting":

@@ -118,7 +118,7 @@ async def test_repository_without_errors_has_nothing_counted(tmp_path: Path) -> 
 
 async def test_change_that_breaks_tests_is_a_failed_fix(tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "r", SUITE)
-    agent = ScriptedAgent({"lib.py": ["def one() -> int:\n    return 2\n"], "other.py": [FIXED]})
+    agent = ScriptedAgent({"lib.py": ["def one() -> int:\n    return 2 + 0\n"], "other.py": [FIXED]})
     stomper = workflow(repository, agent=agent)
     state = await stomper.run()
     assert stomper.report is not None
@@ -129,7 +129,7 @@ async def test_change_that_breaks_tests_is_a_failed_fix(tmp_path: Path) -> None:
 
 async def test_change_that_was_taken_out_is_not_counted(tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "r", SUITE)
-    agent = ScriptedAgent({"lib.py": ["def one() -> int:\n    return 2\n"], "other.py": [FIXED]})
+    agent = ScriptedAgent({"lib.py": ["def one() -> int:\n    return 2 + 0\n"], "other.py": [FIXED]})
     state = await workflow(repository, agent=agent, settings={"tests": "final"}).run()
     assert (state["successful_fixes"], state["failed_fixes"]) == (["other.py"], ["lib.py"])
     assert (state["total_errors_fixed"], len(state["file_metrics"])) == (1, 1)
@@ -140,7 +140,7 @@ async def test_change_that_lands_at_the_second_go_is_counted_once(tmp_path: Path
 
     def act(assignment: Assignment) -> None:
         told = "taken out" in assignment.feedback
-        text = f"def one() -> int:\n    return {1 if told else 2}\n" if assignment.path == "lib.py" else FIXED
+        text = f"def one() -> int:\n    return {'1' if told else '2 + 0'}\n" if assignment.path == "lib.py" else FIXED
         (assignment.root / assignment.path).write_text(text)
 
     state = await workflow(repository, agent=ScriptedAgent(otherwise=act), settings={"tests": "final"}).run()
