@@ -144,6 +144,25 @@ def test_fix_that_says_its_place_is_told_without_its_path_twice(report: Report) 
     assert "Fixes taken back:\n  b.py:3 SIM115: would add F401\n" in plain(replace(report, tasks=(task,)))
 
 
+def test_what_an_agent_says_of_itself_is_no_fix_that_was_taken_back(report: Report) -> None:
+    told = plain(replace(report, tasks=(replace(report.tasks[1], refused=("gave no answer that can be used",)),)))
+    assert "Remarks of agents:\n  b.py: gave no answer that can be used\n" in told
+    assert "Fixes taken back" not in told
+
+
+def test_summary_says_why_agents_gave_no_answer(report: Report) -> None:
+    failed = [
+        TaskLine(path=f"{name}.py", status="failed", findings=1, left=1, reasons=("the key was refused",))
+        for name in "ef"
+    ]
+    late = TaskLine(path="g.py", status="timed out", findings=1, left=1, reasons=("w" * 300,))
+    alike, mixed = replace(report, tasks=(*failed,)), replace(report, tasks=(*failed, late))
+    assert ("No answer for 2 files: ", "the key was refused") in summary(alike).lines
+    assert ("No answer for 3 files, 1 of them for other reasons: ", "the key was refused") in summary(mixed).lines
+    assert ("No answer for 1 file: ", "w" * 200 + "...") in summary(replace(report, tasks=(late,))).lines
+    assert "No answer" not in plain(report)
+
+
 def test_suite_is_not_said_to_pass_on_a_result_that_is_empty(report: Report) -> None:
     told = plain(replace(report, tasks=report.tasks[2:], branch=None, tip=None))
     assert "passes on the result" not in told
@@ -159,8 +178,8 @@ def test_runs_of_the_suite_are_told_beside_those_of_one_change_after_another(rep
 
 def test_how_changes_landed_is_told(report: Report) -> None:
     told = plain(report)
-    assert "2 of 4 changes that were offered, verified in 1 batch, up to 2 landed in one step\n" in told
-    assert "1 change sent back for a second attempt, 1 of them landed\n" in told
+    assert "2 of 4 changes offered, verified in 1 batch, up to 2 landed in one step\n" in told
+    assert "1 change sent back for a second attempt, which landed\n" in told
     assert "the pre-commit hook ran 2 times: /home/ada/hooks/pre-commit\n" in told
     assert "Landing" not in plain(replace(report, queue=QueueLine()))
 

@@ -9,10 +9,10 @@ from string import ascii_lowercase
 
 from fanfold.cli.output import Prose, Quoted
 from fanfold.cli.render.coverage import in_short, uncovered
-from fanfold.cli.words import dollars, plural, seconds
+from fanfold.cli.render.spending import bill, budget, spent, took
+from fanfold.cli.words import plural, seconds
 from fanfold.fix.finding import Finding
-from fanfold.fix.report import Report, StageLine, TaskLine
-from fanfold.llm.usage import Usage
+from fanfold.fix.report import Report, TaskLine
 
 Line = tuple[str, ...]
 """One line in parts; parts that are `Quoted` are escaped, the others are ours."""
@@ -20,6 +20,8 @@ Line = tuple[str, ...]
 MAX_ROWS = 30
 MAX_SAME_REASON = 3
 """So many files that share a reason are told one by one; more are counted."""
+MAX_REASON_CHARS = 200
+"""So much of a reason stands in the summary."""
 NOT_TESTED = {
     "could not run": "the suite could not judge the result",
     "not run": "the suite was not run",
@@ -63,9 +65,10 @@ def tell_story(report: Report, *, everything: bool = False) -> tuple[Section, ..
         Lines("Could not check", tuple((Prose(words),) for words in report.unchecked)),
         _files(report, limit),
         Lines("Why not fixed", _reasons(report.tasks, limit)),
-        Lines("Fixes taken back", _refused(report.tasks, limit)),
+        Lines("Fixes taken back", _taken_back(report.tasks, limit)),
+        Lines("Remarks of agents", _remarks(report.tasks, limit)),
         _agents(report),
-        Lines("Budget", _budget(report)),
+        Lines("Budget", budget(report)),
         _rules(report, limit),
         Lines("Left out", _left_out(report)),
         Lines("Findings in uncommitted text, left out", _findings(report.uncommitted, limit)),
@@ -96,7 +99,7 @@ def summary(report: Report) -> Lines:
         lines.append(("Stopped: ", Prose(report.stopped)))
     if report.budget is not None and report.budget.exhausted is not None:
         lines.append(("Out of budget: ", Prose(report.budget.exhausted)))
-    lines += _spent(report)
+    lines += [*_failed(report), *spent(report)]
     if report.is_unfinished and any(task.status != "planned" for task in report.tasks):
         lines.append((f"Go on with: fanfold fix --resume {report.run_id}",))
     if report.landed and report.tests.status in NOT_TESTED:
@@ -189,15 +192,15 @@ def _unfinished(report: Report) -> tuple[TaskLine, ...]:
 
 def _agents(report: Report) -> Table:
     """What each agent of a cascade did; what one did alone is told elsewhere, but for what it cost."""
-    spent = [line for line in report.stages if line.usage is not None and _took(line.usage)]
-    if _planned(report) or not (spent or len(report.stages) > 1):
+    billed = [line for line in report.stages if line.usage is not None and took(line.usage)]
+    if _planned(report) or not (billed or len(report.stages) > 1):
         return Table("Agents", (), (), 0)
-    columns = ("agent", "files", "attempts", "landed", "fixed", *(("tokens", "cost") if spent else ()), "time")
+    columns = ("agent", "files", "attempts", "landed", "fixed", *(("tokens", "cost") if billed else ()), "time")
     rows = tuple(
         (
             Quoted(f"{label}. {line.agent}"),
             *(str(count) for count in (line.files, line.attempts, line.files_fixed, line.fixed)),
-            *(_bill(line) if spent else ()),
+            *(bill(line) if billed else ()),
             seconds(line.agent_s) if line.attempts else "",
         )
         for label, line in zip(_labels(report), report.stages, strict=True)
@@ -205,54 +208,19 @@ def _agents(report: Report) -> Table:
     return Table("Agents", columns, rows, 1)
 
 
-def _bill(line: StageLine) -> tuple[str, str]:
-    """Tokens and cost of an agent, as far as they are known."""
-    if not line.attempts:
-        return "", ""
-    if line.usage is None:
-        return "?", "?"
-    more = "+" if line.unmeasured else ""
-    cost = "?" if line.usage.cost_usd is None else dollars(line.usage.cost_usd) + more
-    return f"{_tokens(line.usage):,}{more}", cost
-
-
-def _spent(report: Report) -> tuple[Line, ...]:
-    """What all agents took, where any of them asked for something."""
-    usage = report.usage
-    if usage is None or not _took(usage):
+def _failed(report: Report) -> tuple[Line, ...]:
+    """Where agents ended without an answer: the reason that most of these files share."""
+    failed = [task for task in report.tasks if task.status in ("failed", "timed out")]
+    reasons = Counter(reason for task in failed for reason in task.reasons[:1])
+    if not reasons:
         return ()
-    start = "Spent at least" if any(line.unmeasured for line in report.stages) else "Spent"
-    cost = "" if usage.cost_usd is None else f"{dollars(usage.cost_usd)} and "
-    return ((f"{start} {cost}{_tokens(usage):,} tokens in {plural(usage.requests, 'request')}",),)
+    (words, count), *_ = reasons.most_common(1)
+    others = f", {len(failed) - count} of them for other reasons" if len(failed) > count else ""
+    return ((f"No answer for {plural(len(failed), 'file')}{others}: ", Prose(_begin_of(words))),)
 
 
-def _budget(report: Report) -> tuple[Line, ...]:
-    """What was taken of each limit that was set."""
-    budget = report.budget
-    if budget is None:
-        return ()
-    least = "" if budget.known else "at least "
-    lines: list[Line] = []
-    if budget.max_cost_usd is not None:
-        lines.append((f"money: {least}{dollars(budget.cost_usd)} of {dollars(budget.max_cost_usd)}",))
-    if budget.max_tokens is not None:
-        lines.append((f"tokens: {budget.tokens:,} of {budget.max_tokens:,}",))
-    if budget.max_minutes is not None:
-        lines.append((f"minutes: {budget.minutes:.1f} of {budget.max_minutes:g}",))
-    each = (
-        *([dollars(budget.task_max_cost_usd)] if budget.task_max_cost_usd is not None else []),
-        *([f"{budget.task_max_tokens:,} tokens"] if budget.task_max_tokens is not None else []),
-        *([f"{budget.task_max_minutes:g} minutes"] if budget.task_max_minutes is not None else []),
-    )
-    return (*lines, (f"for each file: {', '.join(each)}",)) if each else tuple(lines)
-
-
-def _took(usage: Usage) -> bool:
-    return bool(usage.requests or _tokens(usage) or usage.cost_usd)
-
-
-def _tokens(usage: Usage) -> int:
-    return usage.input_tokens + usage.output_tokens
+def _begin_of(words: str) -> str:
+    return words if len(words) <= MAX_REASON_CHARS else f"{words[:MAX_REASON_CHARS]}..."
 
 
 def _rules(report: Report, limit: int | None) -> Table:
@@ -283,14 +251,19 @@ def _reasons(tasks: Iterable[TaskLine], limit: int | None) -> tuple[Line, ...]:
     return _limited(lines, limit)
 
 
-def _refused(tasks: Iterable[TaskLine], limit: int | None) -> tuple[Line, ...]:
-    """A fix that says its place needs no path before it."""
-    lines: list[Line] = []
-    for task in tasks:
-        for fix in task.refused:
-            whose: Line = () if fix.startswith(f"{task.path}:") else (Quoted(task.path), ": ")
-            lines.append((*whose, Prose(fix)))
-    return _limited(lines, limit)
+def _taken_back(tasks: Iterable[TaskLine], limit: int | None) -> tuple[Line, ...]:
+    """Fixes, which say their place by themselves."""
+    return _limited([(Prose(fix),) for task in tasks for fix in task.refused if _is_fix(task, fix)], limit)
+
+
+def _remarks(tasks: Iterable[TaskLine], limit: int | None) -> tuple[Line, ...]:
+    """What else agents say that they didn't do, or weren't let do."""
+    said = ((task.path, words) for task in tasks for words in task.refused if not _is_fix(task, words))
+    return _limited([(Quoted(path), ": ", Prose(words)) for path, words in said], limit)
+
+
+def _is_fix(task: TaskLine, words: str) -> bool:
+    return words.startswith(f"{task.path}:")
 
 
 def _left_out(report: Report) -> tuple[Line, ...]:
@@ -354,11 +327,13 @@ def _landing(report: Report) -> tuple[Line, ...]:
     if not queue.offered:
         return ()
     batches = plural(queue.batches, "batch", "batches")
-    offered = f"{len(report.landed)} of {plural(queue.offered, 'change')} that were offered"
-    lines: list[Line] = [(f"{offered}, verified in {batches}, up to {queue.largest} landed in one step",)]
+    offered = f"{len(report.landed)} of {plural(queue.offered, 'change')} offered"
+    together = f", up to {queue.largest} landed in one step" if queue.largest > 1 else ""
+    lines: list[Line] = [(f"{offered}, verified in {batches}{together}",)]
     if queue.sent_back:
         fixed = sum(task.sent_back for task in report.landed)
-        lines.append((f"{plural(queue.sent_back, 'change')} sent back for a second attempt, {fixed} of them landed",))
+        then = f"{fixed} of them landed" if queue.sent_back > 1 else "which landed" if fixed else "which didn't land"
+        lines.append((f"{plural(queue.sent_back, 'change')} sent back for a second attempt, {then}",))
     if queue.hook is not None:
         lines.append((f"the pre-commit hook ran {plural(queue.hook_runs, 'time')}: ", Quoted(queue.hook)))
     return tuple(lines)

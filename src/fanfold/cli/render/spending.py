@@ -1,0 +1,58 @@
+"""What a reader is told of what a run took, in tokens and money."""
+
+from __future__ import annotations
+
+from fanfold.cli.words import dollars, plural
+from fanfold.fix.report import Report, StageLine
+from fanfold.llm.usage import Usage
+
+
+def bill(line: StageLine) -> tuple[str, str]:
+    """Tokens and cost of an agent, as far as they are known."""
+    if not line.attempts:
+        return "", ""
+    if line.usage is None:
+        return "?", "?"
+    more = "+" if line.unmeasured else ""
+    cost = "?" if line.usage.cost_usd is None else dollars(line.usage.cost_usd) + more
+    return f"{_tokens(line.usage):,}{more}", cost
+
+
+def spent(report: Report) -> tuple[tuple[str, ...], ...]:
+    """What all agents took, where any of them asked for something."""
+    usage = report.usage
+    if usage is None or not took(usage):
+        return ()
+    start = "Spent at least" if any(line.unmeasured for line in report.stages) else "Spent"
+    cost = "" if usage.cost_usd is None else f"{dollars(usage.cost_usd)} and "
+    return ((f"{start} {cost}{_tokens(usage):,} tokens in {plural(usage.requests, 'request')}",),)
+
+
+def budget(report: Report) -> tuple[tuple[str, ...], ...]:
+    """What was taken of each limit that was set."""
+    line = report.budget
+    if line is None:
+        return ()
+    least = "" if line.known else "at least "
+    lines: list[tuple[str, ...]] = []
+    if line.max_cost_usd is not None:
+        lines.append((f"money: {least}{dollars(line.cost_usd)} of {dollars(line.max_cost_usd)}",))
+    if line.max_tokens is not None:
+        lines.append((f"tokens: {line.tokens:,} of {line.max_tokens:,}",))
+    if line.max_minutes is not None:
+        lines.append((f"minutes: {line.minutes:.1f} of {line.max_minutes:g}",))
+    each = (
+        *([dollars(line.task_max_cost_usd)] if line.task_max_cost_usd is not None else []),
+        *([f"{line.task_max_tokens:,} tokens"] if line.task_max_tokens is not None else []),
+        *([f"{line.task_max_minutes:g} minutes"] if line.task_max_minutes is not None else []),
+    )
+    return (*lines, (f"for each file: {', '.join(each)}",)) if each else tuple(lines)
+
+
+def took(usage: Usage) -> bool:
+    """Whether anything was asked of anybody."""
+    return bool(usage.requests or _tokens(usage) or usage.cost_usd)
+
+
+def _tokens(usage: Usage) -> int:
+    return usage.input_tokens + usage.output_tokens
