@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import ClassVar
 from fanfold.agents.llm.answer import Edits, in_words
 from fanfold.agents.llm.apply import applied
 from fanfold.agents.llm.options import LlmOptions, options_of
-from fanfold.agents.llm.prompt import prompt_for, refusal_told
+from fanfold.agents.llm.prompt import prompt_for, refusals_told
 from fanfold.agents.llm.small import SmallSteps
 from fanfold.agents.llm.text import Text
 from fanfold.agents.llm.turn import keeping_slot
@@ -20,7 +19,7 @@ from fanfold.agents.protocol import AgentError, AgentUnusable, Assignment, Repor
 from fanfold.agents.registry import AgentSettings
 from fanfold.agents.ruff import Ruff
 from fanfold.config import ConfigError
-from fanfold.llm import AnswerUnusable, InWords, Model, ModelError, ModelUnusable, Refused, Unpaid
+from fanfold.llm import AnswerUnusable, InWords, Model, ModelError, ModelUnusable, Unpaid
 
 
 @dataclass
@@ -62,16 +61,14 @@ class Llm:
         """
         if self._unusable is not None:
             raise AgentError(self._unusable.message, hint=self._unusable.hint)
-        try:
-            file = await asyncio.to_thread(_opened, assignment.root, assignment.path)
-        except UnicodeDecodeError:
-            return Report(summary="left alone: not UTF-8")
+        paths = (assignment.path, *assignment.others)
+        file, *others = await asyncio.to_thread(lambda: [_opened(assignment.root, path) for path in paths])
         if file is None:
-            return Report(summary="left alone: no regular file of source code")
-        others = await asyncio.to_thread(_others, assignment)
+            return Report(summary="left alone: no regular file of source code in UTF-8")
+        files = (file, *(other for other in others if other is not None))
         try:
             async with self.model.opened():
-                return await _Attempt(self.options, self.model, assignment, (file, *others)).work()
+                return await _Attempt(self.options, self.model, assignment, files).work()
         except ModelError as error:
             raise self._failed(error) from error
 
@@ -121,16 +118,12 @@ class _Attempt:
         return Report(summary=_summary(answer.output), transcript=answer.said, usage=answer.usage)
 
     async def _check(self, edits: Edits) -> None:
-        try:
+        with refusals_told(self.assignment.material.templates):
             self.made = await asyncio.to_thread(applied, edits, self.files)
-        except Refused as refusal:
-            raise refusal_told(refusal, self.assignment.material.templates) from refusal
 
     def _in_words(self, answer: str) -> Edits:
-        try:
+        with refusals_told(self.assignment.material.templates):
             return in_words(answer)
-        except Refused as refusal:
-            raise refusal_told(refusal, self.assignment.material.templates) from refusal
 
     async def _in_small_steps(self) -> Report:
         file = self.files[0]
@@ -140,22 +133,25 @@ class _Attempt:
         try:
             await steps.work()
         except ModelError as error:
-            error.usage, error.said = steps.usage + error.usage, "\n".join([*steps.said, error.said])
+            steps.usage += error.usage
+            steps.said.append(error.said)
             if not steps.kept or isinstance(error, Unpaid):
+                error.usage, error.said = steps.usage, "\n".join(steps.said)
                 raise
             steps.notes.append(error.message)
-        summary = f"{steps.kept} answers kept"
+        summary = f"{steps.kept} answer{'' if steps.kept == 1 else 's'} kept"
         return Report(summary, tuple(steps.notes), "\n".join(steps.said), steps.usage)
 
     async def _write(self, file: Text, text: str) -> None:
         """Put a text into its file, formatted if the file was kept so."""
-        ruff = self.assignment.commands.get("ruff") if self.assignment.formats else None
-        ours = Ruff(ruff, self.assignment.root, file.path) if ruff else None
-        if ours and file.path != self.assignment.path and not await _is_formatted(file, ours):
-            ours = None
+        command = self.assignment.commands.get("ruff")
+        ruff = Ruff(command, self.assignment.root, file.path) if command and self.assignment.formats else None
+        # Whether the project keeps its files formatted is known; of this one, only where the findings are in it.
+        if ruff and file is not self.files[0] and not await _is_formatted(file, ruff):
+            ruff = None
         await asyncio.to_thread(file.write, text)
-        if ours:
-            await ours.format()
+        if ruff:
+            await ruff.format()
 
 
 async def _is_formatted(file: Text, ruff: Ruff) -> bool:
@@ -166,19 +162,14 @@ async def _is_formatted(file: Text, ruff: Ruff) -> bool:
 
 
 def _opened(root: Path, path: str) -> Text | None:
+    """A file that can be worked on; None where it can't."""
     file = root / path
     if file.is_symlink() or not file.is_file() or file.suffix == ".ipynb":
         return None
-    return Text.open(root, path)
-
-
-def _others(assignment: Assignment) -> tuple[Text, ...]:
-    """The other files that may be changed, as far as they are text."""
-    opened: list[Text] = []
-    for path in assignment.others:
-        with contextlib.suppress(UnicodeDecodeError):
-            opened += filter(None, [_opened(assignment.root, path)])
-    return tuple(opened)
+    try:
+        return Text.open(root, path)
+    except UnicodeDecodeError:
+        return None
 
 
 def _summary(edits: Edits) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -132,9 +133,14 @@ def prompt_for(assignment: Assignment, files: Sequence[Text], tokens: int) -> Pr
     return Prompt(text, instructions, words)
 
 
-def refusal_told(refusal: Refused, templates: Mapping[str, str]) -> Refused:
-    """The same in the words that the model is told; what it quotes is data."""
-    return Refused(render("retry", templates, reasons=Quoted("what was wrong", str(refusal))), why=refusal.why)
+@contextmanager
+def refusals_told(templates: Mapping[str, str]) -> Iterator[None]:
+    """What is refused within the block is refused in the words that the model is told; what they quote is data."""
+    try:
+        yield
+    except Refused as refusal:
+        words = render("retry", templates, reasons=Quoted("what was wrong", str(refusal)))
+        raise Refused(words, why=refusal.why) from refusal
 
 
 def _listed(findings: Iterable[Diagnostic]) -> str:

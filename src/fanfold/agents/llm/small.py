@@ -13,7 +13,7 @@ from fanfold.agents.llm.answer import fenced_code
 from fanfold.agents.llm.apply import refuse_broken, with_edits
 from fanfold.agents.llm.definition import replaced
 from fanfold.agents.llm.outline import Outline, Place
-from fanfold.agents.llm.prompt import refusal_told
+from fanfold.agents.llm.prompt import refusals_told
 from fanfold.agents.llm.text import Text
 from fanfold.agents.llm.turn import keeping_slot
 from fanfold.agents.protocol import Assignment, Diagnostic
@@ -108,10 +108,8 @@ class SmallSteps:
         made: list[str] = []
 
         async def check(answer: str) -> None:
-            try:
+            with refusals_told(self.assignment.material.templates):
                 made.append(_with(self.file.unmasked(_code_in(answer)), target, text, self.file.path))
-            except Refused as refusal:
-                raise refusal_told(refusal, self.assignment.material.templates) from refusal
 
         prompt = render("small", self.assignment.material.templates, **self._values(piece, code))
         try:
