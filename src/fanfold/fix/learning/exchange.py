@@ -19,6 +19,8 @@ FORMAT = 1
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 _Count = Annotated[int, Field(ge=0, le=1_000_000)]
 _Amount = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
+_Time = Annotated[float, Field(ge=0, lt=253_402_300_800, allow_inf_nan=False)]
+"""Until the year 9999: what is later is no day for SQLite."""
 
 
 class _Line(BaseModel):
@@ -39,7 +41,7 @@ class _Line(BaseModel):
     cost_usd: _Amount | None
     tokens: _Amount | None
     agent_s: _Amount
-    at_s: _Amount
+    at_s: _Time
 
 
 def exported(lessons: Iterable[tuple[str, Lesson]]) -> Iterator[str]:
@@ -67,7 +69,7 @@ def imported(lines: Iterable[str]) -> list[tuple[str, Lesson]]:
 def _check_head(line: str) -> None:
     try:
         head = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         head = None
     if not isinstance(head, dict) or head.get("kind") != KIND:
         raise LearningError("this is no file of `fanfold stats --export`", hint="check the path")
