@@ -126,6 +126,7 @@ async def test_nothing_outside_of_the_workspace_is_read_or_written(
         ("read:~/.ssh/id_rsa", "no"),
         ("read:$HOME/.ssh/id_rsa", "no"),
         ("edit:{root}/.GIT/config", "no"),
+        (f"edit:{'x' * 5000}", "no"),
         ("edit:../other.py", "no"),
         ("edit:", "no"),
         ("execute:{root}/module.py", "no"),

@@ -104,7 +104,11 @@ class Files:
         at = self.root
         for part in parts:
             at /= part
-            if at.is_symlink():
+            try:
+                is_link = at.is_symlink()
+            except OSError as error:  # a name that is too long, say
+                raise Outside(f"{at}: {error.strerror}") from error
+            if is_link:
                 raise Outside(f"{at} is a link")
 
     @contextmanager
