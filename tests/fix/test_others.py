@@ -167,6 +167,18 @@ async def test_linters_own_fixes_may_follow_on_a_change_of_two_files(tmp_path: P
     assert repository.git("show", f"{report.branch}:shop/app.py") == PROJECT["shop/app.py"]
 
 
+async def test_file_whose_findings_are_gone_by_the_change_of_another_one_is_fixed_along(tmp_path: Path) -> None:
+    twice = {**PROJECT, "shop/bpp.py": PROJECT["shop/app.py"]}
+    repository = make_repository(tmp_path / "r", twice)
+    told = {"workspaces": tmp_path / "home", "state": tmp_path / "state", "tests": "none", "checks": ("mypy",)}
+    report = await run(
+        Request(repository.root, load_settings(repository.root, told)), agent=Writing({"shop/words.py": LOUD})
+    )
+    assert [(task.status, task.fixed, task.left, task.reasons) for task in report.tasks] == [("fixed", 1, 0, ())] * 2
+    assert sorted((task.along, task.commit is None) for task in report.tasks) == [(False, False), (True, True)]
+    assert (len(report.landed), report.findings_after, report.exit_code) == (1, 0, 0)
+
+
 @dataclass
 class Asking(Writing):
     """Has its work judged beside a file that it may not change, and leaves both so."""

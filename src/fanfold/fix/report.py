@@ -49,13 +49,14 @@ class TaskLine:
     """One file: how far its task came.
 
     Args:
-        status: "fixed" and "partial" have landed; "planned" is what a dry run would work on.
+        status: "fixed" and "partial" have landed, but see `along`; "planned" is what a dry run would work on.
         findings: how many the task had; `fixed` + `left` = `findings` once it was tried.
         attempts: how many were made.
         elapsed_s: seconds from the task's start to its end, waiting for a workspace and verification included.
         sent_back: its first change was taken out, and it was attempted once more.
         agent_s: seconds of that in the agent.
         commit: the id of the commit on the result branch, None = nothing landed.
+        along: it is "fixed" by what landed for other files, and nothing landed for itself.
         branch: a branch with this change alone, None = none was asked for or could be made.
         reasons: why it did not (wholly) succeed.
         refused: fixes that were taken back, each with its reason.
@@ -80,6 +81,7 @@ class TaskLine:
     diff: str | None = None
     agent: str | None = None
     usage: Usage | None = None
+    along: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -317,7 +319,7 @@ class Report:
     @property
     def landed(self) -> tuple[TaskLine, ...]:
         """The tasks whose change is on the result branch."""
-        return tuple(task for task in self.tasks if task.status in LANDED)
+        return tuple(task for task in self.tasks if task.status in LANDED and not task.along)
 
     @property
     def usage(self) -> Usage | None:

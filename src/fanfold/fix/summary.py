@@ -19,6 +19,7 @@ from fanfold.fix.finding import Finding
 from fanfold.fix.landing import Refusal
 from fanfold.fix.record import Run
 from fanfold.fix.report import (
+    LANDED,
     CheckerLine,
     FileCount,
     QueueLine,
@@ -140,12 +141,27 @@ def _tried(run: Run, task: Task) -> tuple[Effort, ...]:
 
 
 async def _tasks(run: Run) -> tuple[TaskLine, ...]:
-    tried = [await _task(run, task) for task in run.plan.tasks]
+    kept = _kept(run)
+    tried = [_along(await _task(run, task), task, kept) for task in run.plan.tasks]
     skipped = [
         TaskLine(path=task.path, status="skipped", findings=len(task.findings), left=len(task.findings), reasons=(why,))
         for task, why in run.plan.skipped
     ]
     return tuple(sorted([*tried, *skipped], key=lambda line: line.path))
+
+
+def _kept(run: Run) -> Counter[Finding] | None:
+    """The findings of the base that are on the result, None where that isn't known."""
+    if not run.landing.landed or run.comparison is None or run.after is None or run.after.errors:
+        return None
+    return Counter(old for old, _ in run.comparison.kept)
+
+
+def _along(line: TaskLine, task: Task, kept: Counter[Finding] | None) -> TaskLine:
+    """The line of a task that nothing landed for, though none of its findings is left."""
+    if kept is None or line.status in LANDED or any(finding in kept for finding in task.findings):
+        return line
+    return replace(line, status="fixed", fixed=len(task.findings), left=0, reasons=(), refused=(), along=True)
 
 
 async def _task(run: Run, task: Task) -> TaskLine:

@@ -119,7 +119,7 @@ def _headline(report: Report) -> Line:
         return (f"{start}Would work on {plural(len(planned), 'file')} with {found}; nothing was changed",)
     after = "not counted" if report.findings_after is None else str(report.findings_after)
     whole = sum(task.status == "fixed" for task in report.tasks)
-    part = len(report.landed) - whole
+    part = sum(task.status == "partial" for task in report.tasks)
     in_part = f" and {part} in part" if part else ""
     verb, end = ("Would fix", "; nothing was changed") if report.dry_run else ("Fixed", "")
     return (f"{start}{verb} {whole} of {files}{in_part}: {before} → {after}{end}",)
