@@ -206,7 +206,7 @@ class _Session:
             refused=tuple(redact(one) for one in self._host.refused),
             transcript=kept(self._host.transcript),
             usage=self.usage,
-            session=clean(self._id)[:MAX_LAST_WORDS_CHARS],
+            session=redact(clean(self._id))[:MAX_LAST_WORDS_CHARS],
         )
 
     async def _cancel(self, connection: Connection) -> None:
