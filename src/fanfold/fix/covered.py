@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import asyncio
 import json
-import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from fanfold.fix.written import opened
 from fanfold.git import FileDiff
 from fanfold.process import Completed, ProcessError, allowed_environment, run
 from fanfold.redact import redact
+from fanfold.syntax import parse
 
 DEADLINE_S = 300.0
 MAX_WORDS = 500
@@ -193,9 +193,7 @@ def _missed(coverage: Coverage, path: str, text: bytes, changed: Iterable[int]) 
 def _units(text: bytes) -> Iterator[range]:
     """The lines of each statement, of one with a body those before it; docstrings and what only declares are none."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(text)
+        tree = parse(text)
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         return
     for node in ast.walk(tree):

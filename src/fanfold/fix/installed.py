@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+from fanfold.syntax import parse
+
 SOURCE_FOLDERS = ("src", "", "lib", "python")
 
 
@@ -82,7 +84,7 @@ def source_roots(main: Path, sites: tuple[Path, ...]) -> tuple[str, ...]:
 def _mapped(finder: Path) -> Iterator[Path]:
     """Folders to import from, for each pair of module name and path that a finder of an editable install holds."""
     try:
-        tree = ast.parse(finder.read_bytes())
+        tree = parse(finder.read_bytes())
     except (OSError, SyntaxError, ValueError):
         return
     for node in ast.walk(tree):

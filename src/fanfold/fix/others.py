@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from fanfold.fix.finding import Finding
 from fanfold.fix.split import Task
+from fanfold.syntax import parse
 
 CROSSING = frozenset(
     {
@@ -185,9 +185,7 @@ class Definitions:
 
 def _parsed(source: bytes | None) -> ast.Module | None:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return None if source is None else ast.parse(source)
+        return None if source is None else parse(source)
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         return None
 

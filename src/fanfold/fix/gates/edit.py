@@ -6,13 +6,13 @@ import ast
 import builtins
 import io
 import tokenize
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from fanfold.fix.finding import Finding
+from fanfold.syntax import parse
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
@@ -183,9 +183,7 @@ def _bindings(node: ast.AST) -> Iterator[str]:
 def source_of(text: bytes) -> Source | None:
     """The text as Python; None where it isn't."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return Source(text, ast.parse(text))
+        return Source(text, parse(text))
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         return None
 

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from fanfold.fix.gates import proofs
 from fanfold.fix.gates.edit import Edit, Source, plain
+from fanfold.syntax import parse_expression
 
 ANY = frozenset(
     f"{module}.{name}"
@@ -232,7 +233,7 @@ def _unquoted(node: ast.expr | None) -> ast.expr | None:
     """An annotation that stands in quotes, without them."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         try:
-            return ast.parse(node.value.strip(), mode="eval").body
+            return parse_expression(node.value.strip())
         except (SyntaxError, ValueError):
             return None
     return node

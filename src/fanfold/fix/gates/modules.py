@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from fanfold.fix.gates.edit import Edit
 from fanfold.fix.gates.names import new_attributes, new_imports
 from fanfold.process import run
+from fanfold.syntax import parse
 
 ASK_DEADLINE_S = 60.0
 SCRIPT = """
@@ -181,7 +182,7 @@ def _told(said: Mapping[str, list[str] | str | None]) -> Module:
 def _names(file: Path) -> frozenset[str] | None:
     """The names that a module binds anywhere; None where it may have others."""
     try:
-        tree = ast.parse(file.read_bytes())
+        tree = parse(file.read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError):
         return None
     found: set[str] = set()

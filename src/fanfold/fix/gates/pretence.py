@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from fanfold.fix.gates import feigned
 from fanfold.fix.gates.edit import Edit, Source, plain
 from fanfold.fix.gates.rules import UNDEFINED, UNUSED_IMPORT, UNUSED_VALUE, names_of
+from fanfold.syntax import parse
 
 IDLE = frozenset(
     {
@@ -58,7 +59,7 @@ def _idle_statements(edit: Edit) -> Iterator[str]:
 
 
 def _words_of(text: str) -> set[str]:
-    return {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
+    return {node.id for node in ast.walk(parse(text)) if isinstance(node, ast.Name)}
 
 
 def _idle(source: Source) -> Iterator[tuple[str, str]]:
