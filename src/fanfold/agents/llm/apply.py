@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import itertools
 from collections.abc import Sequence
 
@@ -12,6 +11,7 @@ from fanfold.agents.llm.answer import Definition, Edits, Replacement
 from fanfold.agents.llm.definition import place_of, replaced
 from fanfold.agents.llm.text import Text
 from fanfold.llm import Refused
+from fanfold.syntax import parse
 
 
 def applied(edits: Edits, files: Sequence[Text]) -> dict[str, str]:
@@ -84,7 +84,7 @@ def refuse_broken(text: str, path: str) -> None:
         Refused: it is such a text.
     """
     try:
-        ast.parse(text)
+        parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         row = getattr(error, "lineno", None) or 0
         line = text.split("\n")[row - 1] if 0 < row <= text.count("\n") + 1 else ""

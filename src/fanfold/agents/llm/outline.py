@@ -6,6 +6,8 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from fanfold.syntax import parse
+
 Node = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
@@ -38,7 +40,7 @@ class Outline:
     def of(cls, text: str) -> Outline | None:
         """The outline of a text; None where it can't be parsed."""
         try:
-            tree = ast.parse(text)
+            tree = parse(text)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return None
         return cls(tree, tuple(_places(tree, "")))
@@ -71,8 +73,8 @@ def statements(code: str) -> list[ast.stmt]:
         SyntaxError, ValueError, RecursionError, MemoryError: it can't be parsed.
     """
     if not is_indented(code):
-        return ast.parse(code).body
-    tree = ast.parse(f"if 1:\n{code}")
+        return parse(code).body
+    tree = parse(f"if 1:\n{code}")
     first = tree.body[0]
     return first.body if len(tree.body) == 1 and isinstance(first, ast.If) else tree.body
 

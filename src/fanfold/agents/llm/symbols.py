@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from fanfold.agents.llm.outline import Outline
 from fanfold.agents.llm.text import Text
 from fanfold.agents.protocol import Diagnostic
+from fanfold.syntax import parse
 
 MOST_FILE_BYTES = 400_000
 MOST_FILES = 30
@@ -158,7 +159,7 @@ def _read(root: Path, path: str) -> tuple[str, ast.Module] | None:
         if not inside or not file.is_file() or file.stat().st_size > MOST_FILE_BYTES:
             return None
         text = file.read_text("utf-8")
-        return text, ast.parse(text)
+        return text, parse(text)
     except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
         return None
 
