@@ -23,13 +23,13 @@ soak: $(STAMP) ## Run the long versions of the randomised tests
 	@$(PYTHON_IN) -m pytest -n $(WORKERS) -m "soak or hypothesis" --hypothesis-profile=soak $(PYTEST_ARGS)
 
 agents: $(STAMP) ## Test the real programs of agents, those on PATH, with a scripted model
-	@FANFOLD_REAL_AGENTS=1 $(PYTHON_IN) -m pytest tests/agents/presets/test_real.py $(PYTEST_ARGS)
+	@$(PYTHON_IN) -m pytest -m programs tests/agents/presets/test_real.py $(PYTEST_ARGS)
 
 lint: $(STAMP) ## Check style, types and the import contract
 	@$(PYTHON_IN) -m ruff check .
 	@$(PYTHON_IN) -m ruff format --check .
 	@$(PYTHON_IN) -m mypy
-	@.venv/bin/lint-imports --no-logo
+	@.venv/bin/lint-imports --no-logo --no-cache
 
 bench: $(STAMP) ## Measure what README and docs claim; takes minutes
 	@set -e; for benchmark in $(BENCHMARKS); do echo "== $$benchmark"; $(PYTHON_IN) $$benchmark; done

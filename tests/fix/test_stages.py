@@ -25,6 +25,7 @@ from fanfold.fix.stages import Course, EveryStage, course_of, name_of, names_of,
 from fanfold.fix.trail import Trail, trails_of
 from fanfold.git import Repository
 from fanfold.llm.usage import Usage, count
+from fanfold.process import find_program
 from fanfold.testing.agents import ScriptedAgent
 from fanfold.testing.repositories import TemporaryRepository, make_repository
 
@@ -389,7 +390,10 @@ async def test_whatever_agents_do_what_is_told_is_what_is_there(tmp_path: Path, 
     report = await fix(repository, *agents, race=race, max_attempts=2)
     repository.git("checkout", "-q", str(report.branch))
     done = subprocess.run(
-        ["ruff", "check", "--output-format=json"], cwd=repository.root, capture_output=True, check=False
+        [str(find_program("ruff")), "check", "--output-format=json"],
+        cwd=repository.root,
+        capture_output=True,
+        check=False,
     )
     left = Counter(Path(one["filename"]).name for one in json.loads(done.stdout))
     assert [line.path for line in report.tasks] == sorted(files)

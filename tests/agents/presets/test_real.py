@@ -25,8 +25,7 @@ from fanfold.process import Sandbox
 from fanfold.testing.model_api import Asked, ModelApi, Say
 from fanfold.testing.model_server import ModelServer, Reply, Requested
 
-if not os.environ.get("FANFOLD_REAL_AGENTS"):
-    pytest.skip("FANFOLD_REAL_AGENTS is not set", allow_module_level=True)
+pytestmark = pytest.mark.programs
 
 BEFORE = "import os\nimport re\n\nx = 1\n"
 AFTER = "x = 1\n"
