@@ -360,6 +360,26 @@ async def test_program_in_whose_midst_the_process_was_killed_came_to_the_dearest
     assert reopened(file, cost_usd=1.0).budget.spent.cost_usd == 0.5
 
 
+class Priced(ScriptedAgent):
+    """A program of whose attempts the user says what they cost."""
+
+    attempt_cost_usd = 0.75
+
+
+async def test_attempt_that_could_not_say_anything_costs_what_the_user_says(file: Path) -> None:
+    agent = Priced(name="priced")
+    first = reopened(file, cost_usd=2.0)
+    attempt = first.attempt("a.py", agent)
+    await attempt.__aenter__()
+    first.budget.close()
+    second = reopened(file, cost_usd=2.0)
+    assert second.budget.spent == Amount(cost_usd=0.75)
+    with pytest.raises(asyncio.CancelledError):
+        async with second.attempt("a.py", agent):
+            raise asyncio.CancelledError
+    assert second.budget.spent == Amount(cost_usd=1.5)
+
+
 @pytest.mark.parametrize("cut", [1, 7, 30])
 async def test_line_that_was_cut_by_a_kill_spoils_no_other(file: Path, cut: int) -> None:
     first = reopened(file, tokens=100)

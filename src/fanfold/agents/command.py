@@ -70,6 +70,11 @@ class Command:
         """What is known of what an attempt took: its cost if the user says it, never its tokens."""
         return frozenset() if self.spending.terms.max_cost_usd is None else frozenset({"cost"})
 
+    @property
+    def attempt_cost_usd(self) -> float | None:
+        """What an attempt costs that ends without a word on it, as the user says; None = nobody knows."""
+        return self.spending.terms.max_cost_usd
+
     async def work(self, assignment: Assignment) -> Report:
         """Run the program and wait for its end.
 

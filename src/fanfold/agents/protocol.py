@@ -196,6 +196,7 @@ class Agent(Protocol):
     may do anything says so with an attribute `starts_programs = True`: then there is a sandbox to start them in, and
     without one the user's checkout is watched meanwhile. One that may never say all that it took names what it says in
     an attribute `tells`, a set of "cost" and "tokens": within a limit of anything else it isn't begun with.
+    One of whose attempts the user says what they cost has that in an attribute `attempt_cost_usd`.
     """
 
     @property

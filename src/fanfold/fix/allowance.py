@@ -101,6 +101,7 @@ class Allowance:
         self._key = key
         self._agent = agent.name
         self._spends = not agent.deterministic
+        self._priced_usd: float | None = getattr(agent, "attempt_cost_usd", None)
         self._holds: set[Hold] = set()
         self._advance: Hold | None = None
         self._settled = Amount()
@@ -194,8 +195,9 @@ class Allowance:
         return self._customs.dearest.get(self._agent) or self._budget.all_that_is_left(self._key)
 
     def _likely(self) -> Amount:
-        """What an attempt came to that ended without a word: as much as the dearest before it, if there was one."""
-        return self._customs.dearest.get(self._agent, Amount(known=False))
+        """What an attempt came to that ended without a word: as much as the dearest before it, or as the user says."""
+        unsaid = Amount(known=False) if self._priced_usd is None else Amount(cost_usd=self._priced_usd)
+        return self._customs.dearest.get(self._agent, unsaid)
 
     def _unusable(self, why: str) -> BudgetExhausted:
         """The error of an agent that no budget can be kept with; reports have no hints, so it is all in the words."""
@@ -240,6 +242,8 @@ class Allowance:
     def _came_to(self) -> Amount:
         """What an attempt took of an agent that didn't ask."""
         told, dearest = self._told, self._customs.dearest.get(self._agent)
+        if told is None and self._priced_usd is not None:
+            return self._likely()
         if told is None or (told.cost_usd is None and self._budget.counts_money):
             if dearest is None and not self._stopped:
                 self._customs.untold.add(self._agent)

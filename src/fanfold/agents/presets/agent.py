@@ -36,6 +36,11 @@ class PresetAgent:
     deterministic: bool = False
     starts_programs: bool = True
 
+    @property
+    def attempt_cost_usd(self) -> float | None:
+        """What an attempt costs that ends without a word on it, as the user says; None = nobody knows."""
+        return self.spending.terms.max_cost_usd
+
     async def work(self, assignment: Assignment) -> Report:
         """Run the program and wait for its end.
 
