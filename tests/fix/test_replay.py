@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fanfold.agents.protocol import Agent, AgentError, Assignment
+from fanfold.agents.protocol import Agent, AgentError, Assignment, Report
 from fanfold.config import FixSettings, load_settings
 from fanfold.fix import Request
 from fanfold.fix.errors import FixError
@@ -18,6 +18,7 @@ from fanfold.fix.replay import Replayed, replay
 from fanfold.fix.run import carry_out
 from fanfold.fix.runs import Past, home_of, pasts
 from fanfold.git import Repository
+from fanfold.llm.usage import Usage
 from fanfold.testing.agents import ScriptedAgent
 from fanfold.testing.fingerprint import fingerprint
 from fanfold.testing.repositories import TemporaryRepository, make_repository
@@ -66,6 +67,14 @@ def place(tmp_path: Path) -> Place:
     return Place(make_repository(tmp_path / "user", files), tmp_path)
 
 
+class Paid(ScriptedAgent):
+    """Takes half a dollar for each answer."""
+
+    async def work(self, assignment: Assignment) -> Report:
+        """As the script has it."""
+        return replace(await super().work(assignment), usage=Usage(requests=1, input_tokens=120, cost_usd=0.5))
+
+
 def statuses(replayed: Replayed) -> dict[str, str]:
     return {task.path: task.status for task in replayed.report.tasks}
 
@@ -92,6 +101,16 @@ async def test_same_result_on_a_branch_of_its_own_with_no_agent(place: Place, fo
     assert trees(place, replayed.report.branch) == tree
     assert statuses(replayed) == {"a.py": "fixed", "b.py": "fixed", "pkg/c.py": "partial"}
     assert [task.attempts for task in replayed.report.tasks] == [task.attempts for task in past.report.tasks]
+
+
+async def test_what_was_paid_once_is_not_said_to_be_paid_again(place: Place) -> None:
+    past = await place.run(Paid({"a.py": [FIXED], "b.py": [AgentError("lost")]}), max_attempts=1)
+    assert past.report is not None
+    assert past.report.usage is not None
+    assert past.report.usage.cost_usd == 1.0
+    replayed = await place.replay(past)
+    assert replayed.report.usage == Usage(cost_usd=0.0)
+    assert not any(stage.unmeasured for stage in replayed.report.stages)
 
 
 async def test_replay_stands_on_the_recorded_base(place: Place) -> None:

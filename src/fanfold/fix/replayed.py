@@ -15,7 +15,10 @@ from fanfold.fix.split import Task
 from fanfold.fix.stages import Course
 from fanfold.fix.trail import Trail
 from fanfold.git import GitError, Repository, contents, make_again
+from fanfold.llm.usage import Usage
 
+NOTHING = Usage(cost_usd=0.0)
+"""What an answer takes that was given before; what it took then stands in the report of that run."""
 FILE, PROGRAM, LINK, ABSENT = "100644", "100755", "120000", "000000"
 
 
@@ -80,12 +83,14 @@ class Tape:
             raise Unplayable("it wasn't attempted so often when it was recorded, so there is no answer")
         trails = rounds[self._round[path]]
         if assignment.attempt > len(trails):
-            return Report()
+            return Report(usage=NOTHING)
         trail = trails[assignment.attempt - 1]
         if trail.error is not None and not trail.made:
-            raise AgentError(trail.error)
+            failure = AgentError(trail.error)
+            failure.usage = NOTHING
+            raise failure
         await asyncio.to_thread(self._put, assignment.root, trail)
-        return Report(trail.summary, trail.refused, trail.transcript, trail.usage)
+        return Report(trail.summary, trail.refused, trail.transcript, NOTHING)
 
     def _put(self, root: Path, trail: Trail) -> None:
         for path, made in trail.made.items():
