@@ -294,6 +294,13 @@ async def test_deterministic_agents_come_before_a_race(repository: TemporaryRepo
     assert only(report).agent == "autofix, other"
 
 
+async def test_race_of_one_is_told_to_be_none(repository: TemporaryRepository) -> None:
+    home = repository.root.parent
+    given = {"workspaces": home / "home", "state": home / "state", "tests": "none", "race": True}
+    report = await run(Request(repository.root, load_settings(repository.root, given)))
+    assert any("there is no race" in note for note in report.notes)
+
+
 async def test_crash_in_a_race_is_no_end_of_it(repository: TemporaryRepository) -> None:
     report = await fix(repository, agent("broken", RuntimeError("oh")), agent("good", WHOLE), race=True)
     assert (only(report).status, only(report).agent) == ("fixed", "good")

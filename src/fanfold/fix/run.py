@@ -41,6 +41,8 @@ from fanfold.prompts import own_templates
 from fanfold.runtimes import Runtime
 from fanfold.runtimes.choice import runtime_for
 
+NO_RACE = "there is no race: fewer than two of the agents ask a model or run a program, see --agent"
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -221,6 +223,7 @@ async def prepare(
         scratch=scratch,
         on_event=on_event or (lambda _: None),
         started_s=started_s,
+        notes=[NO_RACE] if settings.race and agent is None and all(len(stage.agents) == 1 for stage in stages) else [],
     )
 
 
