@@ -142,6 +142,8 @@ def test_reason_that_many_files_share_is_told_once(report: Report) -> None:
 def test_fix_that_says_its_place_is_told_without_its_path_twice(report: Report) -> None:
     task = replace(report.tasks[1], refused=("b.py:3 SIM115: would add F401",))
     assert "Fixes taken back:\n  b.py:3 SIM115: would add F401\n" in plain(replace(report, tasks=(task,)))
+    left = replace(report.tasks[1], reasons=task.refused, refused=())
+    assert "Why not fixed:\n  b.py:3 SIM115: would add F401\n" in plain(replace(report, tasks=(left,)))
 
 
 def test_what_an_agent_says_of_itself_is_no_fix_that_was_taken_back(report: Report) -> None:

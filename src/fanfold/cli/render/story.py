@@ -247,7 +247,11 @@ def _reasons(tasks: Iterable[TaskLine], limit: int | None) -> tuple[Line, ...]:
     shared = [(why, count) for why, count in sharing.items() if limit is not None and count > MAX_SAME_REASON]
     lines: list[Line] = [(f"{count} files: ", Prose(reason)) for reason, count in shared]
     common = {reason for reason, _ in shared}
-    lines += [(Quoted(path), ": ", Prose(reason)) for path, reason in told if reason not in common]
+    lines += [
+        (Prose(reason),) if reason.startswith(f"{path}:") else (Quoted(path), ": ", Prose(reason))
+        for path, reason in told
+        if reason not in common
+    ]
     return _limited(lines, limit)
 
 
