@@ -16,6 +16,7 @@ from fanfold.git.checkout import Written, restore, rewrite
 from fanfold.git.command import GitError, raw, records, text, uninterrupted
 from fanfold.git.diff import LINES, FileDiff, Hunk, parse_diff
 from fanfold.git.objects import Objects
+from fanfold.git.pipes import take_pipes_away
 from fanfold.git.repository import Repository
 from fanfold.git.slot import Slot
 from fanfold.git.sweep import sweep
@@ -96,6 +97,7 @@ class Workspace:
             WorkspaceError: a file can't be read, or a filter failed.
         """
         try:
+            await self._unblock()
             kept = self._slot.kept
             return await capture(self._git, self._objects, self.base, self._base_tree, leave_out=kept)
         except GitError as error:
@@ -111,6 +113,7 @@ class Workspace:
         """
         try:
             await self._in_thread(self._slot.prepare)
+            await self._unblock()
             keep = (*await untracked(self._git), *self._slot.kept)
             await self._in_thread(lambda: sweep(self._bytes, self._base_tree, self._objects.trees, keep=keep))
         except (GitError, OSError) as error:
@@ -135,6 +138,7 @@ class Workspace:
 
     async def strangers(self) -> tuple[str, ...]:
         """What base doesn't hold and isn't kept, ignored by git or not; a folder with nothing of base's is one path."""
+        await self._unblock()
         done = await self._git.run("ls-files", "-z", "-o", "--directory")
         found = (name.rstrip(b"/") for name in records(done.stdout))
         return tuple(text(name) for name in without(found, self._slot.kept))
@@ -153,6 +157,10 @@ class Workspace:
         if await self._objects.find(self._base_tree, path) is not None:
             return None
         return await self._in_thread(lambda: new_file(self.root / path, path))
+
+    async def _unblock(self) -> None:
+        """See that git finds nothing in the tree for which it would wait."""
+        await self._in_thread(lambda: take_pipes_away(self._bytes))
 
     async def _restore(self, wanted: str, tree: str) -> None:
         await self._write(wanted, tree)

@@ -19,6 +19,7 @@ from fanfold.git.overlay.blobs import Blobs, Habits
 from fanfold.git.overlay.layers import Layers, Way
 from fanfold.git.overlay.snapshots import Difference, Snapshot, Snapshots
 from fanfold.git.overlay.upper import Layer, Lookup, Sorted, read_layer, sort_out
+from fanfold.git.pipes import take_pipes_away
 from fanfold.git.repository import Repository
 from fanfold.git.slot import Slot
 from fanfold.git.sweep import remove, sweep
@@ -96,6 +97,7 @@ class OverlayWorkspace(Workspace):
     async def capture(self) -> Change:
         """What the tree is now, compared with base; read from the layer alone where that tells."""
         try:
+            await self._unblock()
             found = await self._sorted()
             nodes = None if found is None else await self._nodes(found)
             if nodes is None:
@@ -129,6 +131,7 @@ class OverlayWorkspace(Workspace):
         """Remove files that git ignores or can't hold, so that what is checked is what would land."""
         try:
             await self._in_thread(self._slot.prepare)
+            await self._unblock()
             found = await self._sorted()
             if found is None:
                 await self._index()
@@ -235,6 +238,11 @@ class OverlayWorkspace(Workspace):
         except PermissionError:
             return None
         return sort_out(layer, self._tree, self._differing)
+
+    async def _unblock(self) -> None:
+        """As in a plain workspace; only the layer can have such a thing."""
+        upper = os.fsencode(self._layers.upper)
+        await self._in_thread(lambda: take_pipes_away(self._bytes, layer=upper))
 
     async def _layer(self) -> Layer:
         return await self._in_thread(lambda: read_layer(os.fsencode(self._layers.upper), self._below.way))
