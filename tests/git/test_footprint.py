@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from fanfold.git import Repository
+import fanfold.git.footprint
+from fanfold.git import GitError, Repository
 from fanfold.git.footprint import footprint, touched
 from fanfold.testing.repositories import TemporaryRepository
 
@@ -129,3 +130,13 @@ async def test_a_look_changes_nothing(user: TemporaryRepository) -> None:
     before = index.stat().st_mtime_ns, index.read_bytes()
     await footprint(await Repository.open(user.root))
     assert (index.stat().st_mtime_ns, index.read_bytes()) == before
+
+
+async def test_a_checkout_at_which_git_waits_is_told(
+    user: TemporaryRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fanfold.git.footprint, "LONGEST_S", 1.0)
+    os.mkfifo(user.root / ".gitignore")
+    with pytest.raises(GitError, match="couldn't tell within 1 s") as caught:
+        await footprint(await Repository.open(user.root))
+    assert "pipes" in str(caught.value.hint)

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fanfold.git.command import git, raw, records, text
+from fanfold.git.command import GitError, git, raw, records, text
 from fanfold.git.repository import Repository
 
 OURS = ("refs/heads/fanfold/", "refs/fanfold/")
+LONGEST_S = 300.0
 _FETCHED = ("refs/remotes/", "refs/prefetch/", "refs/bisect/", "refs/worktree/")
 """What editors fetch by themselves, and what means something in one checkout only."""
 _PRIVATE = ("HEAD", "config.worktree", "info")
@@ -64,12 +65,19 @@ async def footprint(repository: Repository, before: Footprint | None = None) -> 
         GitError: the repository can't be read.
     """
     began_ns = _clock_ns()
-    changed, new, refs, index = await asyncio.gather(
-        _names(repository, "diff-files", "-z", "--name-only", "--no-renames", "--ignore-submodules=all"),
-        _names(repository, "ls-files", "-z", "-o", "--exclude-standard"),
-        repository.refs(),
-        _index(repository, before),
-    )
+    try:
+        async with asyncio.timeout(LONGEST_S):
+            changed, new, refs, index = await asyncio.gather(
+                _names(repository, "diff-files", "-z", "--name-only", "--no-renames", "--ignore-submodules=all"),
+                _names(repository, "ls-files", "-z", "-o", "--exclude-standard"),
+                repository.refs(),
+                _index(repository, before),
+            )
+    except TimeoutError:
+        raise GitError(
+            f"git couldn't tell within {LONGEST_S:g} s how the checkout looks",
+            hint="look there for pipes that are called .gitignore or .gitattributes, at which git waits",
+        ) from None
     names = {*changed, *new, *(before.files if before else ())}
     files, kept = await asyncio.to_thread(lambda: (_looks(repository.root, names), dict(_kept(repository))))
     kept.update((f".git/{name}", oid) for name, oid in refs.items() if _is_the_users(name))
