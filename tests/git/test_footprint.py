@@ -136,6 +136,7 @@ async def test_a_checkout_at_which_git_waits_is_told(
     user: TemporaryRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fanfold.git.footprint, "LONGEST_S", 1.0)
+    (user.root / ".gitignore").unlink()
     os.mkfifo(user.root / ".gitignore")
     with pytest.raises(GitError, match="couldn't tell within 1 s") as caught:
         await footprint(await Repository.open(user.root))
