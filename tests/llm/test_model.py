@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -220,6 +221,22 @@ async def test_a_wrong_key_is_an_error_that_does_not_show_it(tmp_path: Path) -> 
     assert len(server.requests) == 1
 
 
+async def test_what_comes_to_no_server_takes_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        nowhere = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+    async with Model.connect(ModelSettings(model="scripted", base_url=nowhere, attempts=2)) as model:
+        with pytest.raises(ModelError, match="gave no answer") as raised:
+            await model.ask("Which city?", City)
+    assert (raised.value.usage.requests, raised.value.usage.input_tokens) == (0, 0)
+
+
+async def test_a_servers_own_words_are_told_without_what_stands_around_them() -> None:
+    async with connected(LISBON, key="another", attempts=1) as (_, model):
+        with pytest.raises(ModelUnusable) as raised:
+            await model.ask("Which city?", City)
+    assert raised.value.message == "scripted refused the key: 401: Incorrect API key provided."
+
+
 async def test_a_server_that_repeats_the_key_does_not_bring_it_into_logs(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -250,16 +267,17 @@ async def test_secrets_are_masked_in_all_that_a_model_is_told() -> None:
 
 @pytest.mark.parametrize(
     ("model", "says"),
-    [("gpt", "can't be asked"), ("nobody:gpt", "can't be asked"), ("openai:gpt-5", "OPENAI_API_KEY")],
+    [("gpt", "can't be asked"), ("nobody:gpt", "can't be asked"), ("openai:gpt-5", "there is no key for openai:gpt-5")],
 )
 async def test_a_model_that_nobody_knows_or_has_a_key_for_is_refused(
     model: str, says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    with pytest.raises(ModelUnusable, match=says):
+    with pytest.raises(ModelUnusable, match=says) as raised:
         async with Model.connect(ModelSettings(model=model)):
             pass
+    assert ("export OPENAI_API_KEY" in str(raised.value.hint)) is (model == "openai:gpt-5")
 
 
 async def test_a_provider_is_given_the_key_from_settings(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,7 @@ _FORMS = re.compile(
 )
 _TOO_LONG = re.compile(r"context|too long|maximum", re.IGNORECASE)
 NOTHING = Usage(cost_usd=0.0)
+_NO_CONNECTION = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout"})
 NO_FORMS = frozenset({400, 404, 415, 422, 500, 501})
 
 
@@ -147,8 +148,9 @@ class Asking(WrapperModel):
             took = most  # all of it counts until less is known
             try:
                 response = await self._sent(messages, how, parameters)
-            except exceptions.ModelHTTPError:
-                took = NOTHING  # what is refused isn't charged
+            except (exceptions.ModelHTTPError, exceptions.ModelConnectionError) as error:
+                if isinstance(error, exceptions.ModelHTTPError) or not was_sent(error):
+                    took = NOTHING  # what is refused, or came nowhere, isn't charged
                 raise
             took = self._took(response, most)
             turn.settle(took.input_tokens + took.output_tokens)
@@ -212,6 +214,16 @@ def passes(error: Exception) -> bool:
         return False
     passing = (exceptions.ModelServerError, exceptions.ModelUnavailableError, exceptions.ModelConnectionError)
     return isinstance(error, (*passing, AnswerCut)) or is_throttled(error) or is_timeout(error)
+
+
+def was_sent(error: BaseException) -> bool:
+    """Whether a request may have come to a server, by the names that HTTP clients have for what went wrong."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if type(cause).__name__ in _NO_CONNECTION:
+            return False
+        cause = cause.__cause__ or cause.__context__
+    return True
 
 
 def refuses_forms(error: Exception) -> bool:

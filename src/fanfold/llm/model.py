@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -232,7 +232,7 @@ class Model:
 
         from fanfold.llm.asking import AnswerCut  # noqa: PLC0415 the same
 
-        what = self._masked(text_of(error))[:MOST_ERROR_CHARS]
+        what = self._masked(_words_of(error))[:MOST_ERROR_CHARS]
         if not models.ALLOW_MODEL_REQUESTS and type(error) is RuntimeError:
             return ModelUnusable(f"{self.name} isn't asked: {what}", hint="allow requests to models")
         match error:
@@ -249,6 +249,14 @@ class Model:
             case exceptions.UnexpectedModelBehavior():
                 return AnswerUnusable(self._masked(_unusable(self.name, error, what)))
         return ModelError(f"{self.name} gave no answer: {what}", hint="check base_url, or try again later")
+
+
+def _words_of(error: Exception) -> str:
+    """What went wrong, as the server says it where it says it."""
+    body = getattr(error, "body", None)
+    said = body.get("message") if isinstance(body, Mapping) else None
+    status = getattr(error, "status_code", None)
+    return f"{status}: {said}" if isinstance(said, str) and status is not None else text_of(error)
 
 
 def _unusable(name: str, error: Exception, what: str) -> str:

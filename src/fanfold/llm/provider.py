@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from fanfold.llm.errors import ModelUnusable
@@ -32,6 +33,11 @@ def provided(settings: ModelSettings, key: str | None) -> AiModel:
             hint=EXTRA if settings.base_url else _package(settings.model),
         ) from error
     except (UserError, ValueError) as error:
+        if variable := re.search(r"\b[A-Z][A-Z0-9_]*_API_KEY\b", str(error)):
+            raise ModelUnusable(
+                f"there is no key for {settings.model}",
+                hint=f'export {variable[0]}, or say where it is: api_key = {{ env = "NAME" }}',
+            ) from error
         raise ModelUnusable(
             f"{settings.model} can't be asked: {redact(str(error))}",
             hint='name a model as "openai:gpt-5", and its key as api_key = { env = "NAME" }',
