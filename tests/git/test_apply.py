@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -217,6 +218,21 @@ async def test_taking_back_leaves_a_sparse_checkout_sparse(user: TemporaryReposi
     assert "a.py" not in before
     await take_back(await Repository.open(user.root), tip)
     assert contents(user.root) == before
+
+
+@pytest.mark.parametrize("bring", [fast_forward, stage])
+async def test_a_file_that_only_looks_new_is_in_nobodys_way(
+    user: TemporaryRepository, bring: Callable[[Repository, str], Awaitable[None]]
+) -> None:
+    tip = _edit(user)
+    os.utime(user.root / "a.py", (1, 1))
+    repository = await Repository.open(user.root)
+    await bring(repository, tip)
+    assert contents(user.root)["a.py"] == b"fixed\n"
+    if bring is stage:
+        os.utime(user.root / "a.py", (1, 1))
+        await unstage(repository, tip)
+        assert contents(user.root)["a.py"] != b"fixed\n"
 
 
 @pytest.mark.parametrize("bring", [fast_forward, stage])

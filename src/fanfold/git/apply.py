@@ -61,11 +61,12 @@ async def unstage(repository: Repository, tip: str) -> None:
     now = await Repository.open(repository.root)
     if now.head != repository.head:
         raise LandError("HEAD has moved since the result was staged", hint="git restore takes single files back")
+    await _refresh(repository)
     places = ("diff-index", "--cached", "--quiet", tip), ("diff-files", "--quiet")
     for command in places:
         if (await git(*command, cwd=repository.root, ok=(0, 1))).returncode:
             raise LandError("the checkout is no longer what was staged", hint="git restore takes single files back")
-    await uninterrupted(git("read-tree", "-m", "-u", tip, repository.head, cwd=repository.root))
+    await uninterrupted(_switch(repository, tip, repository.head))
 
 
 async def brought_before(repository: Repository, tip: str) -> bool:
@@ -129,7 +130,18 @@ async def _merge(repository: Repository, tip: str) -> None:
 
 
 async def _read_tree(repository: Repository, tip: str) -> None:
-    await git("read-tree", "-m", "-u", repository.head, tip, cwd=repository.root)
+    await _switch(repository, repository.head, tip)
+
+
+async def _switch(repository: Repository, old: str, new: str) -> None:
+    """Bring checkout and index from one tree to another."""
+    await _refresh(repository)
+    await git("read-tree", "-m", "-u", old, new, cwd=repository.root)
+
+
+async def _refresh(repository: Repository) -> None:
+    """Have the index know the times of files as they are: plumbing takes a file with others for changed."""
+    await git("update-index", "-q", "--refresh", cwd=repository.root, ok=(0, 1, 128))  # 128: what follows says why
 
 
 async def _obstacle(repository: Repository, tip: str, *, on_branch: bool) -> str | None:
