@@ -15,8 +15,10 @@ from fanfold.config import FixSettings, load_settings
 from fanfold.fix import Request
 from fanfold.fix.errors import FixError
 from fanfold.fix.replay import Replayed, replay
+from fanfold.fix.replayed import _last
 from fanfold.fix.run import carry_out
 from fanfold.fix.runs import Past, home_of, pasts
+from fanfold.fix.trail import Trail
 from fanfold.git import Repository
 from fanfold.llm.usage import Usage
 from fanfold.testing.agents import ScriptedAgent
@@ -248,3 +250,14 @@ async def test_files_with_other_line_ends_and_without_a_last_one_come_out_the_sa
     replayed = await place.replay(past)
     assert trees(place, replayed.report.branch) == tree
     assert replayed.differences == ()
+
+
+@pytest.mark.parametrize("first", ["quick", "other"])
+def test_attempts_of_a_race_are_all_played_whoever_began_first(first: str) -> None:
+    trails = [
+        Trail(id=name, path="a.py", number=1, agent=name, started_s=float(name != first), made={"a.py": "100644 1"})
+        for name in ("quick", "other")
+    ]
+    assert {trail.id for trail in _last(trails)} == {"quick", "other"}
+    again = replace(trails[0], id="again", started_s=2.0)
+    assert [trail.id for trail in _last([*trails, again])] == ["again"]

@@ -116,7 +116,9 @@ def _last(trails: Sequence[Trail]) -> tuple[Trail, ...]:
     ended = [trail for trail in trails if trail.made or not trail.stopped] or trails
     last: list[Trail] = []
     for trail in sorted(ended, key=lambda one: one.started_s):
-        last = [trail] if last and trail.number <= last[-1].number else [*last, trail]
+        # In a race, several have an attempt of the same number.
+        again = any((one.agent, one.number) == (trail.agent, trail.number) for one in last)
+        last = [trail] if again else [*last, trail]
     return tuple(last)
 
 
