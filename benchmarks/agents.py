@@ -23,7 +23,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -37,7 +36,6 @@ HERE = Path(__file__).resolve().parent
 FROZEN = HERE / "evaluation" / "findings.json"
 DOCS = HERE.parent / "docs" / "benchmarks.md"
 MARKS = "<!-- agents: begin -->", "<!-- agents: end -->"
-SUITE_S = 900
 
 RUFF = """\
 target-version = "py39"
@@ -163,12 +161,12 @@ def _measured(part: Part, options: argparse.Namespace) -> Row:
             print(f"{part.package}: {unknown.total()} of the set aren't found by today's checkers", file=sys.stderr)
         frozen &= base
         row = Row(part.package, frozen.total(), files=len({path for path, _, _ in frozen}))
-        before = _suite(python, _export(root, "HEAD", folder / "before"))
+        before = packages.passing(python, packages.export(root, "HEAD", folder / "before"))
         row.tests = len(before)
         began_s = time.monotonic()
         report = _fanfold(root, part, frozen, options, folder)
         row.wall_s = time.monotonic() - began_s
-        result = _export(root, report["branch"] or "HEAD", folder / "after")
+        result = packages.export(root, report["branch"] or "HEAD", folder / "after")
         after = _recount(part, result)
         row.fixed = (frozen - after).total()
         row.statuses = dict(Counter(task["status"] for task in report["tasks"]))
@@ -176,7 +174,7 @@ def _measured(part: Part, options: argparse.Namespace) -> Row:
         landed = [task["path"] for task in report["tasks"] if task["commit"] is not None]
         row.landed = len(landed)
         row.false = [path for path in landed if not _less(path, base, after)]
-        row.false += [f"test {case}" for case in sorted(before - _suite(python, result))]
+        row.false += [f"test {case}" for case in sorted(before - packages.passing(python, result))]
     return row
 
 
@@ -270,30 +268,6 @@ def _freeze() -> int:
     kinds = [kind for package in findings.values() for kind in package]
     print(f"{sum(kind[3] for kind in kinds)} findings of {len({kind[2] for kind in kinds})} rules")
     return 0
-
-
-def _export(root: Path, revision: str, target: Path) -> Path:
-    target.mkdir()
-    archive = subprocess.run(["git", "archive", revision], cwd=root, check=True, capture_output=True).stdout
-    subprocess.run(["tar", "-x", "-C", target], input=archive, check=True)
-    return target
-
-
-def _suite(python: Path, root: Path) -> set[str]:
-    """The names of the tests that pass."""
-    results = root.parent / f"{root.name}.xml"
-    source = root / "src" if (root / "src").is_dir() else root
-    argv = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={results}"]
-    environment = os.environ | {"PYTHONPATH": str(source), "PYTHONDONTWRITEBYTECODE": "1"}
-    subprocess.run(argv, cwd=root, env=environment, capture_output=True, check=False, timeout=SUITE_S)
-    if not results.exists():
-        return set()
-    bad = ("failure", "error", "skipped")
-    return {
-        f"{case.get('classname')}::{case.get('name')}"
-        for case in ET.parse(results).getroot().iter("testcase")
-        if all(case.find(tag) is None for tag in bad)
-    }
 
 
 def _program(name: str) -> str:

@@ -23,7 +23,6 @@ import sys
 import tempfile
 import time
 import warnings
-import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -146,8 +145,10 @@ def _with_tests(name: str, rules: str) -> Row:
         row = _measure(Row(name, rules), root, Path(folder), ["--check", "ruff", "--tests", "final"], environment)
         python, passed = venv / "bin" / "python", None
         for label, tree in (("base", "HEAD"), ("ruff", None), ("ours", _result_branch(root))):
-            copy = Path(folder) / "ruff" if tree is None else _export(root, tree, Path(folder) / f"suite-{label}")
-            outcome = _suite(python, copy)
+            copy = (
+                Path(folder) / "ruff" if tree is None else packages.export(root, tree, Path(folder) / f"suite-{label}")
+            )
+            outcome = packages.passing(python, copy)
             if passed is None:
                 passed = outcome
                 row.tests_before = len(passed)
@@ -177,7 +178,7 @@ def _measure(row: Row, root: Path, folder: Path, options: list[str], environment
     row.untouched = fingerprint(root) == before
     _read_report(row, report)
     tip = _result_branch(root)
-    after = _recount(_export(root, tip, folder / "result"), select)
+    after = _recount(packages.export(root, tip, folder / "result"), select)
     row.ours_leaves = sum(after.values())
     row.new_by_recount = sum((after - base).values())
     row.broken_commits = _broken_commits(root, tip)
@@ -231,13 +232,6 @@ def _result_branch(root: Path) -> str:
     return names[0] if names else "HEAD"
 
 
-def _export(root: Path, tree: str, target: Path) -> Path:
-    target.mkdir()
-    archive = subprocess.run(["git", "archive", tree], cwd=root, check=True, capture_output=True).stdout
-    subprocess.run(["tar", "-x", "-C", target], input=archive, check=True)
-    return target
-
-
 def _broken_commits(root: Path, tip: str) -> int:
     """Commits of which a Python file compiled before and does not after."""
     return sum(_breaks(root, commit) for commit in packages.git(root, "rev-list", f"HEAD..{tip}").split())
@@ -257,24 +251,6 @@ def _compiles(root: Path, blob: str) -> bool:
     except (SyntaxError, ValueError):
         return False
     return True
-
-
-def _suite(python: Path, root: Path) -> set[str]:
-    """The names of the tests that pass."""
-    results = root.parent / f"{root.name}.xml"
-    source = root / "src" if (root / "src").is_dir() else root
-    argv = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={results}"]
-    environment = os.environ | {"PYTHONPATH": str(source), "PYTHONDONTWRITEBYTECODE": "1"}
-    subprocess.run(argv, cwd=root, env=environment, capture_output=True, check=False)
-    if not results.exists():
-        return set()
-    cases = ET.parse(results).getroot().iter("testcase")
-    bad = ("failure", "error", "skipped")
-    return {
-        f"{case.get('classname')}::{case.get('name')}"
-        for case in cases
-        if not any(case.find(tag) is not None for tag in bad)
-    }
 
 
 def _agents() -> dict[str, Any]:

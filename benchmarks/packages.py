@@ -19,12 +19,14 @@ import tarfile
 import urllib.error
 import urllib.parse
 import urllib.request
+import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 
 CACHE = Path(__file__).parent / ".cache"
 PYPI = "https://pypi.org/simple"
+SUITE_S = 900
 RELEASED = "2026-01-01T00:00:00+00:00"  # one date for all, so that commit ids repeat
 ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.5"
 
@@ -183,6 +185,32 @@ def git(path: Path, *args: str) -> str:
     return subprocess.run(
         ["git", *args], cwd=path, env=outer | dates, check=True, capture_output=True, text=True
     ).stdout
+
+
+def export(root: Path, revision: str, target: Path) -> Path:
+    """The files of a revision in a new folder, which is returned."""
+    target.mkdir()
+    archive = subprocess.run(["git", "archive", revision], cwd=root, check=True, capture_output=True).stdout
+    subprocess.run(["tar", "-x", "-C", target], input=archive, check=True)
+    return target
+
+
+def passing(python: Path, root: Path) -> set[str]:
+    """The names of the tests that pass in a folder of a package's files, run by its environment's Python."""
+    results = root.parent / f"{root.name}.xml"
+    source = root / "src" if (root / "src").is_dir() else root
+    argv = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={results}"]
+    environment = os.environ | {"PYTHONPATH": str(source), "PYTHONDONTWRITEBYTECODE": "1"}
+    subprocess.run(argv, cwd=root, env=environment, capture_output=True, check=False, timeout=SUITE_S)
+    if not results.exists():
+        return set()
+    cases = ET.parse(results).getroot().iter("testcase")
+    bad = ("failure", "error", "skipped")
+    return {
+        f"{case.get('classname')}::{case.get('name')}"
+        for case in cases
+        if not any(case.find(tag) is not None for tag in bad)
+    }
 
 
 def _archive(package: Package) -> Path:

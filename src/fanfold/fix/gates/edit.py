@@ -7,7 +7,7 @@ import builtins
 import io
 import tokenize
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -138,6 +138,14 @@ class Source:
         if alias is not None and depth and isinstance(alias, ast.Name | ast.Attribute):
             return self.dotted(alias, depth=depth - 1)
         return f"builtins.{node.id}" if node.id in BUILTINS and node.id not in self.outer else node.id
+
+    def may_be(self, node: ast.expr, names: Collection[str], *, depth: int = 4) -> bool:
+        """Whether an expression names one of `names`, or holds one in a tuple, under whatever name."""
+        if isinstance(node, ast.Tuple):
+            return any(self.may_be(one, names, depth=depth) for one in node.elts)
+        if isinstance(node, ast.Name) and depth and node.id in self.aliases:
+            return self.may_be(self.aliases[node.id], names, depth=depth - 1)
+        return self.dotted(node) in names
 
     def calls(self) -> Iterator[tuple[str, ast.Call]]:
         """Every call with the full name of what is called."""

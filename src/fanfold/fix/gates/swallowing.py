@@ -59,17 +59,9 @@ def _indirect(source: Source) -> int:
     """Handlers of everything that can't be told from their own words."""
     handlers = (node.type for node in source.nodes if isinstance(node, ast.ExceptHandler))
     return sum(
-        isinstance(caught, ast.Name | ast.Tuple) and _is_everything(source, caught) and _named(caught) not in BROAD
+        isinstance(caught, ast.Name | ast.Tuple) and source.may_be(caught, BROAD) and _named(caught) not in BROAD
         for caught in handlers
     )
-
-
-def _is_everything(source: Source, caught: ast.expr, depth: int = 4) -> bool:
-    if isinstance(caught, ast.Tuple):
-        return any(_is_everything(source, one, depth) for one in caught.elts)
-    if isinstance(caught, ast.Name) and depth and caught.id in source.aliases:
-        return _is_everything(source, source.aliases[caught.id], depth - 1)
-    return source.dotted(caught) in BROAD
 
 
 def _named(node: ast.expr) -> str:

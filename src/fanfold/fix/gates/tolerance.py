@@ -64,19 +64,11 @@ def _conjuncts(test: ast.expr) -> list[str]:
 def _any_error(source: Source) -> int:
     """Where any error is expected, and not by a plain name that every linter knows."""
     calls = (node for node in source.nodes if isinstance(node, ast.Call) and _last(node.func) in RAISING)
-    return sum(not _is_plain(one) and _is_everything(source, one) for call in calls for one in call.args[:1])
+    return sum(not _is_plain(one) and source.may_be(one, EVERYTHING) for call in calls for one in call.args[:1])
 
 
 def _is_plain(node: ast.expr) -> bool:
     return isinstance(node, ast.Name) and node.id in {"Exception", "BaseException"}
-
-
-def _is_everything(source: Source, node: ast.expr, depth: int = 4) -> bool:
-    if isinstance(node, ast.Tuple):
-        return any(_is_everything(source, one, depth) for one in node.elts)
-    if isinstance(node, ast.Name) and depth and node.id in source.aliases:
-        return _is_everything(source, source.aliases[node.id], depth - 1)
-    return source.dotted(node) in EVERYTHING
 
 
 def _last(node: ast.expr) -> str:
