@@ -37,7 +37,7 @@ from pathlib import Path
 from typing import Any
 
 from fanfold.config import FixSettings
-from fanfold.fix.plan import Request
+from fanfold.fix.findings.plan import Request
 from fanfold.fix.run import run
 from fanfold.git import Change, Repository, ResultBranch, WorkspacePool, allow_overlays
 from fanfold.git.pool import WorkspaceKind

@@ -23,7 +23,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from fanfold.fix.confine import find_bubblewrap
+from fanfold.fix.attempts.confine import find_bubblewrap
 from fanfold.git import Repository
 from fanfold.git.footprint import footprint, touched
 from fanfold.process import Gate, Proxy, Sandbox, allowed_environment, limited, program_reach, run

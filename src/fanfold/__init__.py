@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from fanfold.engine import Done, Failed, Limit, Outcome, fan_out, fold, stream, values
     from fanfold.errors import FanfoldError
     from fanfold.fix.checkers.protocol import Checked, Checker, Scope
-    from fanfold.fix.finding import Finding
-    from fanfold.fix.plan import Request
-    from fanfold.fix.report import Report
+    from fanfold.fix.findings.finding import Finding
+    from fanfold.fix.findings.plan import Request
+    from fanfold.fix.reporting.report import Report
     from fanfold.fix.run import run
     from fanfold.runtimes import Flow, get_context
 
@@ -55,9 +55,9 @@ _HOMES = {
     "fanfold.engine": ("Done", "Failed", "Limit", "Outcome", "fan_out", "fold", "stream", "values"),
     "fanfold.errors": ("FanfoldError",),
     "fanfold.fix.checkers.protocol": ("Checked", "Checker", "Scope"),
-    "fanfold.fix.finding": ("Finding",),
-    "fanfold.fix.plan": ("Request",),
-    "fanfold.fix.report": ("Report",),
+    "fanfold.fix.findings.finding": ("Finding",),
+    "fanfold.fix.findings.plan": ("Request",),
+    "fanfold.fix.reporting.report": ("Report",),
     "fanfold.fix.run": ("run",),
     "fanfold.runtimes": ("Flow", "get_context"),
 }

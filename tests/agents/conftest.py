@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from fanfold.agents import AgentSettings, Assignment, Verdict
-from fanfold.fix.finding import Finding
+from fanfold.fix.findings.finding import Finding
 from fanfold.process import find_program
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from fanfold.agents import Verdict, annotate
 from fanfold.agents.autofix import Autofix
-from fanfold.fix.finding import Finding
+from fanfold.fix.findings.finding import Finding
 from fanfold.process import run
 
 MakeBench = Callable[..., Any]

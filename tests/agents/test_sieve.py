@@ -9,7 +9,7 @@ from fanfold.agents import Verdict
 from fanfold.agents.draft import Draft, Edit, Fix, FixId
 from fanfold.agents.ruff import Offer
 from fanfold.agents.sieve import MAX_TRIALS, Sieve
-from fanfold.fix.finding import Finding
+from fanfold.fix.findings.finding import Finding
 
 LINES = 40
 BASE = "".join(f"line{number}\n" for number in range(LINES))

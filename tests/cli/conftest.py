@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from fanfold.fix.finding import Finding
-from fanfold.fix.report import (
+from fanfold.fix.findings.finding import Finding
+from fanfold.fix.reporting.report import (
     CheckerLine,
     FileCount,
     LeftOut,

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from fanfold.cli import deliver as module
 from fanfold.cli.deliver import OutputError, deliver
-from fanfold.fix.report import Report
+from fanfold.fix.reporting.report import Report
 
 HEADLINE = "Fixed 1 of 3 files and 1 in part: 12 findings → 3"
 

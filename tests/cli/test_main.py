@@ -17,8 +17,8 @@ from fanfold.cli.app import app
 from fanfold.cli.main import main
 from fanfold.config import FixSettings
 from fanfold.errors import FanfoldError
-from fanfold.fix.plan import Request
-from fanfold.fix.report import Report
+from fanfold.fix.findings.plan import Request
+from fanfold.fix.reporting.report import Report
 from fanfold.testing.repositories import make_repository
 
 Answer = Callable[[Request], Report]

@@ -11,10 +11,10 @@ import pytest
 from fanfold.cli.progress import MAX_RUNNING_SHOWN, Progress, Tally, live_lines
 from fanfold.engine import BranchCancelled, BranchFinished, BranchQueued, BranchStarted, Done, Failed
 from fanfold.errors import FanfoldError
-from fanfold.fix.attempt import Attempted
+from fanfold.fix.attempts.attempt import Attempted
+from fanfold.fix.attempts.verify import Judgement
 from fanfold.fix.events import Phase
-from fanfold.fix.split import Task
-from fanfold.fix.verify import Judgement
+from fanfold.fix.findings.split import Task
 from fanfold.git import Change
 
 CHANGE = Change(base="b" * 40, tree="t" * 40, paths=())

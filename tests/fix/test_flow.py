@@ -14,14 +14,14 @@ from fanfold.agents.protocol import Assignment, Material
 from fanfold.config import FixSettings, load_settings
 from fanfold.engine import BranchFinished, Codec, Done, Failed
 from fanfold.fix import Finding, Report, Request, run
-from fanfold.fix.attempt import Attempted
-from fanfold.fix.bench import Brief
+from fanfold.fix.attempts.attempt import Attempted
+from fanfold.fix.attempts.bench import Brief
+from fanfold.fix.attempts.verify import Judgement
+from fanfold.fix.findings.split import Task
 from fanfold.fix.flow import AGAIN, FIX
-from fanfold.fix.landing import Landing
+from fanfold.fix.landing.landed import Landing
 from fanfold.fix.run import Ended, carry_out
-from fanfold.fix.split import Task
 from fanfold.fix.state import FileState
-from fanfold.fix.verify import Judgement
 from fanfold.git import Change, Repository, ResultBranch, WorkspacePool
 from fanfold.git.change import PathChange
 from fanfold.runtimes.types import type_of

@@ -13,12 +13,12 @@ import pytest
 from fanfold.agents.protocol import Agent, AgentError, Assignment, Report
 from fanfold.config import FixSettings, load_settings
 from fanfold.fix import Request
+from fanfold.fix.attempts.replayed import _last
+from fanfold.fix.attempts.trail import Trail
 from fanfold.fix.errors import FixError
 from fanfold.fix.replay import Replayed, replay
-from fanfold.fix.replayed import _last
 from fanfold.fix.run import carry_out
 from fanfold.fix.runs import Past, home_of, pasts
-from fanfold.fix.trail import Trail
 from fanfold.git import Repository
 from fanfold.llm.usage import Usage
 from fanfold.testing.agents import ScriptedAgent
@@ -165,7 +165,7 @@ async def test_race_is_played_without_those_who_lost(place: Place) -> None:
 
 async def test_other_verdict_is_told_as_a_difference(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """A gate that a later version has refuses what was let through."""
-    from fanfold.fix.verify import Judge
+    from fanfold.fix.attempts.verify import Judge
 
     past = await place.run(ScriptedAgent(otherwise=FIXED))
     real = Judge._judge

@@ -16,16 +16,16 @@ from fanfold.engine import BranchFinished, Journal
 from fanfold.fix import Request
 from fanfold.fix.checkers import Census, Checked
 from fanfold.fix.errors import FixError
-from fanfold.fix.finding import Finding
-from fanfold.fix.plan import Plan
-from fanfold.fix.report import LeftOut, Report
+from fanfold.fix.findings.finding import Finding
+from fanfold.fix.findings.plan import Plan
+from fanfold.fix.findings.split import Task
+from fanfold.fix.reporting.report import LeftOut, Report
 from fanfold.fix.run import carry_out
 from fanfold.fix.runs import Past, find_past, home_of, pasts
 from fanfold.fix.runs.begun import Begun, request_again
 from fanfold.fix.runs.planned import Planned
 from fanfold.fix.runs.saved import made, plain
 from fanfold.fix.runs.tidy import tidy
-from fanfold.fix.split import Task
 from fanfold.git import Repository, pins
 from fanfold.testing.agents import Answer, ScriptedAgent
 from fanfold.testing.fingerprint import fingerprint
@@ -108,7 +108,7 @@ async def test_who_was_paid_before_is_not_paid_again_on_any_runtime(place: Place
 
 async def test_what_had_not_landed_outlives_gc(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """The landing is cut off, so that only the journal knows what was made."""
-    from fanfold.fix.queue import MergeQueue
+    from fanfold.fix.landing.queue import MergeQueue
 
     with monkeypatch.context() as patch:
         patch.setattr(MergeQueue, "offer", lambda *_: None)
@@ -272,7 +272,7 @@ def test_report_comes_back_equal(report_of_all: Report) -> None:
 
 @pytest.fixture
 def report_of_all() -> Report:
-    from fanfold.fix.report import CheckerLine, FileCount, RuleCount, TaskLine, TestsLine
+    from fanfold.fix.reporting.report import CheckerLine, FileCount, RuleCount, TaskLine, TestsLine
 
     return Report(
         run_id="r", version="1", repository="r", base="b" * 40, agent="a", tests=TestsLine(mode="batch"), wall_s=1.5,

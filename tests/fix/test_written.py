@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from fanfold.fix.failures import Failures
 from fanfold.fix.guard.reports import read_reports
-from fanfold.fix.junit import JUnitError, read_cases
+from fanfold.fix.suite.failures import Failures
+from fanfold.fix.suite.junit import JUnitError, read_cases
 from fanfold.fix.written import opened
 
 FAILED = (

@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from fanfold.errors import FanfoldError
-from fanfold.fix.knownfile import write_baseline
-from fanfold.fix.plan import Request
-from fanfold.fix.report import Report
+from fanfold.fix.findings.knownfile import write_baseline
+from fanfold.fix.findings.plan import Request
+from fanfold.fix.reporting.report import Report
 
 EVERYTHING = {"baseline": None, "only_new": None, "max_files": None, "max_findings": None}
 """What would leave findings out that are to be in a baseline."""

@@ -14,7 +14,7 @@ from fanfold.cli.render.sarif import render_sarif
 from fanfold.cli.render.story import Lines, Section, summary, tell_story
 from fanfold.cli.render.text import print_rich, render_plain
 from fanfold.errors import FanfoldError
-from fanfold.fix.report import Report
+from fanfold.fix.reporting.report import Report
 
 if TYPE_CHECKING:
     from rich.console import Console

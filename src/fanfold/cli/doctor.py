@@ -19,9 +19,9 @@ from fanfold.cli.output import Prose, Quoted
 from fanfold.cli.render.story import Line, Lines, Section, Table
 from fanfold.config import settings_with_origins, workspaces_home
 from fanfold.errors import FanfoldError
+from fanfold.fix.attempts.confine import find_bubblewrap
 from fanfold.fix.checkers import Scope
 from fanfold.fix.checkers.present import checkers_present
-from fanfold.fix.confine import find_bubblewrap
 from fanfold.fix.project import Project, find_project
 from fanfold.git import Repository, why_no_overlays
 from fanfold.process import allowed_environment, find_program, run

@@ -15,8 +15,8 @@ from fanfold.cli.output import emit
 from fanfold.cli.progress import Progress
 from fanfold.config import load_settings, project_root, workspaces_home
 from fanfold.errors import FanfoldError
-from fanfold.fix.plan import Request
-from fanfold.fix.report import EXIT_FIXED, EXIT_WORK_REMAINS
+from fanfold.fix.findings.plan import Request
+from fanfold.fix.reporting.report import EXIT_FIXED, EXIT_WORK_REMAINS
 from fanfold.fix.run import run
 from fanfold.fix.runs import Past
 from fanfold.git import allow_overlays

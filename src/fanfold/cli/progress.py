@@ -11,7 +11,7 @@ from fanfold.cli.live import Display
 from fanfold.cli.output import visible
 from fanfold.cli.words import plural, seconds
 from fanfold.engine import BranchCancelled, BranchFinished, BranchQueued, BranchStarted, Done, Outcome
-from fanfold.fix.attempt import Attempted
+from fanfold.fix.attempts.attempt import Attempted
 from fanfold.fix.events import Phase
 from fanfold.fix.failure import words_of
 

@@ -17,7 +17,7 @@ from fanfold.cli.render.story import Line, Lines, Section, summary, tell_story
 from fanfold.cli.runs import settings_here
 from fanfold.config import FixSettings, workspaces_home
 from fanfold.fix.replay import Difference, Replayed, replay
-from fanfold.fix.report import TaskLine
+from fanfold.fix.reporting.report import TaskLine
 from fanfold.fix.runs import Past, find_past, home_of
 from fanfold.git import Repository, allow_overlays
 

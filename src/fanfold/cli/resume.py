@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fanfold.config import load_settings, project_root
 from fanfold.fix.errors import FixError
-from fanfold.fix.plan import Request
+from fanfold.fix.findings.plan import Request
 from fanfold.fix.runs import Past, find_past, find_unfinished, home_of
 from fanfold.fix.runs.begun import request_again
 from fanfold.fix.runs.record import ended

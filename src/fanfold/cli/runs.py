@@ -13,8 +13,8 @@ from fanfold.cli.output import Quoted, emit
 from fanfold.cli.render.data import plain
 from fanfold.cli.render.story import Line, Lines, Table
 from fanfold.config import FixSettings, load_settings, project_root
-from fanfold.fix.landing import KIND
-from fanfold.fix.restored import restored
+from fanfold.fix.landing.landed import KIND
+from fanfold.fix.landing.restored import restored
 from fanfold.fix.runs import Past, RunState, home_of, pasts
 from fanfold.git import BranchMoved, Repository
 

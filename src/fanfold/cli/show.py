@@ -16,13 +16,13 @@ from fanfold.cli.render.data import SCHEMA_VERSION, plain, report_data
 from fanfold.cli.render.story import Line, Lines, Table, tell_story
 from fanfold.cli.runs import RunLine, line_of, settings_here
 from fanfold.cli.words import dollars, plural, seconds
-from fanfold.fix.effort import FREE
+from fanfold.fix.attempts.effort import FREE
+from fanfold.fix.attempts.trail import Trail
 from fanfold.fix.errors import FixError
-from fanfold.fix.landing import KIND
-from fanfold.fix.report import Report, TaskLine
+from fanfold.fix.findings.split import Task
+from fanfold.fix.landing.landed import KIND
+from fanfold.fix.reporting.report import Report, TaskLine
 from fanfold.fix.runs import Past, find_past, home_of, pasts
-from fanfold.fix.split import Task
-from fanfold.fix.trail import Trail
 from fanfold.git import Repository
 from fanfold.llm.usage import Usage
 

@@ -4,9 +4,9 @@ import importlib
 from typing import TYPE_CHECKING
 
 from fanfold.fix.errors import FixError
-from fanfold.fix.finding import Finding
-from fanfold.fix.plan import Request
-from fanfold.fix.report import Report
+from fanfold.fix.findings.finding import Finding
+from fanfold.fix.findings.plan import Request
+from fanfold.fix.reporting.report import Report
 from fanfold.fix.run import run
 
 if TYPE_CHECKING:

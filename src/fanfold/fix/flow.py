@@ -7,26 +7,26 @@ from dataclasses import replace
 from typing import Any
 
 from fanfold.engine import Done, Outcome
-from fanfold.fix import prompt
-from fanfold.fix.again import bench_for, counted, try_again
-from fanfold.fix.attempt import Attempted, attempt
-from fanfold.fix.bench import Bench, Brief, Workplace
-from fanfold.fix.census import able, census_of
-from fanfold.fix.combined import verification_of
-from fanfold.fix.covered import uncovered
-from fanfold.fix.delivery import deliver
-from fanfold.fix.handover import received, sent
-from fanfold.fix.known import known_of
+from fanfold.fix.attempts import prompt
+from fanfold.fix.attempts.again import bench_for, counted, try_again
+from fanfold.fix.attempts.attempt import Attempted, attempt
+from fanfold.fix.attempts.bench import Bench, Brief, Workplace
+from fanfold.fix.attempts.stages import FOR_TESTS, agents_of, edits_tests
+from fanfold.fix.cluster.handover import received, sent
+from fanfold.fix.cluster.worker import pack, prepare_worker
+from fanfold.fix.findings.census import able, census_of
+from fanfold.fix.findings.known import known_of
+from fanfold.fix.findings.plan import plan, reaching_as
+from fanfold.fix.findings.uncommitted import uncommitted_findings
+from fanfold.fix.landing.combined import verification_of
+from fanfold.fix.landing.delivery import deliver
+from fanfold.fix.landing.queue import PACES, MergeQueue
 from fanfold.fix.learning.session import courses_for
-from fanfold.fix.plan import plan, reaching_as
-from fanfold.fix.queue import PACES, MergeQueue
 from fanfold.fix.record import Run, attempted
 from fanfold.fix.runs.planned import note_plan, take_up_plan
-from fanfold.fix.stages import FOR_TESTS, agents_of, edits_tests
 from fanfold.fix.state import FileMetric, FileState, FixState
-from fanfold.fix.tested import Tester
-from fanfold.fix.uncommitted import uncommitted_findings
-from fanfold.fix.worker import pack, prepare_worker
+from fanfold.fix.suite.covered import uncovered
+from fanfold.fix.suite.tested import Tester
 from fanfold.runtimes import Flow, Update, get_context
 
 

@@ -11,27 +11,27 @@ from typing import TYPE_CHECKING, Any
 
 from fanfold.config import FixSettings
 from fanfold.engine import BranchFinished, Done, Event, Folded, Outcome
-from fanfold.fix.allowance import Till
-from fanfold.fix.attempt import Attempted
-from fanfold.fix.bench import Workplace
+from fanfold.fix.attempts.attempt import Attempted
+from fanfold.fix.attempts.bench import Workplace
+from fanfold.fix.attempts.stages import EveryStage, Policy, Stage
 from fanfold.fix.checkers import Census, Checker
-from fanfold.fix.compare import Comparison
 from fanfold.fix.events import Phase
-from fanfold.fix.finding import Finding
-from fanfold.fix.landing import KIND, Landing
-from fanfold.fix.plan import Plan, Request
+from fanfold.fix.findings.compare import Comparison
+from fanfold.fix.findings.finding import Finding
+from fanfold.fix.findings.plan import Plan, Request
+from fanfold.fix.landing.landed import KIND, Landing
+from fanfold.fix.landing.restored import Restored, restored
 from fanfold.fix.project import Project
-from fanfold.fix.report import CoverageLine
-from fanfold.fix.restored import Restored, restored
+from fanfold.fix.reporting.report import CoverageLine
 from fanfold.fix.runlog import RunLog, Unlogged
-from fanfold.fix.stages import EveryStage, Policy, Stage
-from fanfold.fix.suite import Suite
-from fanfold.fix.tested import Tester
+from fanfold.fix.spending.allowance import Till
+from fanfold.fix.suite.run import Suite
+from fanfold.fix.suite.tested import Tester
 from fanfold.git import Inbox, Repository, WorkspacePool
 
 if TYPE_CHECKING:
-    from fanfold.fix.combined import Verification
-    from fanfold.fix.queue import MergeQueue
+    from fanfold.fix.landing.combined import Verification
+    from fanfold.fix.landing.queue import MergeQueue
 
 OnEvent = Callable[[Event | Phase], None]
 

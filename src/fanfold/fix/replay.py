@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fanfold.config import FixSettings
+from fanfold.fix.attempts.replayed import Tape
 from fanfold.fix.errors import FixError
-from fanfold.fix.plan import Request
+from fanfold.fix.findings.plan import Request
 from fanfold.fix.record import OnEvent
-from fanfold.fix.replayed import Tape
-from fanfold.fix.report import Report, TaskLine
+from fanfold.fix.reporting.report import Report, TaskLine
 from fanfold.fix.run import carry_out
 from fanfold.fix.runs import Past
 from fanfold.fix.runs.begun import BUDGETS, ELSEWHERE, request_again

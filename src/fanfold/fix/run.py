@@ -15,27 +15,27 @@ from fanfold.agents import Agent, agent_for, annotate
 from fanfold.config import FixSettings, workspaces_home
 from fanfold.engine import Journal
 from fanfold.errors import FanfoldError
+from fanfold.fix.attempts.confine import bubblewrap_for, starts_programs
+from fanfold.fix.attempts.prepared import prepared_for
+from fanfold.fix.attempts.stages import Policy, Stage, agents_of, names_of, stages_of
 from fanfold.fix.checkers import checkers_for, refuse_unasked
-from fanfold.fix.confine import bubblewrap_for, starts_programs
-from fanfold.fix.delivery import branch_of
 from fanfold.fix.errors import FixError
+from fanfold.fix.findings.known import refuse_unusable
+from fanfold.fix.findings.plan import Request
 from fanfold.fix.flow import FIX, results_of
-from fanfold.fix.known import refuse_unusable
-from fanfold.fix.landing import Landing
+from fanfold.fix.landing.delivery import branch_of
+from fanfold.fix.landing.landed import Landing
 from fanfold.fix.learning.session import remember
-from fanfold.fix.plan import Request
-from fanfold.fix.prepared import prepared_for
 from fanfold.fix.project import Project, find_project
 from fanfold.fix.record import OnEvent, Run
-from fanfold.fix.report import Report
+from fanfold.fix.reporting.report import Report
+from fanfold.fix.reporting.summary import report_of
 from fanfold.fix.runs import Past
 from fanfold.fix.runs.begun import as_begun
 from fanfold.fix.runs.budgeted import refuse_elsewhere, refuse_untold
 from fanfold.fix.runs.record import recorded
-from fanfold.fix.stages import Policy, Stage, agents_of, names_of, stages_of
 from fanfold.fix.state import FileState, FixState
-from fanfold.fix.suite import Suite, find_suite
-from fanfold.fix.summary import report_of
+from fanfold.fix.suite.run import Suite, find_suite
 from fanfold.git import Repository, ResultBranch, WorkspacePool
 from fanfold.prompts import own_templates
 from fanfold.runtimes import Runtime

@@ -10,9 +10,9 @@ from typing import Annotated
 
 from typing_extensions import TypedDict
 
-from fanfold.fix.attempt import Attempted
-from fanfold.fix.finding import Finding
-from fanfold.fix.split import Task
+from fanfold.fix.attempts.attempt import Attempted
+from fanfold.fix.findings.finding import Finding
+from fanfold.fix.findings.split import Task
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fanfold.agents import Agent
 from fanfold.config import ConfigError, load_settings, project_root
+from fanfold.fix.findings.plan import Request
 from fanfold.fix.flow import FIX
-from fanfold.fix.plan import Request
 from fanfold.fix.record import OnEvent, Run
-from fanfold.fix.report import Report
+from fanfold.fix.reporting.report import Report
 from fanfold.fix.run import carry_out, prepare
 from fanfold.fix.state import FixState
 from fanfold.runtimes import Flow, Runtime

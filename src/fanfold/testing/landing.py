@@ -13,19 +13,19 @@ from pathlib import Path
 from typing import Any, cast
 
 from fanfold.engine import Done
-from fanfold.fix.attempt import Attempted
-from fanfold.fix.candidate import Candidate, Green, Red
+from fanfold.fix.attempts.attempt import Attempted
+from fanfold.fix.attempts.verify import Judgement
 from fanfold.fix.checkers import Census
-from fanfold.fix.compare import Comparison
-from fanfold.fix.landing import Landing
+from fanfold.fix.findings.compare import Comparison
+from fanfold.fix.findings.split import Task
+from fanfold.fix.landing.candidate import Candidate, Green, Red
+from fanfold.fix.landing.landed import Landing
+from fanfold.fix.landing.queue import PACES, MergeQueue, Pace
 from fanfold.fix.project import Project
-from fanfold.fix.queue import PACES, MergeQueue, Pace
 from fanfold.fix.runlog import RunLog, Unlogged
-from fanfold.fix.split import Task
-from fanfold.fix.suite import Suite, SuiteResult
-from fanfold.fix.suitecheck import SuiteCheck
-from fanfold.fix.tested import Tester
-from fanfold.fix.verify import Judgement
+from fanfold.fix.suite.check import SuiteCheck
+from fanfold.fix.suite.run import Suite, SuiteResult
+from fanfold.fix.suite.tested import Tester
 from fanfold.git import Change, LandConflict, Landed, ResultBranch
 from fanfold.git.change import PathChange
 

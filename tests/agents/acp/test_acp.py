@@ -13,7 +13,7 @@ import pytest
 
 from fanfold.agents import AgentError, AgentUnusable, Assignment
 from fanfold.agents.acp import Acp, agent, host
-from fanfold.fix.confine import find_bubblewrap
+from fanfold.fix.attempts.confine import find_bubblewrap
 from fanfold.llm.usage import Usage
 from fanfold.process import Sandbox, python_reach
 

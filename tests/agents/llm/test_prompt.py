@@ -11,7 +11,7 @@ import pytest
 from fanfold.agents import Assignment, Material, Verdict
 from fanfold.agents.llm.prompt import Prompt, prompt_for
 from fanfold.agents.llm.text import Text
-from fanfold.fix.finding import Finding
+from fanfold.fix.findings.finding import Finding
 from fanfold.llm.size import likely_tokens
 
 SHOP = {

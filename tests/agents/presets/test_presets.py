@@ -13,7 +13,7 @@ import pytest
 
 from fanfold.agents import Agent, AgentError, AgentUnusable, Assignment, BudgetExhausted
 from fanfold.agents.presets import PRESETS, Preset
-from fanfold.fix.confine import find_bubblewrap
+from fanfold.fix.attempts.confine import find_bubblewrap
 from fanfold.llm.usage import Usage
 from fanfold.process import Sandbox, run
 

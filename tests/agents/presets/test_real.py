@@ -20,7 +20,7 @@ import pytest
 from fanfold.agents import Agent, AgentError, Assignment
 from fanfold.agents.acp import Acp
 from fanfold.agents.presets import PRESETS
-from fanfold.fix.confine import find_bubblewrap
+from fanfold.fix.attempts.confine import find_bubblewrap
 from fanfold.process import Sandbox
 from fanfold.testing.model_api import Asked, ModelApi, Say
 from fanfold.testing.model_server import ModelServer, Reply, Requested

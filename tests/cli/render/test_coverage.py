@@ -9,7 +9,7 @@ import pytest
 from fanfold.cli.render.coverage import in_short, ranges, uncovered
 from fanfold.cli.render.story import Lines as Section
 from fanfold.cli.render.story import tell_story
-from fanfold.fix.report import CoverageLine, Lines, Report
+from fanfold.fix.reporting.report import CoverageLine, Lines, Report
 
 
 @pytest.mark.parametrize(("lines", "words"), [((), ""), ((3,), "3"), ((3, 4), "3-4"), ((1, 3, 4, 5, 9), "1, 3-5, 9")])

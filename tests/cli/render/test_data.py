@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from fanfold.cli.render.data import SCHEMA_VERSION, render_json
-from fanfold.fix.report import Report
+from fanfold.fix.reporting.report import Report
 
 
 def test_json_holds_every_field_and_every_measure(report: Report) -> None:

@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fanfold.cli.render.github import render_github
-from fanfold.fix.finding import Finding
-from fanfold.fix.report import Report
+from fanfold.fix.findings.finding import Finding
+from fanfold.fix.reporting.report import Report
 
 COMMAND = re.compile(r"::(error|warning|notice) ([^:]*)::(.*)")
 

@@ -10,7 +10,7 @@ from markdown_it.token import Token
 from fanfold.cli.output import Quoted
 from fanfold.cli.render.markdown import code, render_markdown
 from fanfold.cli.render.story import tell_story
-from fanfold.fix.report import Report, RuleCount
+from fanfold.fix.reporting.report import Report, RuleCount
 
 PARSER = MarkdownIt("commonmark", {"html": True}).enable(["table"])
 ANY_TEXT = st.text(st.one_of(st.characters(exclude_categories=()), st.sampled_from("`|\\<@[]*_\n")), min_size=1)

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fanfold.cli.render.sarif import render_sarif
-from fanfold.fix.finding import Finding
-from fanfold.fix.report import CheckerLine, Report
+from fanfold.fix.findings.finding import Finding
+from fanfold.fix.reporting.report import CheckerLine, Report
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 

@@ -11,8 +11,8 @@ from rich.console import Console
 from fanfold.cli.render.story import MAX_ROWS, summary, tell_story
 from fanfold.cli.render.text import print_rich, render_plain
 from fanfold.cli.words import seconds
-from fanfold.fix.finding import Finding
-from fanfold.fix.report import QueueLine, Report, RuleCount, StageLine, TaskLine, TestsLine, TestsStatus
+from fanfold.fix.findings.finding import Finding
+from fanfold.fix.reporting.report import QueueLine, Report, RuleCount, StageLine, TaskLine, TestsLine, TestsStatus
 from fanfold.llm.usage import Usage
 
 NASTY = "[red]x[/]\x1b[2J\n::error::pwned\u202e[link=file:///]"

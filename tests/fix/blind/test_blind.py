@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanfold.fix import gates
-from fanfold.fix.finding import Finding
-from fanfold.fix.split import is_test
+from fanfold.fix.findings.finding import Finding
+from fanfold.fix.findings.split import is_test
 
 if TYPE_CHECKING:
     from tests.fix.blind.cases import Case

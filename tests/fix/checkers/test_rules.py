@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fanfold.fix.checkers.rules import matches, owner_and_rule, rules_for
-from fanfold.fix.finding import Finding
+from fanfold.fix.findings.finding import Finding
 from fanfold.process import find_program, run
 
 

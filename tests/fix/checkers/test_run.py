@@ -20,7 +20,7 @@ from fanfold.fix.checkers.ruff import Ruff
 from fanfold.fix.checkers.run import checkers_for, refuse_unasked, run_checkers
 from fanfold.fix.checkers.sarif import SarifCommand
 from fanfold.fix.errors import FixError
-from fanfold.fix.finding import Finding
+from fanfold.fix.findings.finding import Finding
 
 Tree = Callable[..., Scope]
 

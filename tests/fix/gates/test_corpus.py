@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from fanfold.fix import gates
-from fanfold.fix.finding import Finding
-from fanfold.fix.split import is_test
+from fanfold.fix.findings.finding import Finding
+from fanfold.fix.findings.split import is_test
 
 CORPUS = Path(__file__).parent / "corpus"
 

@@ -8,7 +8,7 @@ import pytest
 
 from fanfold.config import settings
 from fanfold.fix import gates
-from fanfold.fix.finding import Finding
+from fanfold.fix.findings.finding import Finding
 from fanfold.fix.gates import definitions
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from fanfold.fix import gates
-from fanfold.fix.finding import Finding
-from fanfold.fix.split import is_test
+from fanfold.fix.findings.finding import Finding
+from fanfold.fix.findings.split import is_test
 
 QUERY = "def f(db, n):\n    return db.execute(f\"SELECT a FROM t WHERE n = '{n}'\")\n"
 PASTED = "f\"SELECT a FROM t WHERE n = '{n}'\""

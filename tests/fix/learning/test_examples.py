@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from fanfold.fix.finding import Finding
+from fanfold.fix.attempts.trail import CUT, Trail
+from fanfold.fix.findings.finding import Finding
 from fanfold.fix.learning.examples import MOST_CHARS, MOST_OF_A_RULE, examples_of
-from fanfold.fix.trail import CUT, Trail
 
 HEAD = "diff --git a/a.py b/a.py\nindex 1..2 100644\n--- a/a.py\n+++ b/a.py\n"
 

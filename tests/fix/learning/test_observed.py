@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from fanfold.fix.attempts.trail import Trail
 from fanfold.fix.learning.observed import chain, lessons_of, rounds
-from fanfold.fix.trail import Trail
 from fanfold.llm.usage import Usage
 
 _ids = count(1)

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanfold.fix.finding import Finding
+from fanfold.fix.attempts.stages import Course, Stage, course_of
+from fanfold.fix.findings.finding import Finding
+from fanfold.fix.findings.split import Task
 from fanfold.fix.learning.figures import Cost, Figures
 from fanfold.fix.learning.policy import EXPLORED, MOST_EXAMPLES, MOST_EXAMPLES_CHARS, Learned, is_worth_asking
 from fanfold.fix.learning.posterior import Tally
-from fanfold.fix.split import Task
-from fanfold.fix.stages import Course, Stage, course_of
 from fanfold.testing.agents import ScriptedAgent
 
 AUTOFIX = Stage((ScriptedAgent(name="autofix", deterministic=True),))

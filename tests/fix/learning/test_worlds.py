@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from fanfold.fix.finding import Finding
+from fanfold.fix.attempts.stages import Stage
+from fanfold.fix.findings.finding import Finding
+from fanfold.fix.findings.split import Task
 from fanfold.fix.learning.figures import Cost, Figures
 from fanfold.fix.learning.policy import Learned
 from fanfold.fix.learning.posterior import NOTHING, Tally, seen
-from fanfold.fix.split import Task
-from fanfold.fix.stages import Stage
 from fanfold.testing.agents import ScriptedAgent
 
 PRICES = {"cheap": 0.005, "strong": 0.05}

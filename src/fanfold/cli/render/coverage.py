@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from fanfold.cli.output import Prose, Quoted
 from fanfold.cli.words import plural, seconds
-from fanfold.fix.report import CoverageLine
+from fanfold.fix.reporting.report import CoverageLine
 
 
 def uncovered(coverage: CoverageLine | None) -> Iterator[tuple[str, ...]]:

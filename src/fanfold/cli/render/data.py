@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from fanfold.cli.output import decodable
-from fanfold.fix.report import Report
+from fanfold.fix.reporting.report import Report
 
 SCHEMA_VERSION = 1
 

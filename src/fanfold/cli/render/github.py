@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from fanfold.cli.output import visible
 from fanfold.cli.render.story import summary
-from fanfold.fix.finding import Finding
-from fanfold.fix.report import Report
+from fanfold.fix.findings.finding import Finding
+from fanfold.fix.reporting.report import Report
 
 COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
 

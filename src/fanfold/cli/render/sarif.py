@@ -10,8 +10,8 @@ import urllib.parse
 from typing import Any
 
 from fanfold.cli.output import decodable
-from fanfold.fix.finding import Finding
-from fanfold.fix.report import CheckerLine, Report
+from fanfold.fix.findings.finding import Finding
+from fanfold.fix.reporting.report import CheckerLine, Report
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 FINGERPRINT = "fanfold/v1"

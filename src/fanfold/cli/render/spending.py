@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fanfold.cli.words import dollars, plural
-from fanfold.fix.report import Report, StageLine
+from fanfold.fix.reporting.report import Report, StageLine
 from fanfold.llm.usage import Usage
 
 

@@ -11,8 +11,8 @@ from fanfold.cli.output import Prose, Quoted
 from fanfold.cli.render.coverage import in_short, uncovered
 from fanfold.cli.render.spending import bill, budget, spent, took
 from fanfold.cli.words import plural, seconds
-from fanfold.fix.finding import Finding
-from fanfold.fix.report import Report, TaskLine
+from fanfold.fix.findings.finding import Finding
+from fanfold.fix.reporting.report import Report, TaskLine
 
 Line = tuple[str, ...]
 """One line in parts; parts that are `Quoted` are escaped, the others are ours."""

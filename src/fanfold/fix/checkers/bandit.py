@@ -14,7 +14,7 @@ from fanfold.fix.checkers.protocol import Checked, Reach, Scope
 from fanfold.fix.checkers.rules import rules_for
 from fanfold.fix.checkers.typed import inside, parsed
 from fanfold.fix.errors import FixError
-from fanfold.fix.finding import Finding, Severity
+from fanfold.fix.findings.finding import Finding, Severity
 
 UNREADABLE = "could-not-check"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from fanfold.errors import FanfoldError
 from fanfold.fix.checkers.protocol import Checked, Scope
-from fanfold.fix.finding import Finding
+from fanfold.fix.findings.finding import Finding
 from fanfold.process import Completed, ProcessError, ProgramNotFound, allowed_environment, find_program, run
 from fanfold.redact import redact
 

@@ -28,7 +28,7 @@ from fanfold.fix.checkers.paths import OutsideTree, Tree, wrong_code
 from fanfold.fix.checkers.protocol import Checked, Reach, Scope
 from fanfold.fix.checkers.rules import rules_for
 from fanfold.fix.errors import FixError
-from fanfold.fix.finding import Finding
+from fanfold.fix.findings.finding import Finding
 from fanfold.fix.installed import site_directories, source_roots
 from fanfold.process import Completed
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from fanfold.fix.finding import Finding
+from fanfold.fix.findings.finding import Finding
 from fanfold.fix.project import Project
 
 Reach = Literal["file", "project"]

@@ -18,7 +18,7 @@ from fanfold.fix.checkers.protocol import Checked, Reach, Scope
 from fanfold.fix.checkers.rules import rules_for
 from fanfold.fix.checkers.typed import asked, editable_folders
 from fanfold.fix.errors import FixError
-from fanfold.fix.finding import Finding, Severity
+from fanfold.fix.findings.finding import Finding, Severity
 
 DOCUMENTS = {
     "pyright": "https://microsoft.github.io/pyright/#/configuration?id=type-check-rule-overrides",

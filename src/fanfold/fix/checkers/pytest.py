@@ -15,10 +15,10 @@ from fanfold.fix.checkers.invoke import DEADLINE_S, Answer, CouldNotCheck, check
 from fanfold.fix.checkers.paths import OutsideTree, Tree
 from fanfold.fix.checkers.protocol import Checked, Reach, Scope
 from fanfold.fix.errors import FixError
-from fanfold.fix.failures import Failure, Failures, Place
-from fanfold.fix.finding import Finding
-from fanfold.fix.split import Layout, is_test, layout_of
-from fanfold.fix.suite import Suite, SuiteResult, find_suite
+from fanfold.fix.findings.finding import Finding
+from fanfold.fix.findings.split import Layout, is_test, layout_of
+from fanfold.fix.suite.failures import Failure, Failures, Place
+from fanfold.fix.suite.run import Suite, SuiteResult, find_suite
 
 FAILED = "Failed"
 """The rule of a test that fails without an exception."""

@@ -17,7 +17,7 @@ from fanfold.fix.checkers.paths import OutsideTree, Tree, arguments, chunks
 from fanfold.fix.checkers.protocol import Checked, Reach, Scope
 from fanfold.fix.checkers.rules import rules_for
 from fanfold.fix.errors import FixError
-from fanfold.fix.finding import Finding
+from fanfold.fix.findings.finding import Finding
 from fanfold.process import Completed
 
 USUAL_SUFFIXES = frozenset({".py", ".pyi", ".pyw", ".ipynb"})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from fanfold.fix.finding import Finding
+from fanfold.fix.findings.finding import Finding
 
 ALL = "ALL"
 SYNTAX = "invalid-syntax"

@@ -20,8 +20,8 @@ from fanfold.fix.checkers.protocol import Checked, Checker, Scope
 from fanfold.fix.checkers.rules import ALL, MYPY, RUFF, owner_and_rule
 from fanfold.fix.checkers.sarif import SarifCommand
 from fanfold.fix.errors import FixError
-from fanfold.fix.finding import Finding
-from fanfold.fix.globs import Globs
+from fanfold.fix.findings.finding import Finding
+from fanfold.fix.findings.globs import Globs
 
 GROUP = "fanfold.checkers"
 DEFAULT = "ruff"

@@ -12,7 +12,7 @@ from typing import Any
 
 from fanfold.fix.checkers.paths import OutsideTree
 from fanfold.fix.checkers.sarifuri import Locator
-from fanfold.fix.finding import Finding, Severity
+from fanfold.fix.findings.finding import Finding, Severity
 
 SEVERITIES: Mapping[str, Severity] = {"error": "error", "warning": "warning", "note": "note", "none": "note"}
 NOT_A_PROBLEM = frozenset({"pass", "notApplicable", "informational"})

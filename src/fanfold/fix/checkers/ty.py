@@ -15,7 +15,7 @@ from fanfold.fix.checkers.protocol import Checked, Reach, Scope
 from fanfold.fix.checkers.rules import rules_for
 from fanfold.fix.checkers.typed import asked, search_folders
 from fanfold.fix.errors import FixError
-from fanfold.fix.finding import Finding, Severity
+from fanfold.fix.findings.finding import Finding, Severity
 from fanfold.process import Completed
 
 RULES = "https://docs.astral.sh/ty/reference/rules/#"

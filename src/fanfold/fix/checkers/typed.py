@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from fanfold.fix.checkers.invoke import DEADLINE_S, Answer, CouldNotCheck, failure, invoke, version_of
 from fanfold.fix.checkers.paths import OutsideTree, Tree, wrong_code
 from fanfold.fix.checkers.protocol import Scope
-from fanfold.fix.finding import Finding
+from fanfold.fix.findings.finding import Finding
 from fanfold.fix.installed import site_directories, source_roots
 from fanfold.process import Completed
 

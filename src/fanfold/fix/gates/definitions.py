@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from fanfold.fix.finding import Finding
+from fanfold.fix.findings.finding import Finding
 from fanfold.fix.gates.edit import Definition, Edit, plain
 from fanfold.fix.gates.rules import NAMING, REDEFINED, UNUSED_DEFINITION, names_of
 

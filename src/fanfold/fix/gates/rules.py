@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from fanfold.fix.finding import Finding
+from fanfold.fix.findings.finding import Finding
 
 ANYTHING = frozenset({"*"})
 NOTHING: frozenset[str] = frozenset()

@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from fanfold.agents.protocol import Diagnostic
+from fanfold.fix.attempts.trail import CUT, Trail, by_rule
 from fanfold.fix.learning.lesson import Example
-from fanfold.fix.trail import CUT, Trail, by_rule
 from fanfold.redact import redact
 
 MOST_LINES = 30

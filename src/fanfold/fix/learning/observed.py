@@ -7,9 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
+from fanfold.fix.attempts.trail import Trail
 from fanfold.fix.learning.lesson import Lesson
 from fanfold.fix.learning.names import encodable, known_as
-from fanfold.fix.trail import Trail
 
 Fate = Literal["landed", "taken out", "left", "open"]
 """What became of a task: its change is on the result branch; it was, or would have been, and was taken out; there was

@@ -6,12 +6,12 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from fanfold.fix.attempts.stages import Course, Stage, agents_of, name_of
+from fanfold.fix.findings.split import Task
 from fanfold.fix.learning.course import Expected, Way, best_way
 from fanfold.fix.learning.figures import Cost, Figures
 from fanfold.fix.learning.names import known_as
 from fanfold.fix.learning.posterior import chance, level
-from fanfold.fix.split import Task
-from fanfold.fix.stages import Course, Stage, agents_of, name_of
 
 USD_PER_TOKEN = 2e-6
 """Where nobody knows the price."""

@@ -6,6 +6,9 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from fanfold.fix.attempts.stages import Course, EveryStage, agents_of, course_of, name_of
+from fanfold.fix.attempts.trail import Trail, by_rule, trails_of
+from fanfold.fix.findings.split import Task
 from fanfold.fix.learning.errors import LearningError
 from fanfold.fix.learning.examples import examples_of
 from fanfold.fix.learning.file import NAME
@@ -16,9 +19,6 @@ from fanfold.fix.learning.policy import Learned, is_worth_asking
 from fanfold.fix.learning.store import Store
 from fanfold.fix.record import Run
 from fanfold.fix.runs.folder import RunFolder
-from fanfold.fix.split import Task
-from fanfold.fix.stages import Course, EveryStage, agents_of, course_of, name_of
-from fanfold.fix.trail import Trail, by_rule, trails_of
 
 
 def store_at(state: Path) -> Store:

@@ -12,10 +12,10 @@ from typing import Any
 
 from fanfold import __version__
 from fanfold.config import FixSettings
+from fanfold.fix.attempts.stages import names_of
 from fanfold.fix.errors import FixError
-from fanfold.fix.plan import Request
+from fanfold.fix.findings.plan import Request
 from fanfold.fix.record import Run
-from fanfold.fix.stages import names_of
 from fanfold.git import GitError, Repository
 from fanfold.git.trees import GITLINK
 from fanfold.redact import redact

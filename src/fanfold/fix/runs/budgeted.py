@@ -7,12 +7,12 @@ from pathlib import Path
 
 from fanfold.agents.protocol import Agent, AgentUnusable
 from fanfold.config import FixSettings
-from fanfold.fix.allowance import Till
-from fanfold.fix.budget import MINUTE_S, Budget, Limits
+from fanfold.fix.attempts.stages import name_of
 from fanfold.fix.errors import FixError
-from fanfold.fix.ledger import NAME, Ledger
-from fanfold.fix.report import BudgetLine
-from fanfold.fix.stages import name_of
+from fanfold.fix.reporting.report import BudgetLine
+from fanfold.fix.spending.allowance import Till
+from fanfold.fix.spending.budget import MINUTE_S, Budget, Limits
+from fanfold.fix.spending.ledger import NAME, Ledger
 
 _LIMITED = {"cost": "money", "tokens": "tokens"}
 _SAY = {

@@ -8,15 +8,15 @@ from typing import Any, Literal
 
 from fanfold.engine import Journal, JournalUnusable
 from fanfold.engine.journal import RunSummary
+from fanfold.fix.attempts.trail import Trail, trails_of
 from fanfold.fix.errors import FixError
-from fanfold.fix.plan import Plan
-from fanfold.fix.report import Report
+from fanfold.fix.findings.plan import Plan
+from fanfold.fix.reporting.report import Report
 from fanfold.fix.runs import begun, planned
 from fanfold.fix.runs.begun import Begun
 from fanfold.fix.runs.folder import RunFolder, folders
 from fanfold.fix.runs.planned import Planned
 from fanfold.fix.runs.saved import made
-from fanfold.fix.trail import Trail, trails_of
 
 SETTLED = "settled"
 INTERRUPTED = "interrupted"

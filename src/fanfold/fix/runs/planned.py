@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fanfold.fix.attempts.trail import Written
 from fanfold.fix.checkers import Census, Checked
-from fanfold.fix.finding import Finding
-from fanfold.fix.plan import Plan
+from fanfold.fix.findings.finding import Finding
+from fanfold.fix.findings.plan import Plan
 from fanfold.fix.record import Run
 from fanfold.fix.runs.folder import RunFolder
 from fanfold.fix.runs.saved import made, plain
-from fanfold.fix.trail import Written
 
 KIND = "plan"
 

@@ -11,7 +11,7 @@ from fanfold.engine import Journal
 from fanfold.engine.journal import JournalInUse
 from fanfold.fix.errors import FixError
 from fanfold.fix.record import Run
-from fanfold.fix.report import Report
+from fanfold.fix.reporting.report import Report
 from fanfold.fix.runlog import Journaled
 from fanfold.fix.runs import begun
 from fanfold.fix.runs.begun import Begun, begun_of

@@ -7,8 +7,9 @@ from typing import Any
 
 from fanfold.engine import Journal
 from fanfold.engine.journal import JournalInUse
-from fanfold.fix import delivery, landing
 from fanfold.fix.errors import FixError
+from fanfold.fix.landing import delivery
+from fanfold.fix.landing import landed as landing
 from fanfold.fix.runs import record
 from fanfold.fix.runs.past import UNDONE, Past
 from fanfold.git import (

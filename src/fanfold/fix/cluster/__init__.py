@@ -1,0 +1,1 @@
+"""Branches on other machines: what is sent there, and what comes back."""

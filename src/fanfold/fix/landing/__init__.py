@@ -1,0 +1,1 @@
+"""How changes become commits: verified together on the tip, landed, handed over."""

@@ -1,0 +1,1 @@
+"""What a run came to, from its record to what is told."""

@@ -1,0 +1,1 @@
+"""What a run may take of money, tokens and time, and what it took."""
