@@ -34,7 +34,7 @@ def project(root: Path, url: str, key: str = 'api_key = { env = "AWS_SECRET_ACCE
     ],
 )
 def test_a_key_is_not_sent_where_only_the_repository_says(tmp_path: Path, url: str) -> None:
-    with pytest.raises(ConfigError, match=r"agent 'cheap' of fanfold.toml would send a key of yours") as raised:
+    with pytest.raises(ConfigError, match=r"agent 'cheap' of fanfold.toml would send a secret of yours") as raised:
         load_settings(project(tmp_path, url), {})
     assert f"export {VARIABLE}=" in (raised.value.hint or "")
 
@@ -59,7 +59,7 @@ def test_a_server_without_a_key_may_be_any(tmp_path: Path) -> None:
 def test_an_agent_that_is_not_used_sends_nothing(tmp_path: Path) -> None:
     root = project(tmp_path, "https://llm.example.com/v1")
     load_settings(root, {"agent": ("autofix",)})
-    with pytest.raises(ConfigError, match="would send a key"):
+    with pytest.raises(ConfigError, match="would send a secret"):
         load_settings(root, {"agent": ("autofix", "cheap:other-model")})
 
 
@@ -73,3 +73,16 @@ def test_what_the_user_says_needs_no_word_more(tmp_path: Path, monkeypatch: pyte
     table = '{"cheap": {"use": "llm", "model": "m", "base_url": "https://x.example.com", "api_key": {"env": "K"}}}'
     monkeypatch.setenv("FANFOLD_FIX_AGENTS", table)
     load_settings(project(tmp_path, "https://llm.example.com/v1"), {})
+
+
+@pytest.mark.parametrize(("said", "may"), [("*.example.com", True), ("*.com", True), ("*.example.org, x.com", False)])
+def test_the_user_may_name_all_hosts_below_one(
+    tmp_path: Path, said: str, may: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, said)
+    root = project(tmp_path, "https://llm.example.com/v1")
+    if may:
+        load_settings(root, {})
+        return
+    with pytest.raises(ConfigError, match="would send a secret"):
+        load_settings(root, {})

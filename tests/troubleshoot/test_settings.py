@@ -8,10 +8,16 @@ from pathlib import Path
 import pytest
 
 from fanfold.config import ConfigError
+from fanfold.config.keys import VARIABLE
 from fanfold.errors import FanfoldError
 from fanfold.troubleshoot.settings import ParallelConfig, load_config, sources_of
 
 WORKLOAD = 'url = "https://master.example.com:31116"\nuser = "op"\npassword = { env = "TWS_PASSWORD" }\n'
+
+
+@pytest.fixture(autouse=True)
+def _hosts_are_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "*.example.com")
 
 
 def own(root: Path, text: str) -> Path:

@@ -65,7 +65,8 @@ def settings_with_origins(root: Path, overrides: Mapping[str, object]) -> tuple[
     except ValidationError as error:
         raise _wrong_value(error, found) from None
     if (source := found.get("agents")) is not None and source is sources[-1]:
-        refuse_unknown_hosts(settings.agents, settings.agent, source.kind)
+        used = sorted({one.partition(":")[0] for one in settings.agent} & settings.agents.keys())
+        refuse_unknown_hosts({f"agent {name!r}": settings.agents[name] for name in used}, source.kind)
     _stands_outside("workspaces", settings.workspaces, root, hint="checkers and tests would find the copies")
     _stands_outside("state", settings.state, root, hint="what runs keep would be found as new files")
     return settings, {name: found[name].label(name) if name in found else "default" for name in NAMES}

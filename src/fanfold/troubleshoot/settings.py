@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fanfold.config import ConfigError, Found, find_table, project_root, refuse_unknown, shown
+from fanfold.config.keys import refuse_unknown_hosts
 from fanfold.llm import ModelSettings
 from fanfold.troubleshoot.sources.protocol import Source, SourceError
 from fanfold.troubleshoot.sources.registry import source_names, sources_for
@@ -71,7 +72,8 @@ def load_config(root: Path | None = None, **overrides: object) -> ParallelConfig
         root: the directory of `fanfold.toml` or `pyproject.toml`; None = that of the project around the current one.
         overrides: settings by name that count instead of any other; None = not given.
     Raises:
-        ConfigError: a key is unknown, a value is wrong, or a file can't be read.
+        ConfigError: a key is unknown, a value is wrong, a file can't be read, or it would send a secret of the user's
+            where only it says.
     """
     root = root or project_root(Path.cwd())
     found = find_table(root, TABLE) or Found("the call", (TABLE,), {})
@@ -80,9 +82,18 @@ def load_config(root: Path | None = None, **overrides: object) -> ParallelConfig
     given = {name: value for name, value in overrides.items() if value is not None}
     places = dict.fromkeys(variables, "the environment") | dict.fromkeys(given, "the call")
     try:
-        return ParallelConfig.model_validate({**found.values, **variables, **given}, context={"root": root})
+        config = ParallelConfig.model_validate({**found.values, **variables, **given}, context={"root": root})
     except ValidationError as error:
         raise _complaint(error, found, places) from None
+    refuse_unknown_hosts(_connecting({**found.values, **dict.fromkeys(places)}, config), found.file)
+    return config
+
+
+def _connecting(values: Mapping[str, Any], config: ParallelConfig) -> dict[str, object]:
+    """The tables of a file that something is asked by, by what messages call them."""
+    sources = values.get("sources") or {}
+    named = {f"source {name!r}": table for name, table in sources.items() if config.is_enabled(name)}
+    return {"the language model": values.get("llm"), **named}
 
 
 def _environment() -> dict[str, Any]:
