@@ -167,6 +167,7 @@ def test_default_in_the_help_is_the_default_of_the_setting(option: str, setting:
         (["fix", "--runtime", "langgraph", "--cluster", "tcp://127.0.0.1:8786"], "contradict"),
         (["fix", "--output-file", "/nowhere/at/all"], "/nowhere/at/all"),
         (["fix", "--output-file", "."], "can't be written"),
+        (["fix", "--json", "--output-format", "sarif"], "--json and --output-format sarif contradict each other"),
     ],
 )
 def test_bad_usage_exits_2_and_ends_with_a_hint(
@@ -317,6 +318,15 @@ def test_data_goes_to_stdout_and_the_rest_to_stderr(
     assert told.out.startswith("Fixed 1 of 3 files")
     assert told.err == ""
     assert len(requests) == 2
+
+
+def test_json_is_short_for_the_format(requests: list[Request], capsys: pytest.CaptureFixture[str]) -> None:
+    main(["fix", "--output-format", "json"])
+    asked = capsys.readouterr().out
+    for arguments in (["--json"], ["--json", "--output-format", "json"]):
+        main(["fix", *arguments])
+        assert capsys.readouterr().out == asked
+    assert len(requests) == 3
 
 
 def test_quiet_text_is_the_summary_alone(requests: list[Request], capsys: pytest.CaptureFixture[str]) -> None:

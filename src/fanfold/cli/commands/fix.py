@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import typer
+
 from fanfold.cli.commands import fix_options as given
 
 
@@ -59,7 +61,8 @@ def fix(
     diff: given.Diff = False,
     resume: given.Resume = False,
     exit_zero: given.ExitZero = False,
-    output_format: given.OutputFormat = "text",
+    output_format: given.OutputFormat = None,
+    as_json: given.AsJson = False,
     output_file: given.OutputFile = None,
     quiet: given.Quiet = False,
     verbose: given.Verbose = False,
@@ -123,13 +126,19 @@ def fix(
             diff=diff,
             resume=resume,
             exit_zero=exit_zero,
-            output_format=output_format,
+            output_format=_format(output_format, as_json),
             output_file=output_file,
             quiet=quiet,
             verbose=verbose,
             write_baseline=write_baseline,
         )
     )
+
+
+def _format(given: str | None, as_json: bool) -> str:
+    if as_json and given not in (None, "json"):
+        raise typer.BadParameter(f"--json and --output-format {given} contradict each other")
+    return "json" if as_json else given or "text"
 
 
 def _flat(values: list[str] | None) -> tuple[str, ...] | None:

@@ -164,8 +164,9 @@ Diff: TypeAlias = Annotated[bool, result("--diff", help="Print the diffs that wo
 ExitZero: TypeAlias = Annotated[bool, result("--exit-zero", help="Exit 0 even if work remains")]
 
 OutputFormat: TypeAlias = Annotated[
-    Formats, output("--output-format", help="Write the report in this format (default text)")
+    Formats | None, output("--output-format", help="Write the report in this format (default text)")
 ]
+AsJson: TypeAlias = Annotated[bool, output("--json", help="Write the report as JSON, as --output-format json does")]
 OutputFile: TypeAlias = Annotated[
     Path | None, output("--output-file", help="Write the report here (default stdout)", metavar="FILE")
 ]
