@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from fanfold import __version__
 from fanfold.cli import doctor
 from fanfold.cli.doctor import TOOLS, Tool, examine
 from fanfold.testing.repositories import make_repository
+
+PACKAGES_OF_AGENTS = {"pydantic-ai-slim": "llm", "agent-client-protocol": "acp"}
 
 
 @pytest.fixture
@@ -41,6 +44,8 @@ def test_healthy_project_is_well(root: Path, capsys: pytest.CaptureFixture[str])
     assert versions["mypy"][0][0].isdigit()
     assert versions["pyright"] == ["missing"]
     assert versions["pytest"][0] == pytest.__version__
+    for package in PACKAGES_OF_AGENTS:
+        assert row(text, package).split()[:3] == [package, package, metadata.version(package)]
     assert "autofix" in text
 
 
@@ -103,6 +108,34 @@ def test_missing_tool_says_what_that_means(
     assert code == 0
     assert row(text, "no-such-tool").split() == ["no-such-tool", "missing"]
     assert "no-such-tool: nothing is lost" in text
+
+
+def test_packages_of_agents_that_are_missing_say_how_to_install_them(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def version(name: str) -> str:
+        if name in PACKAGES_OF_AGENTS:
+            raise metadata.PackageNotFoundError(name)
+        return metadata.version(name)
+
+    monkeypatch.setattr(doctor, "version", version)
+    text = told(root, capsys)[1]
+    for package, agent in PACKAGES_OF_AGENTS.items():
+        assert row(text, package).split() == [package, "missing"]
+        assert f"\n  {package}: the agent {agent} needs it: pip install 'fanfold[{agent}]'\n" in text
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_coverage_is_looked_for_where_the_project_runs(
+    root: Path, capsys: pytest.CaptureFixture[str], there: bool
+) -> None:
+    python = root / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\n[ "$2" = coverage ] || exit 1\n{"echo Coverage.py 0.0.9" if there else "exit 1"}\n')
+    python.chmod(0o755)
+    text = told(root, capsys)[1]
+    assert row(text, "coverage").split()[1:3] == (["Coverage.py", "0.0.9"] if there else ["missing"])
+    assert ("\n  coverage: no report says which changed lines tests run" in text) is not there
 
 
 def test_tool_that_is_needed_and_missing_is_not_well(
