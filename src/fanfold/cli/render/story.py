@@ -22,6 +22,8 @@ MAX_SAME_REASON = 3
 """So many files that share a reason are told one by one; more are counted."""
 MAX_REASON_CHARS = 200
 """So much of a reason stands in the summary."""
+LEAST_S_FOR_SPEEDUP = 10.0
+"""Where files took less in all, a run's beginning and end are most of it."""
 NOT_TESTED = {
     "could not run": "the suite could not judge the result",
     "not run": "the suite was not run",
@@ -350,13 +352,19 @@ def _time(report: Report) -> tuple[Line, ...]:
         (f"{seconds(report.wall_s)} in all; {seconds(report.agent_s)} in agents, summed over files",),
         (f"{seconds(report.average_s)} for a file on average",),
     ]
-    if report.speedup is not None and sum(task.attempts > 0 for task in report.tasks) > 1:
+    if report.speedup is not None and _says_something(report):
         summed, wall = seconds(report.tasks_s), seconds(report.wall_s)
         tested = " with tests" if report.tests.runs else ""
         lines.append((f"speed-up {report.speedup:.1f}: {summed} summed over files, in {wall} of wall time{tested}",))
     lines.append((f"branches ran on the runtime {report.runtime}",))
     lines.append((f"workspaces: {report.workspaces}",))
     return tuple(lines)
+
+
+def _says_something(report: Report) -> bool:
+    """Whether it can be seen what working side by side gained: checks and tests before and after take time, too."""
+    several = sum(task.attempts > 0 for task in report.tasks) > 1
+    return several and report.tasks_s >= max(LEAST_S_FOR_SPEEDUP, report.wall_s)
 
 
 def _limited(lines: Sequence[Line], limit: int | None) -> tuple[Line, ...]:
