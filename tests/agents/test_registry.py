@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shlex
 import sys
 from importlib.metadata import EntryPoint, entry_points
 
@@ -36,6 +37,15 @@ def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
     with pytest.raises(AgentUnusable, match="'auto'") as caught:
         agent_for("auto", FixSettings(agents={"mine": {"use": "command"}}))
     assert {"autofix", "command", "mine"} <= set(str(caught.value.hint).removeprefix("agents here: ").split(", "))
+
+
+@pytest.mark.parametrize("line", ["my-agent {file}", "./my-agent", "python -m mine:fix {file}"])
+def test_a_command_in_place_of_a_name_is_told_how_commands_are_named(line: str) -> None:
+    with pytest.raises(AgentUnusable, match="there is no agent") as caught:
+        agent_for(line, FixSettings())
+    told = shlex.split(str(caught.value.hint))
+    assert told[told.index("--agent") + 1] == f"command:{line},"
+    assert told[told.index("--agent-command") + 1] == line
 
 
 def test_a_table_that_does_not_say_what_kind_of_agent_it_makes_is_told() -> None:

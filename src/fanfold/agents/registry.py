@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
@@ -10,6 +12,8 @@ from typing import Any, Protocol, cast
 from fanfold.agents.protocol import Agent, AgentUnusable
 
 GROUP = "fanfold.agents"
+COMMAND = re.compile(r"[\s/{]")
+"""What no agent's name has, and a command line may."""
 
 
 class UserSettings(Protocol):
@@ -82,7 +86,7 @@ def agent_for(name: str, settings: UserSettings) -> Agent:
     """
     called, colon, argument = name.partition(":")
     options = dict(settings.agents.get(called, {}))
-    factory = _factory(str(options.pop("use", called)), settings)
+    factory = _factory(str(options.pop("use", called)), settings, said=name)
     if colon:
         options[_argument_of(factory, called)] = argument
     mine = AgentSettings(
@@ -113,7 +117,7 @@ def refuse_options(settings: AgentSettings) -> None:
         )
 
 
-def _factory(name: str, settings: UserSettings) -> AgentFactory:
+def _factory(name: str, settings: UserSettings, *, said: str) -> AgentFactory:
     found = _installed()
     if name not in found and name in settings.agents:
         raise AgentUnusable(
@@ -122,11 +126,17 @@ def _factory(name: str, settings: UserSettings) -> AgentFactory:
         )
     if name not in found:
         names = ", ".join(sorted({*found, *settings.agents}))
-        raise AgentUnusable(f"there is no agent {name!r}", hint=f"agents here: {names}")
+        hint = _for_a_command(said) if COMMAND.search(name) else f"agents here: {names}"
+        raise AgentUnusable(f"there is no agent {name!r}", hint=hint)
     try:
         return cast("AgentFactory", found[name].load())
     except (ImportError, AttributeError) as error:
         raise AgentUnusable(f"agent {name!r} can't be loaded: {error}", hint=f"look at {found[name].value}") from error
+
+
+def _for_a_command(line: str) -> str:
+    how = shlex.quote(f"command:{line}")
+    return f"a program with its arguments is named as --agent {how}, or as --agent-command {shlex.quote(line)}"
 
 
 def _argument_of(factory: AgentFactory, called: str) -> str:
