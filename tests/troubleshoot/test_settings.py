@@ -117,6 +117,7 @@ def test_every_documented_field_is_there() -> None:
         ("rag_result_limit = 0", "rag_result_limit: input should be greater than", "correct it in fanfold.toml"),
         ("total_timeout_seconds = nan", "total_timeout_seconds: ", "correct it in fanfold.toml"),
         ('[troubleshoot.llm]\nmodel = "m"\napi_keys = "x"', "Unknown key 'api_keys'", None),
+        ('[troubleshoot.llm]\nmodel = "m"\nbase_url = "foo"', "llm.base_url: must be a URL without a name", "correct"),
         ('[troubleshoot.llm]\nmodel = "m"\napi_key = "sk-secret"', "llm.api_key: a secret is not written", "correct"),
     ],
 )

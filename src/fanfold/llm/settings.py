@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from fanfold.config.secret import Secret
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+URL = re.compile(r"https?://[^\s/@]+(/\S*)?")
+
+
+def _is_url(value: str) -> str:
+    if not URL.fullmatch(value):
+        raise ValueError('must be a URL without a name or password in it, such as "http://127.0.0.1:11434/v1"')
+    return value
 
 
 class ModelSettings(BaseModel):
@@ -43,7 +53,7 @@ class ModelSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     model: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-    base_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@]+(/\S*)?$")] | None = None
+    base_url: Annotated[str, AfterValidator(_is_url)] | None = None
     api_key: Secret | None = None
     timeout_seconds: Seconds = 60.0
     attempts: int = Field(default=3, ge=1)

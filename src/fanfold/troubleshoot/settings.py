@@ -170,7 +170,7 @@ def _complaint(error: ValidationError, found: Found, places: Mapping[str, str]) 
         place = f"the variable {PREFIX}{path[0].upper()}"
     if first["type"] == "extra_forbidden":
         return ConfigError(f"Unknown key {shown(path[-1])} in {place} under [{'.'.join((*found.header, *path[:-1]))}]")
-    return ConfigError(f"{key}: {_lowered(first['msg'])}", hint=f"correct it in {place}")
+    return ConfigError(f"{key}: {_lowered(first['msg'].removeprefix('Value error, '))}", hint=f"correct it in {place}")
 
 
 def _lowered(text: str) -> str:
