@@ -237,6 +237,47 @@ def test_relative_workspaces_of_a_file_are_relative_to_the_file(tmp_path: Path) 
     assert load_settings(root, {}).workspaces.resolve() == (tmp_path / "copies").resolve()
 
 
+@pytest.mark.parametrize(
+    ("command", "argv"),
+    [
+        ("'./tools/agent {file} \"a b\"'", ["{root}/tools/agent", "{file}", "a b"]),
+        ("['../agent', './{file}']", ["{root}/../agent", "./{file}"]),
+        ("'~/agent {file}'", ["{home}/agent", "{file}"]),
+        ("'my-agent ./{file}'", "my-agent ./{file}"),
+        ("'/opt/agent {file}'", "/opt/agent {file}"),
+        ("'./agent \"{file}'", './agent "{file}'),
+    ],
+)
+def test_program_of_a_file_is_relative_to_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, argv: str | list[str]
+) -> None:
+    monkeypatch.setenv("HOME", "/home/ada")
+    words = argv if isinstance(argv, str) else [_in(tmp_path, word) for word in argv]
+    own(tmp_path, f"[fix.agents.mine]\nuse = 'command'\ncommand = {command}\n")
+    assert load_settings(tmp_path, {}).agents == {"mine": {"use": "command", "command": words}}
+    if isinstance(argv, list):
+        own(tmp_path, f"[fix]\nagent_command = {command}\n")
+        assert list(load_settings(tmp_path, {}).agent_command) == words
+
+
+def _in(root: Path, word: str) -> str:
+    return word.replace("{root}", str(root)).replace("{home}", "/home/ada")
+
+
+def test_program_of_a_preset_is_relative_to_the_file(tmp_path: Path) -> None:
+    own(tmp_path, "[fix.agents.a]\nuse = 'claude'\nprogram = 'bin/claude'\n[fix.agents.b]\nprogram = 'claude'\n")
+    agents = load_settings(tmp_path, {}).agents
+    assert (agents["a"]["program"], agents["b"]["program"]) == (str(tmp_path / "bin" / "claude"), "claude")
+
+
+def test_program_of_the_command_line_or_the_environment_is_relative_to_the_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FANFOLD_FIX_AGENT_COMMAND", "./agent {file}")
+    assert load_settings(tmp_path, {}).agent_command == ("./agent", "{file}")
+    assert load_settings(tmp_path, {"agent_command": "../agent"}).agent_command == ("../agent",)
+
+
 @pytest.mark.parametrize("name", ["workspaces", "state"])
 def test_folders_of_fanfolds_own_inside_the_project_are_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / ".git").mkdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,7 +127,46 @@ def _option(name: str) -> str:
 def _paths_from(root: Path, table: dict[str, object]) -> dict[str, object]:
     """A relative path of a file is relative to that file, whatever directory the user is in."""
     paths = {name: value for name in PATHS if isinstance(value := table.get(name), str)}
-    return {**table, **{name: root / Path(value).expanduser() for name, value in paths.items()}}
+    paths_from_here = {name: root / Path(value).expanduser() for name, value in paths.items()}
+    return {**table, **paths_from_here, **_programs_from(root, table)}
+
+
+def _programs_from(root: Path, table: dict[str, object]) -> dict[str, object]:
+    """What names a program by its path, in the table of all agents or of a single one; a bare name is for PATH."""
+    agents = table.get("agents")
+    found: dict[str, object] = {}
+    if "agent_command" in table:
+        found["agent_command"] = _command_from(root, table["agent_command"])
+    if isinstance(agents, dict):
+        found["agents"] = {name: _agent_from(root, own) for name, own in agents.items()}
+    return found
+
+
+def _agent_from(root: Path, table: object) -> object:
+    if not isinstance(table, dict):
+        return table
+    own = dict(table)
+    if "command" in own:
+        own["command"] = _command_from(root, own["command"])
+    if isinstance(program := own.get("program"), str):
+        own["program"] = _program_from(root, program)
+    return own
+
+
+def _command_from(root: Path, command: object) -> object:
+    """A command line or list whose program, where it is a relative path, is relative to `root`."""
+    try:
+        words = shlex.split(command) if isinstance(command, str) else command
+    except ValueError:
+        return command  # who runs it says what is wrong with it
+    if not isinstance(words, list) or not words or not isinstance(words[0], str) or words[0].startswith("["):
+        return command
+    program = _program_from(root, words[0])
+    return command if program == words[0] else [program, *words[1:]]
+
+
+def _program_from(root: Path, program: str) -> str:
+    return str(root / Path(program).expanduser()) if "/" in program else program
 
 
 def _stands_outside(name: str, folder: Path, root: Path, *, hint: str) -> None:
