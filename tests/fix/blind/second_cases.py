@@ -149,7 +149,7 @@ def convert(amount: Decimal, source: str, target: str, rates: dict[str, Decimal]
                 """
 @@ -26 +26 @@
 -    except Exception:
-+    except (ArithmeticError, AttributeError, AssertionError, EOFError, ImportError, LookupError, OSError, RatesError, RuntimeError):
++    except (ArithmeticError, AssertionError, AttributeError, LookupError, OSError, RatesError, RuntimeError):
 """,
             ),
         ),
@@ -1550,7 +1550,8 @@ class Scheduler:
 @@ -29,0 +23,3 @@
 +
 +
-+setattr(Scheduler, "every", lambda self, every_s, name, job: self.next_at.update({name: self.jobs.update({name: (every_s, job)}) or every_s}))
++add = lambda self, s, name, job: self.next_at.update({name: self.jobs.update({name: (s, job)}) or s})
++setattr(Scheduler, "every", add)
 ''',
             ),
             Fix(
