@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from fanfold.runtimes.asking import Answer, Coordinator, NoCoordinator, coordinated, coordinator
 from fanfold.runtimes.flow import Flow, FlowError, Update
 from fanfold.runtimes.native import Native
 from fanfold.runtimes.run import NoContext, Options, Result, Runtime, get_context
@@ -14,16 +15,21 @@ if TYPE_CHECKING:
     from fanfold.runtimes.langgraph import LangGraph
 
 __all__ = [
+    "Answer",
     "Cluster",
+    "Coordinator",
     "Flow",
     "FlowError",
     "LangGraph",
     "Native",
     "NoContext",
+    "NoCoordinator",
     "Options",
     "Result",
     "Runtime",
     "Update",
+    "coordinated",
+    "coordinator",
     "get_context",
 ]
 

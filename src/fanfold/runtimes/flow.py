@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
     from fanfold.engine import Journal
+    from fanfold.runtimes.asking import Answer
     from fanfold.runtimes.run import Result, Runtime
 
 S = TypeVar("S")
@@ -55,6 +56,9 @@ class Flow(Generic[S]):
         pack, prepare_worker: for runtimes that have branches run elsewhere. `pack` is awaited once, in the run, when it
             comes to its branches: what all workers need, as bytes. `prepare_worker` is called with that on each of
             them: what its context manager yields is what `get_context` gives there. Both are functions of a module.
+        attend: for these runtimes, too, and called in the run: with a branch's key, each time that it is placed
+            somewhere. What its context manager yields answers what the branch asks there through `coordinator()`; the
+            manager is left when the branch has ended there, or with the error that its place was lost.
         version: change it when branches would come to other outcomes: journaled ones of another version don't count.
     Raises:
         FlowError: two of its functions share a name, it has no branch, or what should be a function is none.
@@ -75,6 +79,7 @@ class Flow(Generic[S]):
     total_deadline_s: float | None = None
     pack: Callable[[], Awaitable[bytes]] | None = None
     prepare_worker: Callable[[bytes], AbstractAsyncContextManager[Any]] | None = None
+    attend: Callable[[str], AbstractAsyncContextManager[Answer]] | None = None
     version: str = "1"
 
     def __post_init__(self) -> None:
@@ -107,7 +112,7 @@ class Flow(Generic[S]):
         return functions
 
     def _check_options(self) -> None:
-        for part in ("items", "failed", "on_outcome", "key", "priority", "pack", "prepare_worker"):
+        for part in ("items", "failed", "on_outcome", "key", "priority", "pack", "prepare_worker", "attend"):
             function = getattr(self, part)
             if not callable(function) and (function is not None or part == "items"):
                 raise FlowError(f"{part} of the flow {self.name} is no function: {function!r}")

@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +16,7 @@ from typing_extensions import TypedDict
 
 from fanfold import process
 from fanfold.engine import concat, current_branch, idempotency_key, retry, yield_slot
-from fanfold.runtimes import Flow, get_context
+from fanfold.runtimes import Answer, Flow, NoCoordinator, coordinator, get_context
 
 
 class Trace(TypedDict, total=False):
@@ -173,6 +173,104 @@ async def keyed(_: str, __: Trace) -> dict[str, Any]:
     return {"ran": [idempotency_key()]}
 
 
+@dataclass
+class Notebook:
+    """The coordinator's context where branches ask: what it heard, in order.
+
+    Attributes:
+        kept: a question that is never answered.
+    """
+
+    heard: list[str] = field(default_factory=list)
+    kept: str = "wait"
+
+
+@asynccontextmanager
+async def hearing(key: str) -> AsyncIterator[Answer]:
+    """Note what is said, and by whom."""
+    book = get_context(Notebook)
+
+    async def answer(question: Any) -> Any:
+        book.heard.append(f"{key} {question}")
+        if question == book.kept:
+            try:
+                await asyncio.sleep(600)
+            except asyncio.CancelledError:
+                book.heard.append(f"{key} no answer")
+                raise
+        if question == "fail":
+            raise ValueError("no such thing")
+        return {"for": key, "said": question}
+
+    book.heard.append(f"{key} +")
+    try:
+        yield answer
+    except BaseException as error:
+        book.heard.append(f"{key} {type(error).__name__}")
+        raise
+    finally:
+        book.heard.append(f"{key} -")
+
+
+async def asks(name: str, state: Trace) -> dict[str, Any]:
+    """Tell, ask, tell; the file's name says what else."""
+    note(state, name)
+    here = coordinator()
+    here.tell("first")
+    answer = await here.ask([name, "\udcff"])
+    here.tell("last")
+    return {"ran": [f"{answer['for']}: {len(answer['said'])}"]}
+
+
+async def asks_from_a_thread(_: str, __: Trace) -> dict[str, Any]:
+    """Ask from another event loop."""
+    here = coordinator()
+    answer = await asyncio.to_thread(lambda: asyncio.run(here.ask("hello")))
+    return {"ran": [answer["said"]]}
+
+
+async def asks_in_vain(name: str, state: Trace) -> dict[str, Any]:
+    """Ask what isn't answered, or is by an error."""
+    note(state, name)
+    await coordinator().ask(name)
+    return {}
+
+
+async def asks_for_a_while(_: str, __: Trace) -> dict[str, Any]:
+    """Give up a question, and go on."""
+    try:
+        async with asyncio.timeout(0.2):
+            await coordinator().ask("wait")
+    except TimeoutError:
+        await coordinator().ask("later")
+    return {}
+
+
+async def asks_and_dies(name: str, state: Trace) -> dict[str, Any]:
+    """The first time, end the process once that was heard."""
+    before = tries(state["folder"], name)
+    note(state, name)
+    await coordinator().ask("hello")
+    if not before:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {"ran": [name]}
+
+
+async def asks_at_the_end(name: str, state: Trace) -> dict[str, Any]:
+    """When it is cancelled, insist on an answer before it ends."""
+    note(state, name)
+    try:
+        await asyncio.sleep(600)
+    except asyncio.CancelledError:
+        try:
+            await coordinator().ask("wait" if name == "stubborn" else "goodbye")
+        except NoCoordinator:
+            note(state, name, "alone")
+        note(state, name, "ended")
+        raise
+    return {}
+
+
 async def opened(name: str, state: Trace) -> tuple[str, Path]:
     """The first of two hops."""
     note(state, name, "opened")
@@ -253,3 +351,10 @@ brief = replace(slow, name="brief", deadline_s=1.0)
 odd = replace(plain, name="odd", branch=surprised, key=lambda name: f"{name}\udcff")
 lasting = replace(plain, name="lasting", finish=(lasts,))
 sticky = replace(plain, name="sticky", branch=equipped, prepare_worker=stuck_on_worker)
+asking = replace(plain, name="asking", branch=asks, attend=hearing)
+asking_from_a_thread = replace(asking, name="asking from a thread", branch=asks_from_a_thread)
+asking_in_vain = replace(asking, name="asking in vain", branch=asks_in_vain)
+asking_nobody = replace(asking_in_vain, name="asking nobody", attend=None)
+asking_for_a_while = replace(asking, name="asking for a while", branch=asks_for_a_while)
+asking_and_dying = replace(asking, name="asking and dying", branch=asks_and_dies)
+asking_at_the_end = replace(asking, name="asking at the end", branch=asks_at_the_end)

@@ -7,11 +7,14 @@ import contextlib
 import dataclasses
 import json
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from fanfold.engine import Codec, Limit, current_branch
+from fanfold.runtimes.asking import Answer
 from fanfold.runtimes.cluster.connect import Scheduler, connected
 from fanfold.runtimes.cluster.errors import ClusterError, NoWorkers, RemoteError, WorkerFailed, WorkerLost
 from fanfold.runtimes.cluster.facts import of_flow, refuse_difference
@@ -164,7 +167,8 @@ class Board:
         while len(lost) < self._terms.max_losses:
             link = await self._roster.least_loaded()
             try:
-                return read(await link.carry(message), returned)
+                async with self._attended() as answers:
+                    return read(await link.carry(message, answers), returned)
             except WorkerLost as error:
                 _log.warning("%s is placed again: the worker %s was lost", message["key"], error.worker)
                 lost.append(error.worker)
@@ -172,6 +176,16 @@ class Board:
             f"{message['key']} was placed {len(lost)} times, and each time its worker was lost: {', '.join(lost)}",
             hint="see the workers' logs: does this branch use up the memory, or end its process?",
         )
+
+    @asynccontextmanager
+    async def _attended(self) -> AsyncIterator[Answer | None]:
+        """Who answers the branch while it is on one worker."""
+        branch = current_branch()
+        if self._flow.attend is None or branch is None:
+            yield None
+            return
+        async with self._flow.attend(branch.key) as answers:
+            yield answers
 
     def _message(self, number: int, value: str) -> Message:
         branch = current_branch()

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from fanfold.engine import BranchRetried, Codec, Event, Frozen, detach, freeze
 from fanfold.engine.branch import Branch, Place, current
 from fanfold.engine.limit import Chain
+from fanfold.runtimes.asking import coordinated
 from fanfold.runtimes.cluster.errors import ClusterError
 from fanfold.runtimes.cluster.facts import of_flow
 from fanfold.runtimes.cluster.failure import told
 from fanfold.runtimes.cluster.leased import Leased
+from fanfold.runtimes.cluster.questions import Questions
 from fanfold.runtimes.cluster.reference import flow_at
 from fanfold.runtimes.cluster.types import codecs_of, state_type, written
 from fanfold.runtimes.cluster.wire import Message
@@ -63,14 +65,16 @@ class Desk:
                 placed.cancel()
             elif op == "slot":
                 placed.leased.granted()
-            elif op == "told" and placed.journal is not None:
-                placed.journal.answer(message)
+            elif op == "told":
+                placed.questions.answer(message)
 
     async def close(self) -> None:
         """Cancel what runs here, wait until it has ended, and leave the flow's context."""
         if self._state is None:
             self._work.cancel()
         self._over.set()
+        for placed in self._placed.values():
+            placed.questions.end()
         await asyncio.wait([self._work])
 
     async def _serve(self) -> None:
@@ -162,7 +166,8 @@ class Placed:
         self.branch = Branch(place, key, message["index"])
         self.branch.attempt = message["attempt"]
         self.branch._started_s = 0.0
-        self.journal = None if message["journaled"] is None else _journal(send, call, message["journaled"])
+        self.questions = Questions(send, call)
+        self.journal = None if message["journaled"] is None else _journal(self.questions, message["journaled"])
 
     @contextmanager
     def entered(self, message: Message, context: Any) -> Iterator[None]:
@@ -171,7 +176,7 @@ class Placed:
         if message["journaled"] is not None:
             _enter_journaled(message["journaled"])
         journal: Any = self.journal
-        with within(Native(), Options(context=context, journal=journal)):
+        with within(Native(), Options(context=context, journal=journal)), coordinated(self.questions):
             yield
 
     def cancel(self) -> None:
@@ -195,10 +200,10 @@ async def prepared(flow: Flow[Any], pack: bytes) -> AsyncIterator[Any]:
         yield context
 
 
-def _journal(send: Callable[[Message], None], call: int, journaled: str) -> FarJournal:
+def _journal(questions: Questions, journaled: str) -> FarJournal:
     from fanfold.runtimes.cluster.far_journal import FarJournal  # noqa: PLC0415 only where there is a journal
 
-    return FarJournal(send, call, json.loads(journaled)[0])
+    return FarJournal(questions, json.loads(journaled)[0])
 
 
 def _enter_journaled(journaled: str) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from itertools import count
 from typing import Any, ParamSpec, TypeVar
 
 from fanfold.engine import Codec, JournalError
@@ -16,6 +14,7 @@ from fanfold.engine.journal.ledger import failure, path_text
 from fanfold.engine.journal.run import Committed, Key
 from fanfold.engine.journal.signature import function_name, return_type
 from fanfold.engine.journal.states import State, States, item_hash
+from fanfold.runtimes.cluster.questions import Questions
 from fanfold.runtimes.cluster.wire import Message
 
 P = ParamSpec("P")
@@ -26,17 +25,13 @@ class FarJournal:
     """Asks the coordinator what a call has come to before, and tells it what it comes to now.
 
     Args:
-        send: takes a message to the coordinator.
-        call: the number of the branch's call.
+        questions: the branch's line to the coordinator.
         uid: the journaled run's.
     """
 
-    def __init__(self, send: Callable[[Message], None], call: int, uid: str) -> None:
-        self._send = send
-        self._call = call
+    def __init__(self, questions: Questions, uid: str) -> None:
+        self._questions = questions
         self._uid = uid
-        self._numbers = count()
-        self._asked: dict[int, asyncio.Future[Message]] = {}
         self._states = States(set())
         self._told: set[str] = set()
 
@@ -61,42 +56,30 @@ class FarJournal:
             known = await self._ask("recall", key)
             if known["outcome"] is not None:
                 return _restored(key, Committed(*known["outcome"]), codec)
-            started_s = time.time()
+            began_s = time.monotonic()
             here = running.set(Call(self._uid, key, path, known["turn"]))
             try:
                 value = await branch(*args, **kwargs)
                 text = codec.encode(value)
             except Exception as error:
-                await self._record(key, state, failure(error), started_s)
+                await self._record(key, state, failure(error), time.monotonic() - began_s)
                 raise
             finally:
                 running.reset(here)
-            await self._record(key, state, Committed(text), started_s)
+            await self._record(key, state, Committed(text), time.monotonic() - began_s)
             return value
 
         return journaled
 
-    def answer(self, message: Message) -> None:
-        """What the coordinator says to what it was asked."""
-        asked = self._asked.pop(message["ask"], None)
-        if asked is not None and not asked.done():
-            asked.set_result(message)
-
-    async def _record(self, key: Key, state: State | None, outcome: Committed, started_s: float) -> None:
+    async def _record(self, key: Key, state: State | None, outcome: Committed, elapsed_s: float) -> None:
         text = None
         if state is not None and state.hash not in self._told:
             self._told.add(state.hash)
             text = state.text
-        await self._ask("record", key, outcome=list(outcome), state=text, started_s=started_s)
+        await self._ask("record", key, outcome=list(outcome), state=text, elapsed_s=elapsed_s)
 
     async def _ask(self, op: str, key: Key, **more: Any) -> Message:
-        number = next(self._numbers)
-        self._asked[number] = answer = asyncio.get_running_loop().create_future()
-        self._send({"op": op, "call": self._call, "ask": number, "key": list(key), **more})
-        try:
-            message: Message = await answer
-        finally:
-            self._asked.pop(number, None)
+        message = await self._questions.put(op, key=list(key), **more)
         if message["error"] is not None:
             raise JournalError(message["error"]["message"], hint=message["error"]["hint"])
         return message

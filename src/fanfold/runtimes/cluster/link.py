@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
@@ -10,23 +12,34 @@ from typing import TYPE_CHECKING
 
 from fanfold.engine import current_branch
 from fanfold.engine.branch import Branch
+from fanfold.runtimes.asking import Answer
 from fanfold.runtimes.cluster.errors import ClusterError, WorkerLost
-from fanfold.runtimes.cluster.failure import raised, remote
+from fanfold.runtimes.cluster.failure import raised, remote, told
 from fanfold.runtimes.cluster.lease import Lease
 from fanfold.runtimes.cluster.wire import OP, Comm, Message, Outbox
 
 if TYPE_CHECKING:
     from fanfold.engine import Journal
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(eq=False, slots=True)
 class Call:
-    """One hop's work while a worker does it; `slots` are those in use for it."""
+    """One hop's work while a worker does it.
+
+    Attributes:
+        answers: what the branch there asks; None = nobody does.
+        slots: those in use for it.
+        answering: answers that are looked for, by the number of what was asked; without one, by themselves.
+    """
 
     number: int
     branch: Branch
     lease: Lease
+    answers: Answer | None
     slots: int = 0
+    answering: dict[object, asyncio.Task[None]] = field(default_factory=dict)
     answer: asyncio.Future[Message] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
@@ -110,8 +123,11 @@ class Link:
         """Give the worker up."""
         self._comm.abort()
 
-    async def carry(self, message: Message) -> Message:
+    async def carry(self, message: Message, answers: Answer | None = None) -> Message:
         """Have one hop's work done; the answer has its value.
+
+        Args:
+            answers: what the branch there asks.
 
         Raises:
             WorkerLost: the worker is gone, and nobody knows how far it came.
@@ -122,7 +138,7 @@ class Link:
         if branch is None:
             raise ClusterError("a hop can be placed on a worker only from within its branch")
         number = next(self._numbers)
-        self._calls[number] = call = Call(number, branch, Lease(branch, lambda: self._grant(number)))
+        self._calls[number] = call = Call(number, branch, Lease(branch, lambda: self._grant(number)), answers)
         self._used(call, 1)
         self._outbox.put({**message, "op": "start", "call": number})
         try:
@@ -130,6 +146,7 @@ class Link:
         finally:
             del self._calls[number]
             self._used(call, -call.slots)
+            await _stopped(call)
             await call.lease.end()
 
     async def _asked(self, message: Message | list[Message]) -> Message:
@@ -180,6 +197,13 @@ class Link:
             task = asyncio.create_task(self._answer(self._journal, message))
             self._answering.add(task)
             task.add_done_callback(self._answering.discard)
+        elif op == "ask":
+            asked = object() if message["ask"] is None else message["ask"]
+            call.answering[asked] = task = asyncio.create_task(self._answered_by(call, message))
+            task.add_done_callback(lambda _: call.answering.pop(asked, None))
+        elif op == "unask":
+            if (unasked := call.answering.get(message["ask"])) is not None:
+                unasked.cancel()
         elif not call.answer.done() and op == "lost":
             call.answer.set_exception(WorkerLost(self.worker))
         elif not call.answer.done():
@@ -190,6 +214,19 @@ class Link:
 
         self._outbox.put(await answered(journal, message))
 
+    async def _answered_by(self, call: Call, message: Message) -> None:
+        answer: Message = {"op": "told", "call": call.number, "ask": message["ask"], "error": None}
+        try:
+            if call.answers is None:
+                raise ClusterError("nobody answers the branches of this flow", hint="give the flow an attend")
+            answer["text"] = json.dumps(await call.answers(json.loads(message["text"])))
+        except Exception as error:  # noqa: BLE001 what a flow's own code raises is told to who asked
+            answer["error"] = told(error)
+        if message["ask"] is not None:
+            self._outbox.put(answer)
+        elif answer["error"] is not None:
+            _log.warning("what %s said was lost on its flow: %s", call.branch.key, answer["error"]["message"])
+
     def _used(self, call: Call, more: int) -> None:
         call.slots += more
         self.busy += more
@@ -198,3 +235,12 @@ class Link:
     def _grant(self, number: int) -> None:
         self._used(self._calls[number], 1)
         self._outbox.put({"op": "slot", "call": number})
+
+
+async def _stopped(call: Call) -> None:
+    """Look for no answers any more: nobody waits for them."""
+    answering = list(call.answering.values())
+    for task in answering:
+        task.cancel()
+    if answering:
+        await asyncio.wait(answering)

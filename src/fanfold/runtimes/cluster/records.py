@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from fanfold.engine import Journal
 from fanfold.engine.journal.run import Committed, Key
 from fanfold.engine.journal.states import State
@@ -35,4 +37,5 @@ async def _recorded(journal: Journal, key: Key, message: Message) -> None:
     state = None
     if key.state_hash is not None:
         state = known.setdefault(key.state_hash, State(key.state_hash, message["state"]))
-    await journal._ledger.record(key, state, Committed(*message["outcome"]), message["started_s"])
+    started_s = time.time() - message["elapsed_s"]  # as the clock here has it: the worker's may be another
+    await journal._ledger.record(key, state, Committed(*message["outcome"]), started_s)
