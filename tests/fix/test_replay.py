@@ -13,8 +13,6 @@ import pytest
 from fanfold.agents.protocol import Agent, AgentError, Assignment, Report
 from fanfold.config import FixSettings, load_settings
 from fanfold.fix import Request
-from fanfold.fix.attempts.replayed import _last
-from fanfold.fix.attempts.trail import Trail
 from fanfold.fix.errors import FixError
 from fanfold.fix.replay import Replayed, replay
 from fanfold.fix.run import carry_out
@@ -250,14 +248,3 @@ async def test_files_with_other_line_ends_and_without_a_last_one_come_out_the_sa
     replayed = await place.replay(past)
     assert trees(place, replayed.report.branch) == tree
     assert replayed.differences == ()
-
-
-@pytest.mark.parametrize("first", ["quick", "other"])
-def test_attempts_of_a_race_are_all_played_whoever_began_first(first: str) -> None:
-    trails = [
-        Trail(id=name, path="a.py", number=1, agent=name, started_s=float(name != first), made={"a.py": "100644 1"})
-        for name in ("quick", "other")
-    ]
-    assert {trail.id for trail in _last(trails)} == {"quick", "other"}
-    again = replace(trails[0], id="again", started_s=2.0)
-    assert [trail.id for trail in _last([*trails, again])] == ["again"]

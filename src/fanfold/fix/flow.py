@@ -16,7 +16,7 @@ from fanfold.fix.cluster.handover import received, sent
 from fanfold.fix.cluster.worker import pack, prepare_worker
 from fanfold.fix.findings.census import able, census_of
 from fanfold.fix.findings.known import known_of
-from fanfold.fix.findings.plan import plan, reaching_as
+from fanfold.fix.findings.plan import Plan, plan, still_there
 from fanfold.fix.findings.uncommitted import uncommitted_findings
 from fanfold.fix.landing.combined import verification_of
 from fanfold.fix.landing.delivery import deliver
@@ -46,11 +46,8 @@ async def collect_errors(_: FixState) -> Update:
     run = get_context(Run)
     if not take_up_plan(run):
         await _find(run)
-        names = [FOR_TESTS if edits_tests(agent) else agent.name for agent in agents_of(run.stages)]
-        known = await known_of(run)
-        run.plan = await plan(run.request, run.repository, run.census.findings, names, known=known)
-        if run.earlier is not None:
-            run.plan = reaching_as(run.earlier, run.plan)
+        found = run.census.findings
+        run.plan = await _planned(run) if run.earlier is None else still_there(run.earlier, found)
         await note_plan(run)
     if run.plan.tasks and not run.request.dry_run:
         await _make_ready(run)
@@ -127,9 +124,17 @@ async def _find(run: Run) -> None:
     """Check the base commit; beside it the user's own uncommitted text, only to be able to name it."""
     run.phase("checking", ", ".join(checker.name for checker in run.checkers))
     run.census = await census_of(run, run.repository.head, run.checkers)
+    if run.earlier is not None:
+        return  # what isn't committed by now isn't from then
     run.uncommitted = await uncommitted_findings(
         run.repository, run.pool, run.census.findings, able(run), run.project, run.settings.select
     )
+
+
+async def _planned(run: Run) -> Plan:
+    names = [FOR_TESTS if edits_tests(agent) else agent.name for agent in agents_of(run.stages)]
+    known = await known_of(run)
+    return await plan(run.request, run.repository, run.census.findings, names, known=known)
 
 
 async def _make_ready(run: Run) -> None:
@@ -151,7 +156,8 @@ async def _make_ready(run: Run) -> None:
 
 async def _open_queue(run: Run) -> None:
     run.verification = await verification_of(run)
-    run.queue = MergeQueue(run.landing, run.verification, run.log, PACES[run.settings.tests], tell=run.phase)
+    pace = PACES[run.settings.tests]
+    run.queue = MergeQueue(run.landing, run.verification, run.log, pace, order=run.order, tell=run.phase)
     run.queue.expect([task.key for task in run.plan.tasks])
     await run.closing.enter_async_context(run.queue.running(run.stop))
 

@@ -21,6 +21,7 @@ from fanfold.fix.findings.finding import Finding
 from fanfold.fix.findings.plan import Plan, Request
 from fanfold.fix.landing.landed import KIND, Landing
 from fanfold.fix.landing.restored import Restored, restored
+from fanfold.fix.landing.turns import Order
 from fanfold.fix.project import Project
 from fanfold.fix.reporting.report import CoverageLine
 from fanfold.fix.runlog import RunLog, Unlogged
@@ -47,7 +48,9 @@ class Run(Workplace):
         stages: who works, one stage after another.
         policy: how each task goes through them.
         given_agent: the caller gave the agents themselves, so nobody else can make them from the settings.
-        earlier: what another run was to work on, whose attempts are played here; None = this one is its own.
+        replays: another run, whose attempts are played here; None = this one is its own.
+        earlier: what that one was to work on.
+        order: in which that one decided on its changes.
         runtime: the name of what runs the flow.
         inbox: takes changes that come from other machines, None = none came yet.
         log: takes notes of what the run is about to do, and has done.
@@ -74,7 +77,9 @@ class Run(Workplace):
     on_event: OnEvent
     started_s: float
     policy: Policy = field(default_factory=EveryStage)
+    replays: str | None = None
     earlier: Plan | None = None
+    order: Order | None = None
     log: RunLog = field(default_factory=Unlogged)
     folder: Path | None = None
     till: Till = field(default_factory=Till)

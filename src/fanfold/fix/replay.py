@@ -14,11 +14,8 @@ from fanfold.fix.record import OnEvent
 from fanfold.fix.reporting.report import Report, TaskLine
 from fanfold.fix.run import carry_out
 from fanfold.fix.runs import Past
-from fanfold.fix.runs.begun import BUDGETS, ELSEWHERE, request_again
+from fanfold.fix.runs.begun import BUDGETS, ELSEWHERE, Begun, judged_by, request_again
 from fanfold.git import Repository
-
-JUDGED = ("allow", "max_changed_lines")
-"""Settings of what is let through, which are as they are now: to see what others would have come to."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +33,7 @@ class Replayed:
 
     Args:
         report: of the replay itself.
-        differences: to the report of the recorded run, by path.
+        differences: to the report of the recorded run, by path; without files that it was cut off at.
         unplayable: files whose recorded answers can't be put in place, each with the reason.
         compared: whether the recorded run had a report.
     """
@@ -76,34 +73,32 @@ async def replay(
 
 
 def request_of(past: Past, now: FixSettings, root: Path, tests: str | None = None) -> Request:
-    """The request of a replay: the recorded one, on the files that were worked on; the checkout stays as it is."""
+    """The request of a replay: the recorded one; the checkout stays as it is."""
     request = request_again(past.begun, {}, now, root)
     here = {name: getattr(now, name) for name in ELSEWHERE - {"runtime", "cluster", "workers"}}
-    judged = {name: getattr(now, name) for name in JUDGED if name in FixSettings.model_fields}
+    judged = {name: getattr(now, name) for name in _configured_anew(past.begun, now)}
     native = {"runtime": "native" if now.runtime == "cluster" else now.runtime, "cluster": None, "workers": None}
-    free = dict.fromkeys(BUDGETS) | {"race": False, "learn": False, "max_files": None, "max_findings": None}
+    free = dict.fromkeys(BUDGETS) | {"race": False, "learn": False}
     settings = request.settings.model_copy(
         update={**here, **judged, **native, **free, **({"tests": tests} if tests else {})}
     )
-    return replace(
-        request,
-        start=root,
-        settings=settings,
-        paths=tuple(task.path for task in past.plan.tasks),
-        git_changed=False,
-        git_staged=False,
-        git_diff=None,
-        apply=False,
-        stage_only=False,
-        diff=False,
-    )
+    return replace(request, start=root, settings=settings, apply=False, stage_only=False, diff=False)
+
+
+def _configured_anew(begun: Begun, now: FixSettings) -> Iterator[str]:
+    """Settings of what is let through that aren't what they were, to see what others would have come to."""
+    then = begun.configured or {}
+    return (name for name, value in judged_by(now).items() if name not in then or then[name] != value)
 
 
 def _differences(before: Report, now: Report) -> Iterator[Difference]:
+    """Other things that came of files; what came of those that a run was cut off at isn't known."""
     then, after = ({line.path: line for line in report.tasks} for report in (before, now))
     for path in sorted({*then, *after}):
         one, other = then.get(path), after.get(path)
         if all(line is None or line.status == "skipped" for line in (one, other)):
+            continue
+        if before.is_unfinished and one is not None and one.status == "cancelled":
             continue
         if one is None or other is None or _came_to(one) != _came_to(other):
             yield Difference(path, one, other)

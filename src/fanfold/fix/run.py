@@ -91,7 +91,7 @@ async def carry_out(
     """As `run`, with the state beside the report.
 
     Args:
-        of: another run, whose base this one stands on, too; None = it stands on HEAD.
+        of: another run, which this one replays: it works on the same, on the same base; None = it is its own.
         policy: how tasks go through the stages, None = in order.
     """
     settings, started_s = request.settings, time.monotonic()
@@ -103,7 +103,9 @@ async def carry_out(
     )
     with tempfile.TemporaryDirectory(prefix="fanfold-", ignore_cleanup_errors=True) as scratch:
         this = await prepare(request, runtime.name, Path(scratch), agent=agent, on_event=on_event, past=past, of=of)
-        this.started_s, this.policy, this.earlier = started_s, policy or this.policy, of.plan if of else None
+        this.started_s, this.policy = started_s, policy or this.policy
+        if of is not None:
+            this.replays, this.earlier, this.order = of.name, of.plan, of.order
         state: FixState | None = None
         async with recorded(this, past) as record:
             try:
@@ -172,25 +174,30 @@ async def prepare(
         runtime: the name of what will run the flow.
         scratch: a directory that lasts as long as the run.
         past: the run to go on with, None = a new one.
-        of: another run, whose base this one stands on, too.
+        of: another run, which this one replays.
     Raises:
         FanfoldError: the request can't be carried out.
     """
     settings = request.settings
     started_s = time.monotonic()
     repository = await Repository.open(request.start)
+    if past is not None and past.begun.replays is not None:
+        raise FixError(
+            f"{past.name} replays {past.begun.replays}, and is not gone on with",
+            hint=f"fanfold replay {past.begun.replays}",
+        )
     if (stands_as := past or of) is not None:
         repository = await as_begun(repository, stands_as.begun)
     if not (request.dry_run or request.diff):
         await repository.identity()
     project = find_project(repository.root)
     await asyncio.to_thread(own_templates, repository.root)
-    if past is None:
+    if stands_as is None:
         await refuse_unusable(settings, repository)
     name = past.name if past else f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-    checkers = checkers_for(repository.root, settings.checks or (past.begun.checkers if past else ()))
+    checkers = checkers_for(repository.root, settings.checks or (stands_as.begun.checkers if stands_as else ()))
     refuse_unasked(checkers, settings.select)
-    if settings.annotate and not annotate.available():
+    if settings.annotate and of is None and not annotate.available():
         raise FixError(
             "autotyping, which adds annotations, is not installed", hint="pip install 'fanfold[annotations]'"
         )

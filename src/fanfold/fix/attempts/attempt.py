@@ -82,8 +82,8 @@ async def _stage(desk: Desk, stage: int, tries: int | None, standing: Standing, 
     """One stage's agents, those that may work on the task, side by side if there are several."""
     most = tries or desk.bench.settings.max_attempts
     workers = [
-        Worker(desk, agent, stage, 1 if agent.deterministic else most, efforts)
-        for agent in desk.bench.stages[stage].for_task(desk.task)
+        Worker(desk, agent, stage, 1 if agent.deterministic else most, efforts, lane)
+        for lane, agent in enumerate(desk.bench.stages[stage].for_task(desk.task))
     ]
     if len(workers) > 1:
         return await race(workers, standing, efforts)

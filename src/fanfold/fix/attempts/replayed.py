@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fanfold.agents.protocol import AgentError, Assignment, Report
+from fanfold.agents.protocol import AgentError, Assignment, BudgetExhausted, Report
+from fanfold.engine import DeadlineExceeded
+from fanfold.fix.attempts.played import rounds_of
 from fanfold.fix.attempts.stages import Course
 from fanfold.fix.attempts.trail import Trail
 from fanfold.fix.findings.split import Task
@@ -43,12 +45,14 @@ class Tape:
     unplayable: dict[str, str]
     deterministic: bool = False
     edits_tests: bool = True
+    goes_on: bool = True
     _round: defaultdict[str, int] = field(default_factory=lambda: defaultdict(lambda: -1))
+    _base: dict[str, Mapping[str, tuple[str, bytes]]] = field(default_factory=dict)
 
     @classmethod
     async def of(cls, past: Past, repository: Repository) -> Tape:
         """The attempts of a run, with what can be had of what they made."""
-        rounds = {task.path: _rounds(past.trails(task.key)) for task in past.plan.tasks}
+        rounds = {task.path: rounds_of(past.trails(task.key)) for task in past.plan.tasks}
         trails = [trail for each in rounds.values() for one in each for trail in one]
         wanted = {oid for trail in trails for oid in _oids(trail)}
         blobs = await contents(repository, wanted)
@@ -73,22 +77,22 @@ class Tape:
         """Make the workspace what it was after the recorded attempt.
 
         Raises:
-            AgentError: the recorded attempt ended so; or there is none, or it can't be put in place.
+            AgentError, DeadlineExceeded: the recorded attempt ended so; or there is none, or it can't be put in place.
         """
         path = assignment.path
         if assignment.attempt == 1:
             self._round[path] += 1
+            # Nobody has been here: what the workspace holds is the base.
+            self._base[path] = await asyncio.to_thread(_held, assignment.root, (path, *assignment.others))
         rounds = self.rounds.get(path, ())
         if self._round[path] >= len(rounds) or not rounds[self._round[path]]:
-            raise Unplayable("it wasn't attempted so often when it was recorded, so there is no answer")
+            raise _free(BudgetExhausted("it wasn't attempted so often when it was recorded, so there is no answer"))
         trails = rounds[self._round[path]]
         if assignment.attempt > len(trails):
             return Report(usage=NOTHING)
         trail = trails[assignment.attempt - 1]
         if trail.error is not None and not trail.made:
-            failure = AgentError(trail.error)
-            failure.usage = NOTHING
-            raise failure
+            raise _ending(trail, trail.error)
         await asyncio.to_thread(self._put, assignment.root, trail)
         return Report(trail.summary, trail.refused, trail.transcript, NOTHING)
 
@@ -100,26 +104,25 @@ class Tape:
             if mode != ABSENT and oid not in self.blobs:
                 self._refuse(trail, self.unplayable.get(path, _why_gone(trail)))
             _put(_place(root, path), mode, self.blobs.get(oid, b""))
+        for path, (mode, content) in self._base[trail.path].items():
+            if path not in trail.made:  # what it began with may have been something else
+                _put(_place(root, path), mode, content)
 
     def _refuse(self, trail: Trail, why: str) -> None:
         self.unplayable[trail.path] = why
         raise Unplayable(f"what was recorded can't be put in place: {why}")
 
 
-def _rounds(trails: Sequence[Trail]) -> tuple[tuple[Trail, ...], ...]:
-    """What counts of the attempts at one file, those of the second time apart."""
-    return tuple(_last([trail for trail in trails if trail.again is again]) for again in (False, True))
+def _ending(trail: Trail, words: str) -> Exception:
+    """What ended the recorded attempt."""
+    if trail.over == "time":
+        return DeadlineExceeded(words)
+    return _free(BudgetExhausted(words) if trail.over == "budget" else AgentError(words))
 
 
-def _last(trails: Sequence[Trail]) -> tuple[Trail, ...]:
-    """The attempts of the last process that was at them: it began again where an earlier one had been killed."""
-    ended = [trail for trail in trails if trail.made or not trail.stopped] or trails
-    last: list[Trail] = []
-    for trail in sorted(ended, key=lambda one: one.started_s):
-        # In a race, several have an attempt of the same number.
-        again = any((one.agent, one.number) == (trail.agent, trail.number) for one in last)
-        last = [trail] if again else [*last, trail]
-    return tuple(last)
+def _free(error: AgentError) -> AgentError:
+    error.usage = NOTHING
+    return error
 
 
 def _oids(trail: Trail) -> list[str]:
@@ -160,6 +163,19 @@ def _place(root: Path, path: str) -> Path:
     if ".." in Path(path).parts or path.startswith("/") or not above.is_relative_to(os.path.realpath(root)):
         raise Unplayable(f"what was recorded can't be put in place: {path} is outside of the working copy")
     return place
+
+
+def _held(root: Path, paths: Iterable[str]) -> dict[str, tuple[str, bytes]]:
+    """What is at some paths of a workspace."""
+    return {path: _read(_place(root, path)) for path in paths}
+
+
+def _read(place: Path) -> tuple[str, bytes]:
+    if place.is_symlink():
+        return LINK, os.fsencode(place.readlink())
+    if not place.is_file():
+        return ABSENT, b""
+    return (PROGRAM if os.access(place, os.X_OK) else FILE), place.read_bytes()
 
 
 def _put(place: Path, mode: str, content: bytes) -> None:

@@ -99,9 +99,10 @@ class Standing:
         return replace(self, failure=error, over=self.over or over).knowing(by, (words,))
 
     @property
-    def progress(self) -> tuple[int, bool, bool]:
+    def progress(self) -> tuple[int, bool, tuple[int, bool], bool]:
         """What compares standings of the same task: the higher, the further."""
-        return self.fixed, self.verdict is not None, self.failure is None
+        closest = _closeness(self.verdict) if self.verdict else (0, False)
+        return self.fixed, self.verdict is not None, closest, self.failure is None
 
     def beside(self, start: Standing, others: Sequence[Standing]) -> Standing:
         """With what is known of others that began at `start`, too; this one is among them, and is what goes on."""
@@ -121,7 +122,11 @@ class Standing:
 
 
 def _closer(verdict: Judgement, than: Judgement) -> bool:
-    return (verdict.fixed, bool(verdict.reasons)) >= (than.fixed, bool(than.reasons))
+    return _closeness(verdict) >= _closeness(than)
+
+
+def _closeness(verdict: Judgement) -> tuple[int, bool]:
+    return verdict.fixed, bool(verdict.reasons)
 
 
 def _latest(said: Sequence[str]) -> str:

@@ -49,6 +49,8 @@ class Trail:
         stopped: it was ended from outside, by another agent that was first, by the run's end or by a budget, so that it
             says nothing about the agent.
         session: the agent's own name for what it did; empty where it has none.
+        lane: the agent's place among those that raced, 0 for the first.
+        over: what was up where `error` says so: "time" of the attempt, or a "budget"; empty = neither.
     """
 
     id: str
@@ -77,6 +79,8 @@ class Trail:
     usage: Usage | None = None
     stopped: bool = False
     session: str = ""
+    lane: int = 0
+    over: str = ""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
@@ -145,12 +149,14 @@ class Written:
     def __init__(self, folder: Path, numbers: Mapping[str, int]) -> None:
         self._folder = folder
         self._numbers = numbers
+        self._one_by_one: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def keep(self, key: str, trail: Trail) -> None:
         """Write it; what is there already isn't written again. Nothing where the disk refuses."""
         number = self._numbers.get(key)
         if number is not None:
-            await asyncio.to_thread(_write, self._folder / str(number), trail)
+            async with self._one_by_one[number]:  # who races ends together, and each takes the next free name
+                await asyncio.to_thread(_write, self._folder / str(number), trail)
 
 
 def trails_of(folder: Path) -> list[Trail]:

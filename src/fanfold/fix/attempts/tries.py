@@ -69,6 +69,7 @@ class Worker:
         stage: the stage's position, from 0.
         tries: how many there are at most.
         efforts: takes what each try took.
+        lane: the agent's place in the stage, from 0.
     """
 
     desk: Desk
@@ -76,6 +77,7 @@ class Worker:
     stage: int
     tries: int
     efforts: list[Effort]
+    lane: int = 0
 
     async def work(self, standing: Standing) -> Standing:
         """Try until nothing is left, or there are no tries left; what was reached by then.
@@ -161,7 +163,8 @@ class _Try:
     async def _failed(self, trail: Trail, error: AgentError | DeadlineExceeded) -> tuple[Standing, bool]:
         """An agent that ended without an answer may have verified something by then."""
         name, after, over = name_of(self._agent), self.standing, isinstance(error, BudgetExhausted)
-        trail = replace(trail, error=str(error), stopped=over)
+        up = "budget" if over else "time" if isinstance(error, DeadlineExceeded) else ""
+        trail = replace(trail, error=str(error), stopped=over, over=up)
         if self.judge.best is not self.standing.best and await self.judge.restore_best():
             change, verdict = await self.judge.examine()
             await self._keep(trail, change, verdict)
@@ -188,6 +191,7 @@ class _Try:
             number=next(self.worker.desk.numbers),
             agent=name_of(self._agent),
             stage=self.worker.stage,
+            lane=self.worker.lane,
             again=bool(self.standing.told),
             started_s=time.time(),
             prompt=await asyncio.to_thread(self._prompt),

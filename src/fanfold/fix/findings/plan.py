@@ -107,10 +107,32 @@ async def plan(
     return Plan(selected.findings, tuple(allowed), tuple(skipped), selected.left_out, known.notes)
 
 
-def reaching_as(earlier: Plan, now: Plan) -> Plan:
-    """A plan whose tasks may change the same files beside their own as those of an earlier one."""
-    others = {task.key: task.others for task in earlier.tasks}
-    return replace(now, tasks=tuple(replace(task, others=others.get(task.key, ())) for task in now.tasks))
+def still_there(earlier: Plan, findings: Iterable[Finding]) -> Plan:
+    """What was chosen before, as far as it is found again in the same commit; nothing else is chosen now.
+
+    Args:
+        findings: of that commit, as checkers find them now; they may use other words.
+    """
+    known: dict[tuple[object, ...], list[Finding]] = {}
+    for finding in sorted(findings):
+        known.setdefault(_identity(finding), []).append(finding)
+
+    def again(those: Sequence[Finding]) -> tuple[Finding, ...]:
+        left = {identity: iter(known.get(identity, ())) for identity in map(_identity, those)}
+        return tuple(found for one in those if (found := next(left[_identity(one)], None)))
+
+    tasks = [replace(task, findings=again(task.findings)) for task in earlier.tasks]
+    skipped = [(replace(task, findings=again(task.findings)), why) for task, why in earlier.skipped]
+    return replace(
+        earlier,
+        findings=again(earlier.findings),
+        tasks=tuple(task for task in tasks if task.findings),
+        skipped=tuple((task, why) for task, why in skipped if task.findings),
+    )
+
+
+def _identity(finding: Finding) -> tuple[object, ...]:
+    return finding.path, finding.line, finding.column, finding.checker, finding.rule
 
 
 async def _reaching(

@@ -20,6 +20,7 @@ from fanfold.fix.attempts.attempt import Attempted
 from fanfold.fix.landing.batches import Batches, Crowd, Trial, starts_in_s
 from fanfold.fix.landing.candidate import Candidate, Green, Red
 from fanfold.fix.landing.landed import KIND, Landing, Offer, Refusal
+from fanfold.fix.landing.turns import Order, Turns
 from fanfold.fix.runlog import RunLog
 from fanfold.git import LandConflict, Landed, LandRefused
 from fanfold.git.command import uninterrupted
@@ -81,6 +82,7 @@ class MergeQueue:
     Args:
         landing: knows what became of each change, and has the branch.
         log: is told of each step before it counts.
+        order: in which to take the changes, None = as they come.
         tell: called with what begins now, for whoever watches.
     Attributes:
         batches: how many trees were verified from which nothing was known, searches not counted.
@@ -94,6 +96,7 @@ class MergeQueue:
         log: RunLog,
         pace: Pace = PACES["batch"],
         *,
+        order: Order | None = None,
         tell: Callable[[str, str], None] = lambda _name, _detail: None,
     ) -> None:
         self._landing = landing
@@ -101,6 +104,8 @@ class MergeQueue:
         self._log = log
         self._pace = pace
         self._tell = tell
+        self._orders = iter((order.first, order.second) if order else ())
+        self._turns = Turns((), ())
         self._batches: Batches[Offer] = Batches(at_most=pace.at_most)
         self._coming: set[str] = set()
         self._since_s = 0.0
@@ -113,11 +118,17 @@ class MergeQueue:
         self.largest = 0
 
     def expect(self, keys: Sequence[str]) -> None:
-        """Outcomes of these will come."""
+        """Outcomes of these will come; it is said once for the first attempts and once for second ones."""
         self._coming.update(keys)
+        if (order := next(self._orders, None)) is not None:
+            self._turns = Turns(order, keys)
 
     def offer(self, outcome: Outcome[Attempted]) -> None:
         """Take the outcome of one branch; returns at once."""
+        for one in self._turns.take(outcome):
+            self._take(one)
+
+    def _take(self, outcome: Outcome[Attempted]) -> None:
         self._coming.discard(outcome.key)
         if (offer := self._landing.receive(outcome)) is not None:
             if not len(self._batches):
@@ -149,6 +160,8 @@ class MergeQueue:
         """
         if self._task is None:
             raise RuntimeError("drain is for a queue that is running")
+        for one in self._turns.rest():
+            self._take(one)
         self._coming.clear()
         self._idle.clear()
         self._news.set()

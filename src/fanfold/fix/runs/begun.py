@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fanfold import __version__
-from fanfold.config import FixSettings
+from fanfold.config import ConfigError, FixSettings, load_settings
 from fanfold.fix.attempts.stages import names_of
 from fanfold.fix.errors import FixError
 from fanfold.fix.findings.plan import Request
@@ -30,6 +30,8 @@ ELSEWHERE = frozenset(
     {"cluster", "cluster_certificates", "jobs", "runtime", "state", "workers", "workspaces", *BUDGETS}
 )
 """Settings of where, how wide and for how much a run works, which may be others when it is resumed."""
+JUDGED = ("allow", "max_changed_lines")
+"""Settings of what is let through."""
 WHAT = ("paths", "git_changed", "git_staged", "git_diff", "apply", "stage_only", "diff")
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
@@ -52,6 +54,8 @@ class Begun:
         version: Fanfold's own.
         pid, boot: of the process that began it.
         started_s: seconds since 1970.
+        replays: the run whose attempts are played in it, None = it is its own.
+        configured: what the configuration alone says of what is let through.
     """
 
     name: str
@@ -68,6 +72,8 @@ class Begun:
     pid: int
     boot: str
     started_s: float
+    replays: str | None = None
+    configured: dict[str, Any] | None = None
     format: int = FORMAT
 
 
@@ -91,6 +97,8 @@ def begun_of(run: Run) -> Begun:
         pid=os.getpid(),
         boot=_boot(),
         started_s=time.time(),
+        replays=run.replays,
+        configured=_configured(run.repository.root),
     )
 
 
@@ -148,6 +156,18 @@ def _refuse_other(begun: Begun, name: str, said: object, now: FixSettings) -> No
             f"{option} isn't what the run {begun.name} was begun with ({json.dumps(was)})",
             hint="leave it out, or begin a new run",
         )
+
+
+def judged_by(settings: FixSettings) -> dict[str, Any]:
+    """What settings say of what is let through, as it is noted."""
+    return settings.model_dump(mode="json", include=set(JUDGED))
+
+
+def _configured(root: Path) -> dict[str, Any] | None:
+    try:
+        return judged_by(load_settings(root, {}))
+    except ConfigError:
+        return None  # a caller may give all settings itself
 
 
 def _listed(value: object) -> object:

@@ -11,6 +11,8 @@ from fanfold.engine.journal import RunSummary
 from fanfold.fix.attempts.trail import Trail, trails_of
 from fanfold.fix.errors import FixError
 from fanfold.fix.findings.plan import Plan
+from fanfold.fix.landing import landed
+from fanfold.fix.landing.turns import Order
 from fanfold.fix.reporting.report import Report
 from fanfold.fix.runs import begun, planned
 from fanfold.fix.runs.begun import Begun
@@ -69,6 +71,11 @@ class Past:
         """What it works on; nothing as long as that isn't known."""
         noted = self.notes.get(planned.KIND)
         return made(Planned, noted[-1]).plan if noted else Plan()
+
+    @property
+    def order(self) -> Order:
+        """In which it decided on its changes."""
+        return Order.of(self.notes.get(landed.KIND, ()))
 
     @property
     def report(self) -> Report | None:
@@ -134,7 +141,7 @@ async def find_unfinished(home: Path) -> Past:
     Raises:
         FixError: there is none.
     """
-    unfinished = [past for past in await pasts(home) if past.is_unfinished]
+    unfinished = [past for past in await pasts(home) if past.is_unfinished and past.begun.replays is None]
     idle = [past for past in unfinished if past.state != "running"]
     if not unfinished:
         raise FixError("there is no run to resume here", hint="`fanfold runs` lists the runs of this repository")
