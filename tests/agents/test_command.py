@@ -5,6 +5,7 @@ import json
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import pytest
 
 from fanfold.agents import AgentError, AgentUnusable, Assignment
 from fanfold.agents.command import Command
-from fanfold.agents.program import MARGIN_CHARS, MAX_OUTPUT_BYTES, MAX_TRANSCRIPT_CHARS
+from fanfold.agents.program import MARGIN_CHARS, MAX_OUTPUT_BYTES, MAX_TRANSCRIPT_CHARS, Program
+from fanfold.process import Sandbox
 from fanfold.redact import redact
 
 MakeBench = Callable[..., Any]
@@ -239,6 +241,34 @@ async def test_a_program_that_is_no_program_is_an_error(
     agent = Command.make(make_settings(agent_command=(str(script),)))
     with pytest.raises(AgentError, match="could not be started"):
         await agent.work(assignment)
+
+
+@pytest.mark.parametrize("there", ["the user alone", "the workspace too", "in a folder that is read"])
+async def test_a_program_in_the_project_that_git_does_not_track_is_told_in_a_sandbox(
+    assignment: Assignment, tmp_path: Path, there: str
+) -> None:
+    project = tmp_path / "project"
+    program = project / "tools" / "agent"
+    program.parent.mkdir(parents=True)
+    program.touch()
+    if there == "the workspace too":
+        (assignment.root / "tools").mkdir()
+        (assignment.root / "tools" / "agent").touch()
+    sandbox = Sandbox(
+        bubblewrap=Path("/usr/bin/bwrap"),
+        scratch=tmp_path / "inside",
+        write=(assignment.root,),
+        read=(program.parent,) if there == "in a folder that is read" else (),
+        seen_as=((assignment.root, project),),
+    )
+    starting = Program(str(program)).within_bounds((), replace(assignment, sandbox=sandbox))
+    if there == "the user alone":
+        with pytest.raises(AgentError, match="it is in the project, but git doesn't track it") as caught:
+            await starting
+        assert caught.value.hint == "commit it, or keep it outside of the project"
+    else:
+        assert (await starting)[-1] == str(program)
+    assert there == "the workspace too" or not (assignment.root / "tools" / "agent").exists()
 
 
 async def test_what_an_attempt_costs_may_be_said(

@@ -81,6 +81,11 @@ class Program:
         argv: tuple[str, ...] = (self.path, *arguments)
         if (sandbox := assignment.sandbox) is not None:
             reach = await asyncio.to_thread(self._reach, argv, sandbox)
+            if await asyncio.to_thread(self._is_the_users_alone, sandbox, reach):
+                raise AgentError(
+                    f"agent {self.name} can't run in its sandbox: it is in the project, but git doesn't track it",
+                    hint="commit it, or keep it outside of the project",
+                )
             argv = await asyncio.to_thread(lambda: sandbox.around(argv, assignment.root, read=reach))
         limit = assignment.max_file_bytes
         return argv if limit is None else limited(argv, limit)
@@ -91,6 +96,15 @@ class Program:
         named = (Path(value) for value in values if value.startswith("/") and os.path.isfile(value))  # noqa: PTH113
         programs = (Path(self.path), *named)
         return (*self.read, *(path for one in programs for path in program_reach(one, home=sandbox.home)))
+
+    def _is_the_users_alone(self, sandbox: Sandbox, reach: Sequence[Path]) -> bool:
+        """Whether it lies where the workspace is seen in its place, which lacks it: mounted, it would be a new file."""
+        path = Path(self.path)
+        folders = [one for one in (*reach, *sandbox.read) if one != path and path.is_relative_to(one)]
+        return not folders and any(
+            path.is_relative_to(place) and not os.path.lexists(source / path.relative_to(place))
+            for source, place in sandbox.seen_as
+        )
 
     def not_started(self, error: ProcessError) -> AgentError:
         """What is told of a program that can't be started."""
