@@ -149,13 +149,25 @@ def _around(findings: Iterable[Finding], count: int) -> list[int]:
 
 
 def _by_rule(rules: Iterable[str], texts: Mapping[str, str], limit: int) -> str:
-    return _bounded("\n\n".join(f"{rule}: {texts[rule]}" for rule in rules if texts.get(rule)), limit)
+    return _bounded(_joined((f"{rule}: {texts[rule]}" for rule in rules if texts.get(rule)), limit), limit)
 
 
 def _examples(rules: Iterable[str], material: Material) -> str:
     """Diffs of the task's rules, a few of each."""
-    told = [f"{rule}:\n{diff.rstrip()}" for rule in rules for diff in material.examples.get(rule, ())[:MAX_EXAMPLES]]
-    return _bounded(redact("\n\n".join(told)), MAX_EXAMPLES_CHARS)
+    told = (f"{rule}:\n{diff.rstrip()}" for rule in rules for diff in material.examples.get(rule, ())[:MAX_EXAMPLES])
+    return _bounded(redact(_joined(told, MAX_EXAMPLES_CHARS)), MAX_EXAMPLES_CHARS)
+
+
+def _joined(texts: Iterable[str], limit: int) -> str:
+    """Whole texts, the last of them the one that goes beyond the limit: what comes after it would be cut off anyway."""
+    taken: list[str] = []
+    room = limit
+    for text in texts:
+        taken.append(text)
+        room -= len(text) + 2
+        if room < -2:
+            break
+    return "\n\n".join(taken)
 
 
 def _bounded(text: str, limit: int) -> str:
