@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from fanfold.git.command import git
@@ -21,16 +21,18 @@ async def contents(repository: Repository, oids: Collection[str]) -> dict[str, b
     if not asked:
         return {}
     stdin = "".join(f"{oid}\n" for oid in asked).encode()
-    answer = (await git("cat-file", "--batch", cwd=repository.root, stdin=stdin)).stdout
-    found: dict[str, bytes] = {}
-    while answer:
-        header, _, rest = answer.partition(b"\n")
-        match = _FOUND.fullmatch(header)
-        size = int(match[2]) if match else -1
-        if match:
-            found[match[1].decode()] = rest[:size]
-        answer = rest[size + 1 :]
-    return found
+    return dict(blobs((await git("cat-file", "--batch", cwd=repository.root, stdin=stdin)).stdout))
+
+
+def blobs(answer: bytes) -> Iterator[tuple[str, bytes]]:
+    """The ids and contents of the blobs in an answer of `git cat-file --batch`; each byte is copied once."""
+    at = 0
+    while (end := answer.find(b"\n", at)) >= 0:
+        header, at = _FOUND.fullmatch(answer, at, end), end + 1
+        if header:
+            after = at + int(header[2])
+            yield header[1].decode(), answer[at:after]
+            at = after + 1
 
 
 async def make_again(repository: Repository, base: str, patch: bytes) -> None:
