@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 from fanfold.llm.errors import Refused
@@ -44,7 +44,7 @@ class Question(Generic[T]):
         self, model: AiModel, form: Form, *, how: AiSettings, retries: int, capabilities: list[Any]
     ) -> Agent[object, T]:
         """What asks it in this form, and gives back what is refused."""
-        from pydantic_ai import Agent, ModelRetry  # noqa: PLC0415 an extra, imported when used
+        from pydantic_ai import Agent  # noqa: PLC0415 an extra, imported when used
 
         worded = self.in_words if form == "words" else None
         told = [text for text in (self.instructions, worded.instructions if worded else "") if text]
@@ -58,30 +58,31 @@ class Question(Generic[T]):
             capabilities=capabilities,
         )
         if self.check is not None:
-            check = self.check
+            check, patience = self.check, _Patience()
 
             @agent.output_validator
             async def checked(output: T) -> T:
                 try:
                     await check(output)
                 except Refused as refusal:
-                    raise ModelRetry(str(refusal)) from refusal
+                    raise patience.after(output, refusal) from refusal
                 return output
 
         return agent
 
     def _output(self, form: Form) -> object:
-        from pydantic_ai import ModelRetry, NativeOutput, PromptedOutput, TextOutput  # noqa: PLC0415 the same
+        from pydantic_ai import NativeOutput, PromptedOutput, TextOutput  # noqa: PLC0415 an extra, imported when used
 
         if self.output_type is str:
             return str
         if form == "words" and (worded := self.in_words) is not None:
+            patience = _Patience()
 
             async def read(text: str) -> T:
                 try:
                     return worded.read(text)
                 except Refused as refusal:
-                    raise ModelRetry(str(refusal)) from refusal
+                    raise patience.after(text, refusal) from refusal
 
             read.__annotations__["return"] = self.output_type
             return TextOutput(cast("Any", read))
@@ -91,3 +92,19 @@ class Question(Generic[T]):
             "words": PromptedOutput(self.output_type),
         }
         return forms[form]
+
+
+@dataclass
+class _Patience:
+    """Gives a refused answer back to the model, unless it was the answer to just that refusal."""
+
+    _refused: object = field(default=None)
+
+    def after(self, answer: object, refusal: Refused) -> Exception:
+        """What is to be raised."""
+        from pydantic_ai import ModelRetry, UnexpectedModelBehavior  # noqa: PLC0415 an extra, imported when used
+
+        if answer == self._refused:
+            return UnexpectedModelBehavior("it gave the same answer again")
+        self._refused = answer
+        return ModelRetry(str(refusal))

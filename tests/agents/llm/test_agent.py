@@ -89,27 +89,27 @@ async def test_a_wrong_answer_goes_back_and_nothing_of_it_is_written(make_bench:
 
 
 @pytest.mark.parametrize(
-    "reply",
+    ("reply", "requests"),
     [
-        Reply(output={"replacements": [{"search": "no such text", "replace": ""}]}),
-        Reply(output={"edits": "all of them"}),
-        Reply(arguments='{"replacements": [{"sear'),
-        Reply(text="I can't do that."),
-        Reply(output={"definitions": [{"name": "first", "code": "def first(:"}]}),
+        (Reply(output={"replacements": [{"search": "no such text", "replace": ""}]}), 2),
+        (Reply(output={"edits": "all of them"}), 3),
+        (Reply(arguments='{"replacements": [{"sear'), 3),
+        (Reply(text="I can't do that."), 3),
+        (Reply(output={"definitions": [{"name": "first", "code": "def first(:"}]}), 2),
     ],
     ids=["not there", "another form", "no JSON", "prose", "no Python"],
 )
 async def test_an_answer_that_stays_malformed_leaves_the_file_alone_and_is_told(
-    make_bench: MakeBench, reply: Reply
+    make_bench: MakeBench, reply: Reply, requests: int
 ) -> None:
     bench = make_bench(SOURCE, select=SELECT)
     async with served(lambda _: reply) as (server, agent):
         report = await agent.work(bench.assignment())
     assert bench.text == SOURCE
     assert report.refused
-    assert len(server.requests) == 3
+    assert len(server.requests) == requests
     assert report.usage is not None
-    assert report.usage.requests == 3
+    assert report.usage.requests == requests
 
 
 async def test_no_edits_are_an_answer(make_bench: MakeBench) -> None:

@@ -194,7 +194,8 @@ async def test_task_fails_with_what_ended_it_where_no_stage_made_anything(reposi
 
 
 async def test_each_stage_has_all_its_tries_and_a_deterministic_one_has_one(repository: TemporaryRepository) -> None:
-    agents = agent("fixed", deterministic=True), agent("cheap", WORSE), agent("strong", WORSE)
+    others = [WORSE.replace("nobody", name) for name in ("anybody", "somebody", "someone")]
+    agents = agent("fixed", deterministic=True), agent("cheap", WORSE, others[0]), agent("strong", *others[1:])
     report = await fix(repository, *agents, max_attempts=2)
     assert [[one.attempt for one in each.asked] for each in agents] == [[1], [1, 2], [1, 2]]
     assert [one.number for one in trails(repository)] == [1, 2, 3, 4, 5]

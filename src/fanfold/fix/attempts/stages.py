@@ -20,6 +20,11 @@ def edits_tests(agent: Agent) -> bool:
     return agent.name == FOR_TESTS or getattr(agent, "edits_tests", False) is True
 
 
+def goes_on(agent: Agent) -> bool:
+    """Whether an agent answers each attempt anew, though it is asked the same: it plays what was answered before."""
+    return getattr(agent, "goes_on", False) is True
+
+
 @dataclass(frozen=True)
 class Stage:
     """Agents that work on the same task side by side, each in a workspace of its own; mostly one."""

@@ -94,6 +94,10 @@ class Standing:
         """With what is to be told of a try."""
         return replace(self, tries=(*self.tries, Told(by, reasons))) if reasons else self
 
+    def knows(self, reasons: Sequence[str]) -> bool:
+        """Whether all of this was said of tries before."""
+        return {words for one in self.tries for words in one.reasons}.issuperset(reasons)
+
     def failed(self, by: str, error: Exception, words: str, *, over: bool = False) -> Standing:
         """After a try that ended without anything to judge."""
         return replace(self, failure=error, over=self.over or over).knowing(by, (words,))

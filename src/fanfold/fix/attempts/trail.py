@@ -49,6 +49,7 @@ class Trail:
         stopped: it was ended from outside, by another agent that was first, by the run's end or by a budget, so that it
             says nothing about the agent.
         session: the agent's own name for what it did; empty where it has none.
+        repeated: the very same had been made at this file before, so it has that verdict and wasn't checked again.
         lane: the agent's place among those that raced, 0 for the first.
         over: what was up where `error` says so: "time" of the attempt, or a "budget"; empty = neither.
     """
@@ -79,6 +80,7 @@ class Trail:
     usage: Usage | None = None
     stopped: bool = False
     session: str = ""
+    repeated: bool = False
     lane: int = 0
     over: str = ""
 

@@ -19,7 +19,7 @@ from fanfold.fix.attempts.bench import Bench
 from fanfold.fix.attempts.confine import Place
 from fanfold.fix.attempts.effort import FREE, Effort
 from fanfold.fix.attempts.prompt import build_prompt
-from fanfold.fix.attempts.stages import Course, name_of
+from fanfold.fix.attempts.stages import Course, goes_on, name_of
 from fanfold.fix.attempts.standing import NO_MORE, Standing
 from fanfold.fix.attempts.trail import Trail, by_rule, new_id
 from fanfold.fix.attempts.verify import Judge, Judgement, TestTree, Verified
@@ -41,6 +41,8 @@ class Desk:
     Args:
         test: runs tests on a verified change and names what it breaks; None = not here.
         numbers: of tries, in the order in which they begin.
+        made: the trees that agents have made, and that were judged.
+        examined: what was said of their texts.
     """
 
     bench: Bench
@@ -48,6 +50,8 @@ class Desk:
     course: Course
     test: TestTree | None = None
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
+    made: set[str] = field(default_factory=set)
+    examined: dict[bytes, Judgement] = field(default_factory=dict)
 
     @contextlib.asynccontextmanager
     async def judge(self, agent: Agent, best: Verified | None) -> AsyncIterator[Judge]:
@@ -58,7 +62,8 @@ class Desk:
         task = replace(self.task, others=others)
         async with bench.pool.lease(bench.baseline.commit) as workspace:
             await asyncio.to_thread(_seed, bench.cache, workspace.cache)
-            yield Judge(bench.baseline, bench.repository, bench.project, workspace, task, self.test, best)
+            place = bench.baseline, bench.repository, bench.project, workspace
+            yield Judge(*place, task, self.test, best, self.examined)
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,7 @@ class Worker:
     lane: int = 0
 
     async def work(self, standing: Standing) -> Standing:
-        """Try until nothing is left, or there are no tries left; what was reached by then.
+        """Try until nothing is left, nothing else is to be expected, or there are no tries left; what was reached then.
 
         An agent may be anybody's: whatever it raises ends its own tries alone.
         """
@@ -89,8 +94,9 @@ class Worker:
                 for number in range(1, self.tries + 1):
                     if number > 1 or standing.best is not None:
                         await judge.restore_best()
-                    standing = await _Try(self, judge, number, standing).made()
-                    if standing.whole or standing.over:
+                    one = _Try(self, judge, number, standing)
+                    standing = await one.made()
+                    if standing.whole or standing.over or (one.futile and not goes_on(self.agent)):
                         break
         except Exception as error:  # noqa: BLE001  what was verified before doesn't go down with it; see `attempt`
             standing = standing.failed(name_of(self.agent), error, words_of(error))
@@ -99,13 +105,19 @@ class Worker:
 
 @dataclass
 class _Try:
-    """One try, from what is asked to what came of it."""
+    """One try, from what is asked to what came of it.
+
+    Attributes:
+        futile: it brought nothing, made nothing that wasn't made before, and nothing new is known of why: whoever is
+            asked now is asked the same.
+    """
 
     worker: Worker
     judge: Judge
     number: int
     standing: Standing
     spent: Spent = field(default_factory=Spent)
+    futile: bool = False
 
     async def made(self) -> Standing:
         """Where the task stands after it.
@@ -148,17 +160,26 @@ class _Try:
 
     async def _judged(self, trail: Trail, report: Report) -> tuple[Standing, bool]:
         name = name_of(self._agent)
-        change, verdict = await self.judge.examine()
-        refusal = verdict.reasons
+        change, verdict = await self._examined()
+        refusal, made = verdict.reasons, self.worker.desk.made
+        repeated = verdict.checked and change.tree in made
         if self._left_better_behind(verdict):
+            made.add(change.tree)
             await self.judge.restore_best()
             change, verdict = await self.judge.examine()
-        await self._keep(trail, change, verdict)
+        made.add(change.tree)
+        await self._keep(replace(trail, repeated=repeated), change, verdict)
         after = self.standing.judged(name, self.judge.best, change, verdict, report.refused)
         gained = after.fixed > self.standing.fixed
+        told = refusal or (report.refused[:MAX_REFUSED] if after.left else ())
+        self.futile = not gained and (change.empty or repeated) and self.standing.knows(told)
         idle = () if gained or self._agent.deterministic else (NO_MORE,)
-        told = refusal or (report.refused[:MAX_REFUSED] if after.left else ()) or idle
-        return after.knowing(name, told), verdict.ok
+        return after.knowing(name, told or idle), verdict.ok
+
+    async def _examined(self) -> tuple[Change, Judgement]:
+        """What the agent made, and what is to be said of it; a checker that could not check is asked once more."""
+        change, verdict = await self.judge.examine()
+        return (change, verdict) if verdict.checked else await self.judge.examine()
 
     async def _failed(self, trail: Trail, error: AgentError | DeadlineExceeded) -> tuple[Standing, bool]:
         """An agent that ended without an answer may have verified something by then."""

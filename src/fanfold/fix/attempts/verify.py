@@ -28,12 +28,14 @@ REGULAR = frozenset({"100644", "100755"})
 class Judgement(Verdict):
     """A verdict over findings of checkers, so that it can be written down and read back.
 
-    `kept` are the findings of the task that are left, as they stand now; empty where nothing was compared.
+    `kept` are the findings of the task that are left, as they stand now; empty where nothing was compared. Without
+    `checked` some checker could not check, which may be otherwise the next time.
     """
 
     added: tuple[Finding, ...] = ()
     gone: tuple[Finding, ...] = ()
     kept: tuple[Finding, ...] = ()
+    checked: bool = True
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class Judge:
     `test` runs tests on the tree of a change that the checkers have nothing against, and names what it breaks;
     elsewhere, since tests may leave files behind. `best` is what was best of what was found good so far, here
     or in a workspace before this one; what an agent had judged on its way may have been so by files that weren't
-    captured with it, so that counts only once it was examined.
+    captured with it, so that counts only once it was examined. `examined` has what was, here or in workspaces before.
     """
 
     baseline: Baseline
@@ -80,6 +82,7 @@ class Judge:
     task: Task
     test: TestTree | None = None
     best: Verified | None = None
+    examined: dict[bytes, Judgement] = field(default_factory=dict)
     _known: dict[bytes, Judgement] = field(default_factory=dict)
     _before: dict[str, bytes] = field(default_factory=dict)
     _sure: Verified | None = None
@@ -102,6 +105,8 @@ class Judge:
         best = self.best
         if best is not None and best is not self._sure and best.verdict.fixed == found.verdict.fixed * found.verdict.ok:
             self.best = self._sure = found
+        if found.verdict.checked:
+            self.examined[_digest(found.texts)] = found.verdict
         return change, found.verdict
 
     async def verify(self) -> Judgement:
@@ -117,7 +122,10 @@ class Judge:
         texts = {path: (self.workspace.root / path).read_bytes() for path in diffs}
         digest = _digest(texts)
         if digest not in self._known:
-            verdict = self._known[digest] = await self._judge(diffs, texts)
+            verdict = self.examined.get(digest) or await self._judge(diffs, texts)
+            if not verdict.checked:
+                return Verified(verdict, texts)
+            self._known[digest] = verdict
             if self.best is not None and self.best is not self._sure and _digest(self.best.texts) == digest:
                 self.best = self._sure
             if verdict.ok and (self.best is None or verdict.fixed > self.best.verdict.fixed):
@@ -153,7 +161,7 @@ class Judge:
         checked = await self._check(tuple(dict.fromkeys((self.task.path, *diffs))))
         failures = tuple(f"could not check with {one.checker}: {one.error}" for one in checked if one.error is not None)
         if failures:
-            return self._no(failures)
+            return replace(self._no(failures), checked=False)
         verdict = _verdict(self.task, self._compare(checked, diffs))
         if verdict.harmless:
             for path, after in texts.items():
