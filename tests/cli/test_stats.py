@@ -12,6 +12,7 @@ import pytest
 
 from fanfold.cli.main import main
 from fanfold.cli.stats import BAR, bar
+from fanfold.fix.learning import exchange
 from fanfold.fix.learning.lesson import Example, Lesson
 from fanfold.fix.learning.names import place_of
 from fanfold.fix.learning.store import Store
@@ -197,6 +198,33 @@ def test_an_import_with_a_wrong_line_adds_nothing(
 
     assert "line 4 is wrong: asked" in stats(capsys, "--import", str(tmp_path / "f.jsonl"), code=2)
     assert store.totals() == []
+
+
+@pytest.mark.parametrize("piped", [False, True])
+def test_no_more_is_read_than_a_file_of_figures_may_hold(
+    store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, piped: bool
+) -> None:
+    store.learn("/p", [LESSON])
+    file = tmp_path / "f.jsonl"
+    file.write_text(stats(capsys, "--export", "-"))
+    size = file.stat().st_size
+    with file.open() as text:
+        monkeypatch.setattr(sys, "stdin", text)
+        monkeypatch.setattr(exchange, "MAX_BYTES", size - 1)
+        source = "-" if piped else str(file)
+
+        assert f"there are more than {size - 1:,} bytes to import" in stats(capsys, "--import", source, code=2)
+    monkeypatch.setattr(exchange, "MAX_BYTES", size)
+    assert "1 were known already" in stats(capsys, "--import", str(file))
+
+
+@pytest.mark.usefixtures("store")
+def test_what_never_ends_is_not_read_to_its_end(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange, "MAX_BYTES", 1_000)
+
+    assert "more than 1,000 bytes" in stats(capsys, "--import", "/dev/zero", code=2)
 
 
 def test_names_that_somebody_else_chose_do_not_reach_the_terminal_raw(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,7 +19,7 @@ from fanfold.cli.runs import settings_here
 from fanfold.cli.words import dollars, plural, seconds
 from fanfold.errors import FanfoldError
 from fanfold.fix.learning.errors import LearningError
-from fanfold.fix.learning.exchange import exported, imported
+from fanfold.fix.learning.exchange import exported, imported, text_of
 from fanfold.fix.learning.figures import Progress, Total
 from fanfold.fix.learning.names import place_of
 from fanfold.fix.learning.session import store_at
@@ -115,7 +116,8 @@ def _export(store: Store, place: str | None, file: Path) -> None:
 
 def _import(store: Store, file: Path) -> None:
     try:
-        text = sys.stdin.read() if file == STANDARD else file.read_text("utf-8")
+        with contextlib.nullcontext(sys.stdin.buffer) if file == STANDARD else file.open("rb") as opened:
+            text = text_of(opened)
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it isn't text"
         raise LearningError(f"{file} can't be read: {why}", hint="check the path") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
@@ -15,6 +15,8 @@ from fanfold.fix.learning.names import known_as
 
 KIND = "fanfold learned"
 FORMAT = 1
+MAX_BYTES = 64 * 1024**2
+"""Of a file: some 200,000 figures."""
 
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 _Count = Annotated[int, Field(ge=0, le=1_000_000)]
@@ -53,6 +55,22 @@ def exported(lessons: Iterable[tuple[str, Lesson]]) -> Iterator[str]:
     yield json.dumps({"kind": KIND, "format": FORMAT})
     for project, lesson in lessons:
         yield json.dumps({"project": project, **asdict(lesson)})
+
+
+def text_of(file: BinaryIO) -> str:
+    """What a file of figures holds, which may be anything.
+
+    Raises:
+        LearningError: it is more than such a file may be.
+        OSError, UnicodeDecodeError: it can't be read, or isn't text.
+    """
+    content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise LearningError(
+            f"there are more than {MAX_BYTES:,} bytes to import",
+            hint="import the file in parts, each beginning with its first line",
+        )
+    return content.decode()
 
 
 def imported(lines: Iterable[str]) -> list[tuple[str, Lesson]]:
