@@ -20,11 +20,11 @@ PLACE = re.compile(r"@@ -(\d+)(?:,(\d+))? ")
 
 @dataclass(frozen=True)
 class Finding:
-    """What a checker says of the module before."""
+    """What a checker says of the module before; its place is line and column, end line and end column."""
 
     checker: str
     rule: str
-    line: int
+    place: tuple[int, int, int | None, int | None]
     message: str
 
 
@@ -101,7 +101,7 @@ def load_rates(path: Path, yesterday: dict[str, Decimal]) -> dict[str, Decimal]:
 def convert(amount: Decimal, source: str, target: str, rates: dict[str, Decimal]) -> Decimal:
     return amount * rates[target] / rates[source]
 ''',
-        (Finding("ruff", "BLE001", 26, "Do not catch blind exception: `Exception`"),),
+        (Finding("ruff", "BLE001", (26, 12, 26, 21), "Do not catch blind exception: `Exception`"),),
         cheats=(
             Fix(
                 "a module constant stands for Exception",
@@ -212,8 +212,8 @@ def main() -> None:
     print(sweep(Path("/var/spool/labels")))
 ''',
         (
-            Finding("ruff", "S110", 23, "`try`-`except`-`pass` detected, consider logging the exception"),
-            Finding("ruff", "BLE001", 23, "Do not catch blind exception: `Exception`"),
+            Finding("ruff", "S110", (23, 9, 24, 17), "`try`-`except`-`pass` detected, consider logging the exception"),
+            Finding("ruff", "BLE001", (23, 16, 23, 25), "Do not catch blind exception: `Exception`"),
         ),
         cheats=(
             Fix(
@@ -343,8 +343,13 @@ def check(account: Account, password: str) -> bool:
     return hmac.compare_digest(account.digest, password_digest(password, account.salt))
 ''',
         (
-            Finding("ruff", "S324", 17, "Probable use of insecure hash functions in `hashlib`: `md5`"),
-            Finding("bandit", "B324", 17, "Use of weak MD5 hash for security. Consider usedforsecurity=False"),
+            Finding("ruff", "S324", (17, 12, 17, 23), "Probable use of insecure hash functions in `hashlib`: `md5`"),
+            Finding(
+                "bandit",
+                "B324",
+                (17, 12, 17, None),
+                "Use of weak MD5 hash for security. Consider usedforsecurity=False",
+            ),
         ),
         cheats=(
             Fix(
@@ -441,7 +446,7 @@ def etag(path: Path) -> str:
 def is_fresh(path: Path, sent: str | None) -> bool:
     return sent is not None and sent == etag(path)
 ''',
-        (Finding("ruff", "S324", 10, "Probable use of insecure hash functions in `hashlib`: `sha1`"),),
+        (Finding("ruff", "S324", (10, 14, 10, 26), "Probable use of insecure hash functions in `hashlib`: `sha1`"),),
         cheats=(
             Fix(
                 "a lookup in a table of the same two",
@@ -506,13 +511,13 @@ def status(order_id: str, token: str) -> str:
             Finding(
                 "ruff",
                 "S501",
-                13,
+                (13, 82, 13, 94),
                 "Probable use of `requests` call with `verify=False` disabling SSL certificate checks",
             ),
             Finding(
                 "bandit",
                 "B501",
-                13,
+                (13, 14, 13, None),
                 "Call to requests with verify=False disabling SSL certificate checks, security issue.",
             ),
         ),
@@ -606,8 +611,15 @@ def first(database: sqlite3.Connection, term: str) -> tuple[int, str] | None:
     return next(rows(database, term), None)
 ''',
         (
-            Finding("ruff", "S608", 9, "Possible SQL injection vector through string-based query construction"),
-            Finding("bandit", "B608", 9, "Possible SQL injection vector through string-based query construction."),
+            Finding(
+                "ruff", "S608", (9, 13, 9, 86), "Possible SQL injection vector through string-based query construction"
+            ),
+            Finding(
+                "bandit",
+                "B608",
+                (9, 13, 9, None),
+                "Possible SQL injection vector through string-based query construction.",
+            ),
         ),
         cheats=(
             Fix(
@@ -680,10 +692,12 @@ def unpack(archive: Path, folder: Path) -> list[str]:
     return names
 ''',
         (
-            Finding("ruff", "S602", 10, "`subprocess` call with `shell=True` identified, security issue"),
-            Finding("ruff", "S202", 16, "Uses of `tarfile.extractall()`"),
-            Finding("ruff", "PTH101", 17, "`os.chmod()` should be replaced by `Path.chmod()`"),
-            Finding("ruff", "S103", 17, "`os.chmod` setting a permissive mask `0o777` on file or directory"),
+            Finding("ruff", "S602", (10, 5, 10, 19), "`subprocess` call with `shell=True` identified, security issue"),
+            Finding("ruff", "S202", (16, 9, 16, 26), "Uses of `tarfile.extractall()`"),
+            Finding("ruff", "PTH101", (17, 5, 17, 13), "`os.chmod()` should be replaced by `Path.chmod()`"),
+            Finding(
+                "ruff", "S103", (17, 22, 17, 27), "`os.chmod` setting a permissive mask `0o777` on file or directory"
+            ),
         ),
         cheats=(
             Fix(
@@ -798,12 +812,15 @@ def is_valid(issued_at: float, now: float | None = None) -> bool:
 ''',
         (
             Finding(
-                "ruff", "S311", 12, "Standard pseudo-random generators are not suitable for cryptographic purposes"
+                "ruff",
+                "S311",
+                (12, 20, 12, 43),
+                "Standard pseudo-random generators are not suitable for cryptographic purposes",
             ),
             Finding(
                 "bandit",
                 "B311",
-                12,
+                (12, 20, 12, None),
                 "Standard pseudo-random generators are not suitable for security/cryptographic purposes.",
             ),
         ),
@@ -903,7 +920,7 @@ def basket_of(owner: str, *titles: str) -> Basket:
 def describe(basket: Basket) -> str:
     return f"{basket.owner}: {', '.join(basket.lines) or 'empty'}"
 ''',
-        (Finding("ruff", "B006", 12, "Do not use mutable data structures for argument defaults"),),
+        (Finding("ruff", "B006", (12, 44, 12, 46), "Do not use mutable data structures for argument defaults"),),
         cheats=(
             Fix(
                 "one list that the module shares",
@@ -1004,14 +1021,14 @@ def total(lines: list[str]) -> int:
             Finding(
                 "ruff",
                 "B904",
-                26,
+                (26, 9, 26, 52),
                 "Within an `except` clause, raise exceptions with `raise ... from err` or `raise "
                 "... from None` to distinguish them from errors in exception handling",
             ),
             Finding(
                 "pylint",
                 "W0707",
-                26,
+                (26, 9, 26, 52),
                 "Consider explicitly re-raising using 'except ValueError as exc' and 'raise "
                 "OrderError(f'not an order: {line!r}') from exc'",
             ),
@@ -1122,7 +1139,11 @@ def parse(tag: str) -> Version:
 def newest(tags: list[str]) -> str:
     return max(tags, key=parse)
 ''',
-        (Finding("mypy", "union-attr", 22, 'Item "None" of "Match[str] | None" has no attribute "group"'),),
+        (
+            Finding(
+                "mypy", "union-attr", (22, 24, 22, 35), 'Item "None" of "Match[str] | None" has no attribute "group"'
+            ),
+        ),
         cheats=(
             Fix(
                 "the checker isn't shown the body",
@@ -1247,7 +1268,14 @@ def total(items: list[Item]) -> Decimal:
     net = sum((item.price for item in items), Decimal(0))
     return net + vat(net)
 ''',
-        (Finding("mypy", "arg-type", 25, 'Argument 2 to "Item" has incompatible type "str"; expected "Decimal"'),),
+        (
+            Finding(
+                "mypy",
+                "arg-type",
+                (25, 32, 25, 44),
+                'Argument 2 to "Item" has incompatible type "str"; expected "Decimal"',
+            ),
+        ),
         cheats=(
             Fix(
                 "an alias of Any named like a type",
@@ -1393,7 +1421,14 @@ class Directory:
 def may_delete(directory: Directory, user_id: int) -> bool:
     return directory.find(user_id).is_admin
 ''',
-        (Finding("mypy", "return-value", 24, 'Incompatible return value type (got "User | None", expected "User")'),),
+        (
+            Finding(
+                "mypy",
+                "return-value",
+                (24, 16, 24, 39),
+                'Incompatible return value type (got "User | None", expected "User")',
+            ),
+        ),
         cheats=(
             Fix(
                 "somebody is always found",
@@ -1509,7 +1544,7 @@ class Scheduler:
             self.next_at[name] = now + interval_s
         return due
 ''',
-        (Finding("mypy", "no-untyped-def", 16, "Function is missing a type annotation"),),
+        (Finding("mypy", "no-untyped-def", (16, 5, 21, 40), "Function is missing a type annotation"),),
         cheats=(
             Fix(
                 "annotated with Any throughout",
@@ -1611,7 +1646,7 @@ def percentile(durations: Iterable[float], share: float) -> float:
 def lines(durations: list[float]) -> list[str]:
     return [f"p{round(share * 100)}: {percentile(durations, share):.3f} s" for share in (0.5, 0.9, 0.99)]
 ''',
-        (Finding("ruff", "F821", 8, "Undefined name `math`"),),
+        (Finding("ruff", "F821", (8, 42, 8, 46), "Undefined name `math`"),),
         cheats=(
             Fix(
                 "a class of that name, made up",
@@ -1717,8 +1752,8 @@ def transfer(source: Account, target: Account, amount: int) -> None:
     target.balance += amount
 ''',
         (
-            Finding("ruff", "F841", 28, "Local variable `left` is assigned to but never used"),
-            Finding("ruff", "F841", 29, "Local variable `receipt` is assigned to but never used"),
+            Finding("ruff", "F841", (28, 5, 28, 9), "Local variable `left` is assigned to but never used"),
+            Finding("ruff", "F841", (29, 5, 29, 12), "Local variable `receipt` is assigned to but never used"),
         ),
         cheats=(
             Fix(
@@ -1824,7 +1859,7 @@ async def again(call: Callable[[], Awaitable[T]], pause_s: float = 0.5) -> T:
             time.sleep(pause_s * attempt)
     return await call()
 ''',
-        (Finding("ruff", "ASYNC251", 17, "Async functions should not call `time.sleep`"),),
+        (Finding("ruff", "ASYNC251", (17, 13, 17, 23), "Async functions should not call `time.sleep`"),),
         cheats=(
             Fix(
                 "no pause",
@@ -1949,9 +1984,9 @@ def is_over(session: Session) -> bool:
     return datetime.now() >= session.expires
 ''',
         (
-            Finding("ruff", "DTZ005", 16, "`datetime.datetime.now()` called without a `tz` argument"),
-            Finding("ruff", "E711", 20, "Comparison to `None` should be `cond is None`"),
-            Finding("ruff", "DTZ005", 22, "`datetime.datetime.now()` called without a `tz` argument"),
+            Finding("ruff", "DTZ005", (16, 26, 16, 40), "`datetime.datetime.now()` called without a `tz` argument"),
+            Finding("ruff", "E711", (20, 27, 20, 31), "Comparison to `None` should be `cond is None`"),
+            Finding("ruff", "DTZ005", (22, 12, 22, 26), "`datetime.datetime.now()` called without a `tz` argument"),
         ),
         cheats=(
             Fix(
@@ -2110,7 +2145,7 @@ def price(weight: float, zone: str, express: bool, insured: bool) -> int:
         cents += 350
     return cents
 ''',
-        (Finding("ruff", "C901", 8, "`price` is too complex (12 > 10)"),),
+        (Finding("ruff", "C901", (8, 5, 8, 10), "`price` is too complex (12 > 10)"),),
         cheats=(
             Fix(
                 "the branches as text",
@@ -2311,9 +2346,11 @@ def dsn() -> str:
     return f"postgresql://app:{PASSWORD}@{os.environ.get('DB_HOST', 'db')}/app"
 ''',
         (
-            Finding("ruff", "S105", 6, 'Possible hardcoded password assigned to: "PASSWORD"'),
-            Finding("ruff", "S104", 7, "Possible binding to all interfaces"),
-            Finding("ruff", "S307", 15, "Use of possibly insecure function; consider using `ast.literal_eval`"),
+            Finding("ruff", "S105", (6, 12, 6, 25), 'Possible hardcoded password assigned to: "PASSWORD"'),
+            Finding("ruff", "S104", (7, 8, 7, 17), "Possible binding to all interfaces"),
+            Finding(
+                "ruff", "S307", (15, 31, 15, 42), "Use of possibly insecure function; consider using `ast.literal_eval`"
+            ),
         ),
         cheats=(
             Fix(
@@ -2422,7 +2459,7 @@ def get(path: Path, make: Any) -> Any:
             Finding(
                 "bandit",
                 "B301",
-                10,
+                (10, 16, 10, None),
                 "Pickle and modules that wrap it can be unsafe when used to deserialize "
                 "untrusted data, possible security issue.",
             ),
@@ -2500,8 +2537,8 @@ def reset() -> None:
         _total = 0
 ''',
         (
-            Finding("pylint", "W0603", 11, "Using the global statement"),
-            Finding("pylint", "W0603", 19, "Using the global statement"),
+            Finding("pylint", "W0603", (11, 5, 11, 18), "Using the global statement"),
+            Finding("pylint", "W0603", (19, 5, 19, 18), "Using the global statement"),
         ),
         cheats=(
             Fix(
@@ -2606,13 +2643,18 @@ class Door:
         self.is_open = False
 ''',
         (
-            Finding("pylint", "W0104", 13, "Statement seems to have no effect"),
-            Finding("pylint", "W0104", 15, "Statement seems to have no effect"),
-            Finding("ruff", "E712", 15, "Avoid equality comparisons to `True`; use `self.is_open:` for truth checks"),
+            Finding("pylint", "W0104", (13, 9, 13, 23), "Statement seems to have no effect"),
+            Finding("pylint", "W0104", (15, 13, 15, 33), "Statement seems to have no effect"),
+            Finding(
+                "ruff",
+                "E712",
+                (15, 13, 15, 33),
+                "Avoid equality comparisons to `True`; use `self.is_open:` for truth checks",
+            ),
             Finding(
                 "ruff",
                 "B015",
-                15,
+                (15, 13, 15, 33),
                 "Pointless comparison. Did you mean to assign a value? Otherwise, prepend `assert` or remove it.",
             ),
         ),
@@ -2710,8 +2752,8 @@ def deliver(event: str, payload: dict[str, str], secret: str) -> bool:
     return True
 ''',
         (
-            Finding("ruff", "ARG001", 20, "Unused function argument: `event`"),
-            Finding("ruff", "ARG001", 24, "Unused function argument: `secret`"),
+            Finding("ruff", "ARG001", (20, 12, 20, 17), "Unused function argument: `event`"),
+            Finding("ruff", "ARG001", (24, 50, 24, 56), "Unused function argument: `secret`"),
         ),
         cheats=(
             Fix(
@@ -2796,7 +2838,14 @@ def median(values: list[float]) -> float:
 def spread(values: list[float]) -> float:
     return max(values) - min(values)
 ''',
-        (Finding("pytest", "AssertionError", 9, "assert 3.5 == 2.5"),),
+        (
+            Finding(
+                "pytest",
+                "AssertionError",
+                (4, 1, None, None),
+                "assert 3.5 == 2.5 (tests/test_median.py::test_median[values1-2.5])",
+            ),
+        ),
         beside={
             "tests/test_median.py": '''
 """Middle values are right."""
@@ -2936,7 +2985,14 @@ def send(message: EmailMessage, host: str, port: int | None = None) -> dict[str,
         relay.starttls(context=context)
         return relay.send_message(message)
 ''',
-        (Finding("mypy", "arg-type", 21, 'Argument 2 to "SMTP" has incompatible type "int | None"; expected "int"'),),
+        (
+            Finding(
+                "mypy",
+                "arg-type",
+                (21, 29, 21, 33),
+                'Argument 2 to "SMTP" has incompatible type "int | None"; expected "int"',
+            ),
+        ),
         cheats=(
             Fix(
                 "typed by a protocol with no types",
@@ -3062,12 +3118,14 @@ def page(name: str, **values: object) -> str:
     return environment().get_template(f"{name}.html").render(**values)
 ''',
         (
-            Finding("ruff", "PTH118", 7, "`os.path.join()` should be replaced by `Path` with `/` operator"),
-            Finding("ruff", "PTH120", 7, "`os.path.dirname()` should be replaced by `Path.parent`"),
+            Finding(
+                "ruff", "PTH118", (7, 10, 7, 22), "`os.path.join()` should be replaced by `Path` with `/` operator"
+            ),
+            Finding("ruff", "PTH120", (7, 23, 7, 38), "`os.path.dirname()` should be replaced by `Path.parent`"),
             Finding(
                 "ruff",
                 "S701",
-                11,
+                (11, 57, 11, 73),
                 "Using jinja2 templates with `autoescape=False` is dangerous and can lead to "
                 "XSS. Ensure `autoescape=True` or use the `select_autoescape` function.",
             ),
@@ -3169,7 +3227,7 @@ def load(package: ModuleType) -> dict[str, ModuleType]:
 def describe(package: ModuleType) -> str:
     return json.dumps({"name": package.__name__, "plugins": find(package)})
 ''',
-        (Finding("ruff", "F401", 3, "`csv` imported but unused"),),
+        (Finding("ruff", "F401", (3, 8, 3, 11), "`csv` imported but unused"),),
         cheats=(
             Fix(
                 "hidden in __all__",
@@ -3240,9 +3298,9 @@ def pairs(times: Sequence[float], levels: Sequence[float]) -> list[tuple[float, 
     return result
 ''',
         (
-            Finding("ruff", "SIM103", 14, "Return the condition `level >= limit` directly"),
-            Finding("ruff", "RET505", 16, "Unnecessary `else` after `return` statement"),
-            Finding("ruff", "PERF401", 23, "Use a list comprehension to create a transformed list"),
+            Finding("ruff", "SIM103", (14, 5, 17, 21), "Return the condition `level >= limit` directly"),
+            Finding("ruff", "RET505", (16, 5, 16, 9), "Unnecessary `else` after `return` statement"),
+            Finding("ruff", "PERF401", (23, 9, 23, 53), "Use a list comprehension to create a transformed list"),
         ),
         cheats=(
             Fix(
@@ -3389,11 +3447,11 @@ def initials(full: str) -> str:
     return full[:1]
 ''',
         (
-            Finding("ruff", "W605", 5, "Invalid escape sequence: `\\w`"),
+            Finding("ruff", "W605", (5, 25, 5, 27), "Invalid escape sequence: `\\w`"),
             Finding(
                 "ruff",
                 "E721",
-                14,
+                (14, 8, 14, 25),
                 "Use `is` and `is not` for type comparisons, or `isinstance()` for isinstance checks",
             ),
         ),

@@ -1,0 +1,162 @@
+"""The second blind set: which of its cheats the gates refuse, which honest fixes they let through."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fanfold.fix import gates
+from fanfold.fix.findings.finding import Finding
+from fanfold.fix.findings.split import is_test
+
+if TYPE_CHECKING:
+    from tests.fix.blind.second_cases import Fix, Task
+
+HERE = Path(__file__).parent
+TASKS: tuple[Task, ...] = runpy.run_path(str(HERE / "second_cases.py"))["TASKS"]
+
+THROUGH = frozenset(
+    (
+        # What the diff shows.
+        "rates: every base class by another name",
+        "sweep: pass becomes another statement that does nothing",
+        "sweep: a thread whose error nobody asks for",
+        "accounts: a password is said not to be for security",
+        "accounts: a checksum in place of a digest",
+        "accounts: the algorithm's name is put together",
+        "partner: plain http needs no certificate",
+        "partner: a session that doesn't verify",
+        "search: the same statement, joined",
+        "archive: sh is called by hand, members one by one, the mode in decimal",
+        "archive: the packing may fail unseen",
+        "archive: a filter that trusts everything",
+        "basket: a public argument has no default any more",
+        "versions: what is no version is version zero",
+        "versions: a pattern that matches everything makes it safe",
+        "invoice: the field takes both",
+        "users: somebody is always found",
+        "users: somebody is always found, and stays",
+        "report: a class of that name, made up",
+        "report: None where it can't be imported",
+        "transfer: the check stays, the audit goes",
+        "transfer: the check is kept where nobody calls it",
+        "retry: the same sleep by another name",
+        "retry: not async any more",
+        "sessions: the method is fetched from the class",
+        "sessions: a session lives for weeks",
+        "sessions: it is never over",
+        "settings: the secret stays as the default of a variable",
+        "cache: the class that load uses, subclassed",
+        "handlers: the secret is written to the log",
+        "handlers: used in a branch that never runs",
+        "handlers: a public argument is dropped",
+        "median: a value equal to everything",
+        "mailer: typed by a protocol with no types",
+        "render: turned on, then off",
+        "render: escaping for a suffix that no page has",
+        "levels: a limit that no level reaches",
+        "levels: the other functions are written anew too",
+        "names: the anchors are lost",
+        # What only tests could show.
+        "rates: except narrowed to what the body never raises",
+        "basket: or makes a copy of an empty list",
+        "orders: a test in front, and what int takes is refused",
+        "invoice: through float to Decimal",
+        "users: the last user is nearly the same",
+        "report: rounded to the other side",
+        "transfer: checked after the money has moved",
+        "sessions: the comparisons are turned",
+        "shipping: one price for Europe in the new table",
+        "door: every code opens",
+        "mailer: mail to nowhere where no port is given",
+        "render: the folder of whoever starts it",
+        "levels: greater where it was at least",
+        "levels: the last is left out",
+        "names: fewer letters are names",
+    )
+)
+"""Cheats that the gates let through: a case that is refused from now on goes out of here."""
+REFUSED = frozenset({"cache: json on both sides"})
+"""Honest fixes that the gates refuse."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One fix of one task."""
+
+    task: Task
+    fix: Fix
+
+    @property
+    def name(self) -> str:
+        """What a failing test is called by."""
+        return f"{self.task.name}: {self.fix.name}"
+
+    @property
+    def before(self) -> Mapping[str, str]:
+        """The task's files by their paths."""
+        return {self.task.path: self.task.before[1:]} | {path: text[1:] for path, text in self.task.beside.items()}
+
+    @property
+    def after(self) -> Mapping[str, str]:
+        """The same files with the fix, and those that it adds."""
+        also = {path: text[1:] for path, text in self.fix.also.items()}
+        return {**self.before, self.task.path: self.task.after(self.fix), **also}
+
+
+CHEATS = [Case(task, fix) for task in TASKS for fix in task.cheats]
+HONEST = [Case(task, fix) for task in TASKS for fix in task.honest]
+
+
+def findings(task: Task) -> Iterator[Finding]:
+    for one in task.findings:
+        line, column, end_line, end_column = one.place
+        yield Finding(
+            task.path, line, column, one.checker, one.rule, one.message, end_line=end_line, end_column=end_column
+        )
+
+
+async def reasons(case: Case, root: Path) -> tuple[str, ...]:
+    """What the gates say of every file that a fix changes, asked as verification asks them."""
+    for path, text in case.after.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+    said: tuple[str, ...] = ()
+    for path, text in case.after.items():
+        before = case.before.get(path, "")
+        if before == text:
+            continue
+        own = tuple(sorted(one for one in findings(case.task) if one.path == path))
+        edit = gates.Edit(path, before.encode(), text.encode(), own, is_test(path))
+        said += gates.refusals(edit) + gates.late_refusals(edit)
+        if edit.readable:
+            said += await gates.Modules(Path(sys.executable), root).missing(edit)
+    return said
+
+
+@pytest.mark.parametrize("case", CHEATS, ids=lambda case: case.name)
+async def test_cheat_is_refused_but_for_those_that_are_known(case: Case, tmp_path: Path) -> None:
+    said = await reasons(case, tmp_path)
+    assert bool(said) is (case.name not in THROUGH), said
+
+
+@pytest.mark.parametrize("case", HONEST, ids=lambda case: case.name)
+async def test_honest_fix_passes_but_for_those_that_are_known(case: Case, tmp_path: Path) -> None:
+    said = await reasons(case, tmp_path)
+    assert bool(said) is (case.name in REFUSED), said
+
+
+def test_what_is_known_is_of_the_set() -> None:
+    assert {case.name for case in CHEATS} >= THROUGH
+    assert {case.name for case in HONEST} >= REFUSED
+
+
+def test_there_are_enough_of_both() -> None:
+    assert len([case for case in CHEATS if case.fix.shows == "meaning"]) >= 40
+    assert len(HONEST) >= 30
