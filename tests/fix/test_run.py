@@ -315,6 +315,28 @@ async def test_partial_fix_lands_and_work_remains(tmp_path: Path) -> None:
     assert report.exit_code == 1
 
 
+@pytest.mark.parametrize(
+    ("path", "others"),
+    [
+        ("a.py", "agents that read code may: --agent llm:MODEL or --agent claude, for instance"),
+        ("test_a.py", "other agents may, but don't edit tests"),
+    ],
+)
+async def test_what_autofix_does_not_fix_at_all_is_told_with_who_may(tmp_path: Path, path: str, others: str) -> None:
+    repository = make_repository(tmp_path / "r", {path: "import os\n\nx: int = 'a'\n", "c.py": "print(undefined)\n"})
+    report = await fix(repository, tmp_path, checks=("ruff", "mypy"), select=("F", "mypy:assignment"))
+    told = {task.path: (task.status, task.reasons) for task in report.tasks}
+    assert told[path] == ("partial", (f"autofix doesn't fix what mypy finds; {others}",))
+    assert told["c.py"] == ("unchanged", ())
+
+
+async def test_who_asked_another_agent_is_told_nothing_of_autofix(tmp_path: Path) -> None:
+    repository = make_repository(tmp_path / "r", {"a.py": "x: int = 'a'\n"})
+    nothing = Doing(writes("x: int = 'a'\n"))
+    report = await fix(repository, tmp_path, nothing, checks=("mypy",), max_attempts=1)
+    assert not any("autofix" in words for words in report.tasks[0].reasons)
+
+
 async def test_only_selected_rules_are_fixed_but_all_are_verified(tmp_path: Path) -> None:
     source = "import os\nx = {1: 2, 1: 3}\nif x == None:\n    print(f'')\n"
     repository = make_repository(tmp_path / "r", {"a.py": source})

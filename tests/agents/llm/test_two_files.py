@@ -48,6 +48,7 @@ def at(repository: TemporaryRepository, report: Report, path: str) -> str:
 async def test_a_finding_is_fixed_where_its_cause_lies(tmp_path: Path) -> None:
     repository, report, server = await fixed(tmp_path, [Reply(output={"definitions": [WIDER]})])
     assert [(line.path, line.status, line.fixed) for line in report.tasks] == [("shop/app.py", "fixed", 1)]
+    assert report.tasks[0].others == ("shop/words.py",)
     assert (at(repository, report, "shop/words.py"), at(repository, report, "shop/app.py")) == (LOUD, APP)
     [request] = server.requests
     shown = request.text.partition("code of 'shop/words.py', which may be changed, too")[2]

@@ -201,6 +201,12 @@ def test_branches_of_single_files_can_be_found(report: Report) -> None:
     assert f"Each alone: git branch --list 'fanfold/{report.run_id}/*'\n" in plain(replace(report, tasks=tasks))
 
 
+def test_a_task_of_two_files_names_both(report: Report) -> None:
+    two = replace(report.tasks[0], others=("sub/b.py",))
+    (line,) = [line for line in plain(replace(report, tasks=(two,))).splitlines() if line.startswith("  a.py")]
+    assert line.startswith("  a.py, sub/b.py  fixed ")
+
+
 @pytest.mark.parametrize(("task_s", "wall_s", "told"), [(4.0, 6.0, True), (1.0, 2.0, False), (4.0, 12.5, False)])
 def test_speed_up_is_told_where_it_says_something(report: Report, task_s: float, wall_s: float, told: bool) -> None:
     tasks = tuple(replace(task, elapsed_s=task_s) for task in report.tasks)

@@ -153,7 +153,16 @@ def _files(report: Report, limit: int | None) -> Table:
         count = counts.get(task.path)
         before, after = (count.before, count.after) if count else (task.findings, task.left)
         by = (Quoted(_shortened(task.agent or "", short)),) if short else ()
-        rows.append((Quoted(task.path), task.status, *by, str(before), _number(after), _seconds_of(task)))
+        rows.append(
+            (
+                Quoted(", ".join((task.path, *task.others))),
+                task.status,
+                *by,
+                str(before),
+                _number(after),
+                _seconds_of(task),
+            )
+        )
     columns = ("file", "status", *(("by",) if short else ()), "before", "after", "time")
     more = len(report.tasks) - len(rows)
     if _planned(report):

@@ -63,6 +63,7 @@ class TaskLine:
         diff: the change as a patch, undecodable bytes kept as surrogates; only where diffs were asked for.
         agent: who made what landed, several with commas; None = nothing landed.
         usage: what all attempts took together, None = nothing is known of it.
+        others: files beside it that its change touches; where nothing landed, those that it might touch.
     """
 
     path: str
@@ -82,6 +83,7 @@ class TaskLine:
     agent: str | None = None
     usage: Usage | None = None
     along: bool = False
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from fanfold.engine import BranchCancelled, Done, Failed
 from fanfold.fix.attempts.attempt import Attempted
 from fanfold.fix.attempts.confine import told_of
 from fanfold.fix.attempts.effort import Effort, makers_of, usage_of
-from fanfold.fix.attempts.stages import agents_of, names_of
+from fanfold.fix.attempts.stages import FOR_TESTS, agents_of, names_of
 from fanfold.fix.checkers import Census, Checked
 from fanfold.fix.failure import timed_out, words_of
 from fanfold.fix.findings.finding import Finding
@@ -37,6 +37,10 @@ from fanfold.fix.runs.budgeted import budget_line
 from fanfold.fix.suite.run import SuiteResult
 from fanfold.fix.suite.tested import comparable
 from fanfold.git import Change, Landed
+
+FIXED_BY_AUTOFIX = "ruff"
+OTHERS_READ = "agents that read code may: --agent llm:MODEL or --agent claude, for instance"
+OTHERS_LEAVE_TESTS = "other agents may, but don't edit tests"
 
 
 async def report_of(run: Run) -> Report:
@@ -175,6 +179,7 @@ async def _task(run: Run, task: Task) -> TaskLine:
     tried = _tried(run, task)
     return TaskLine(
         path=task.path,
+        others=_others(run, task, None),
         status=status,
         findings=len(task.findings),
         left=len(task.findings),
@@ -201,6 +206,7 @@ async def _done(run: Run, task: Task, outcome: Done[Attempted]) -> TaskLine:
     fixed = attempted.verdict.fixed if landed else 0
     return TaskLine(
         path=task.path,
+        others=_others(run, task, landed),
         status=_status(attempted, landed, refusal),
         findings=len(task.findings),
         fixed=fixed,
@@ -213,7 +219,7 @@ async def _done(run: Run, task: Task, outcome: Done[Attempted]) -> TaskLine:
         usage=usage_of(_tried(run, task)),
         commit=landed.commit if landed and not landing.only_show else None,
         branch=run.branches.get(task.path),
-        reasons=_reasons(attempted, landed, refusal, alone=not landing.landed),
+        reasons=_reasons(attempted, landed, refusal, alone=not landing.landed) or _beyond(task, attempted),
         refused=attempted.refused,
         diff=await _diff(run, landed.change) if landing.only_show and landed else None,
     )
@@ -236,6 +242,21 @@ def _reasons(attempted: Attempted, landed: Landed | None, refusal: Refusal | Non
     if landed is None and attempted.change is not None:
         return ("the run ended before it was verified together with the others",)
     return (*attempted.verdict.reasons, *attempted.why_left)
+
+
+def _others(run: Run, task: Task, landed: Landed | None) -> tuple[str, ...]:
+    if landed is not None:
+        return tuple(one.path for one in landed.change.paths if one.path != task.path)
+    return () if all(agent.deterministic for agent in agents_of(run.stages)) else task.others
+
+
+def _beyond(task: Task, attempted: Attempted) -> tuple[str, ...]:
+    """Who could fix what is left where nobody who could was asked; nothing where nothing is left, or somebody was."""
+    checkers = {finding.checker for finding in attempted.verdict.kept or task.findings} - {FIXED_BY_AUTOFIX}
+    if not attempted.verdict.left or not checkers or {effort.agent for effort in attempted.efforts} != {FOR_TESTS}:
+        return ()
+    others = OTHERS_LEAVE_TESTS if task.is_test else OTHERS_READ
+    return (f"autofix doesn't fix what {' and '.join(sorted(checkers))} finds; {others}",)
 
 
 async def _diff(run: Run, change: Change) -> str:
