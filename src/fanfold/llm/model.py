@@ -122,6 +122,11 @@ class Model:
         return self._settings.model
 
     @property
+    def price_known(self) -> bool:
+        """Whether anybody knows what asking it costs."""
+        return self._price.known
+
+    @property
     def used(self) -> Usage:
         """All that was asked so far, failures included."""
         return self._used

@@ -35,6 +35,11 @@ class Price:
             return cls(settings.price_per_million)
         return cls(model=inner.model_name, provider=inner.system)
 
+    @property
+    def known(self) -> bool:
+        """Whether anybody knows what a request costs."""
+        return self.usd(1, 1) is not None
+
     def usd(self, input_tokens: int, output_tokens: int) -> float | None:
         """What so many tokens cost; None = nobody knows."""
         if self.per_million is not None:

@@ -157,7 +157,26 @@ async def test_minutes_of_a_task_stop_who_hangs_at_it(place: Place) -> None:
     assert report.budget.exhausted is None
 
 
-async def test_unknown_price_is_refused_before_anything_is_sent(place: Place) -> None:
+@pytest.mark.parametrize("limit", ["max_cost_usd", "task_max_cost_usd"])
+@pytest.mark.parametrize("agents", [("llm",), ("autofix", "priced", "llm")], ids=["alone", "a later stage"])
+async def test_unknown_price_of_a_model_is_refused_before_anything_runs(
+    place: Place, agents: tuple[str, ...], limit: str
+) -> None:
+    local = {"model": "qwen2.5-coder:7b", "base_url": "http://127.0.0.1:9/v1"}
+    tables = {"llm": local, "priced": {"use": "llm", **local, "price_per_million": [0, 0]}}
+    with pytest.raises(AgentUnusable, match="nobody knows what a request of agent llm costs") as refused:
+        await carry_out(place.request(agent=agents, agents=tables, **{limit: 5.0}))
+    assert "price_per_million" in str(refused.value.hint)
+    assert not list((place.home / "state").rglob("journal.sqlite"))
+
+
+async def test_model_of_unknown_price_may_be_asked_within_a_limit_of_tokens(place: Place) -> None:
+    local = {"model": "qwen2.5-coder:7b", "base_url": "http://127.0.0.1:9/v1", "attempts": 1}
+    report = (await carry_out(place.request(agent=["llm"], agents={"llm": local}, max_tokens=10**6))).report
+    assert by_status(report) == {"failed": 8}
+
+
+async def test_unknown_price_that_only_a_request_tells_is_refused_before_anything_is_sent(place: Place) -> None:
     agent = Spender()
     report = await place.run(agent, max_cost_usd=5.0)
     assert agent.taken == 0

@@ -52,6 +52,11 @@ class Llm:
         except (ModelUnusable, ConfigError) as error:
             raise AgentUnusable(f"agent {settings.name!r}: {error.message}", hint=error.hint) from None
 
+    @property
+    def price_known(self) -> bool:
+        """Whether anybody knows what a request costs."""
+        return self.model.price_known
+
     async def work(self, assignment: Assignment) -> Report:
         """Ask, and write what was answered into the files once all of it is valid.
 

@@ -10,7 +10,7 @@ from fanfold.config import FixSettings
 from fanfold.fix.attempts.stages import name_of
 from fanfold.fix.errors import FixError
 from fanfold.fix.reporting.report import BudgetLine
-from fanfold.fix.spending.allowance import Till
+from fanfold.fix.spending.allowance import PRICE, Till
 from fanfold.fix.spending.budget import MINUTE_S, Budget, Limits
 from fanfold.fix.spending.ledger import NAME, Ledger
 
@@ -88,6 +88,11 @@ def refuse_untold(settings: FixSettings, agents: Iterable[Agent]) -> None:
         "tokens": run.tokens is not None or task.tokens is not None,
     }
     for agent in agents:
+        if limited["cost"] and getattr(agent, "price_known", True) is False:
+            raise AgentUnusable(
+                f"nobody knows what a request of agent {name_of(agent)} costs, so no limit of money can be kept",
+                hint=PRICE,
+            )
         for what in sorted(name for name, is_limited in limited.items() if is_limited):
             if what not in getattr(agent, "tells", limited):
                 raise AgentUnusable(
