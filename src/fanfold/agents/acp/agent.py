@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from fanfold.agents.acp.files import Files
 from fanfold.agents.acp.host import Host, clean
 from fanfold.agents.acp.wire import Wire
+from fanfold.agents.aside import put_aside
 from fanfold.agents.command import command_of
+from fanfold.agents.presets import PRESETS
 from fanfold.agents.program import MAX_LAST_WORDS_CHARS, Program, found, kept, last_words
 from fanfold.agents.protocol import AgentError, AgentUnusable, Assignment, Report
 from fanfold.agents.registry import AgentSettings
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 PROTOCOL_VERSION = 1
 MAX_LINE_BYTES = 8 * 1024 * 1024
 MAX_BYTES = 64 * 1024 * 1024
+SETTINGS = tuple(sorted({pattern for preset in PRESETS for pattern in preset.settings}))
+"""What programs that speak the protocol take for their settings: mostly they are those that there are presets for."""
 LOGIN_NEEDED = -32000
 CANCEL_S = 1.0
 """How long an agent may take to end what it does when it is told to."""
@@ -92,9 +96,12 @@ class Acp:
             argv = await program.within_bounds(self.argv[1:], assignment)
             environment = program.environment(assignment)
             try:
-                async with dialogue(
-                    argv, cwd=assignment.root, env=environment, max_line_bytes=MAX_LINE_BYTES, max_bytes=MAX_BYTES
-                ) as talk:
+                async with (
+                    put_aside(assignment, SETTINGS),
+                    dialogue(
+                        argv, cwd=assignment.root, env=environment, max_line_bytes=MAX_LINE_BYTES, max_bytes=MAX_BYTES
+                    ) as talk,
+                ):
                     session = _Session(program, assignment, talk)
                     try:
                         report = await session.carry_out()
@@ -219,9 +226,6 @@ class _Session:
                 await self._talk.ended(CANCEL_S)
         except (TimeoutError, ConnectionError):
             return
-
-
-LOGIN_NEEDED = -32000
 
 
 def _hello() -> dict[str, Any]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 
+from fanfold.agents.aside import put_aside
 from fanfold.agents.presets.preset import Ask, Options, Preset, Said
 from fanfold.agents.program import MAX_LAST_WORDS_CHARS, Program, as_argument, transcript
 from fanfold.agents.protocol import AgentError, Assignment, Report
@@ -37,6 +38,11 @@ class PresetAgent:
     starts_programs: bool = True
 
     @property
+    def unbounded(self) -> str:
+        """Why it is not started without a sandbox, unless that is asked for; "" = it is."""
+        return self.preset.unbounded
+
+    @property
     def attempt_cost_usd(self) -> float | None:
         """What an attempt costs that ends without a word on it, as the user says; None = nobody knows."""
         return self.spending.terms.max_cost_usd
@@ -50,7 +56,8 @@ class PresetAgent:
         """
         async with self.spending.of(assignment.purse) as bill:
             ask = await asyncio.to_thread(self._ask, assignment, bill.limit_usd)
-            done = await self._run(ask, assignment)
+            async with put_aside(assignment, self.preset.settings):
+                done = await self._run(ask, assignment)
             said = await asyncio.to_thread(self.preset.read, done, ask)
             bill.usage = said.usage
         said = replace(said, usage=self.spending.counted(said.usage))

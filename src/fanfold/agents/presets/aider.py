@@ -75,4 +75,5 @@ AIDER = Preset(
     logins=(".aider.conf.yml", ".aider/oauth-keys.env"),
     login="set your provider's key, OPENAI_API_KEY say, and the agent's model",
     leaves=(".aider*",),
+    settings=(".aider*", ".env"),
 )

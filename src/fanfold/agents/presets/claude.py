@@ -19,8 +19,9 @@ def arguments(ask: Ask) -> list[str]:
     """How it is called; the task comes on standard input."""
     argv = ["-p", "--output-format", "json", "--permission-mode", "acceptEdits"]
     argv += ["--tools", TOOLS, "--allowedTools", TOOLS, "--strict-mcp-config", "--no-session-persistence"]
-    # Hooks that a repository configures run as the user. Bare, it reads nothing of that, and knows no login.
-    argv += ["--bare"] if os.environ.get(KEY) else ["--setting-sources", "user"]
+    # A repository's settings may run hooks as the user and name another server for the key, bare or not. Bare, it
+    # looks for less by itself, and knows no login.
+    argv += ["--setting-sources", "user", *(["--bare"] if os.environ.get(KEY) else [])]
     if ask.options.max_turns is not None:
         argv += ["--max-turns", str(ask.options.max_turns)]
     if ask.cost_usd is not None:
@@ -75,5 +76,6 @@ CLAUDE = Preset(
     hosts=("api.anthropic.com:443",),
     login=f"set {KEY}, or CLAUDE_CODE_OAUTH_TOKEN as `claude setup-token` gives it, or log in with `claude`",
     options=frozenset({"max_turns"}),
+    settings=(".claude", ".mcp.json"),
     keeps_budget=True,
 )

@@ -50,5 +50,6 @@ CODEX = Preset(
     variables=("CODEX_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL", "CODEX_HOME"),
     logins=(".codex/auth.json", ".codex/config.toml"),
     hosts=("api.openai.com:443", "chatgpt.com:443"),
+    settings=(".codex",),
     login="set CODEX_API_KEY, or log in with `codex login`",
 )

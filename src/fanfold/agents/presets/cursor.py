@@ -41,5 +41,7 @@ CURSOR = Preset(
     variables=("CURSOR_API_KEY",),
     logins=(".config/cursor/auth.json", ".cursor/cli-config.json"),
     hosts=("api2.cursor.sh:443", "api.cursor.sh:443", "api3.cursor.sh:443"),
+    settings=(".cursor", ".cursorrules", ".mcp.json"),
+    unbounded="it runs whatever commands its model thinks of",
     login="set CURSOR_API_KEY, or log in with `cursor-agent login`",
 )

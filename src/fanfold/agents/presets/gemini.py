@@ -58,5 +58,6 @@ GEMINI = Preset(
     given=lambda _: {"GEMINI_CLI_NO_RELAUNCH": "1", "GEMINI_TELEMETRY_ENABLED": "false"},
     logins=(".gemini/oauth_creds.json", ".gemini/google_accounts.json", ".gemini/settings.json"),
     hosts=("generativelanguage.googleapis.com:443", "cloudcode-pa.googleapis.com:443", "oauth2.googleapis.com:443"),
+    settings=(".gemini", ".env"),
     login="set GEMINI_API_KEY, or log in with `gemini`",
 )

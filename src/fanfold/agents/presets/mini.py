@@ -87,4 +87,5 @@ MINI = Preset(
     logins=(".config/mini-swe-agent/.env",),
     login="set your provider's key, ANTHROPIC_API_KEY say, and the agent's model",
     keeps_budget=True,
+    unbounded="it runs whatever commands its model thinks of",
 )

@@ -79,5 +79,6 @@ OPENCODE = Preset(
     },
     logins=(".local/share/opencode/auth.json", ".config/opencode/opencode.json", ".config/opencode/opencode.jsonc"),
     hosts=("models.dev:443",),
+    settings=(".opencode", "opencode.json", "opencode.jsonc"),
     login="set your provider's key, ANTHROPIC_API_KEY say, or log in with `opencode auth login`",
 )

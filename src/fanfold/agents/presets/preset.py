@@ -112,6 +112,9 @@ class Preset:
         login: how the user logs in.
         options: those that it has beside EVERY.
         leaves: patterns of what it puts into the folder that it runs in.
+        settings: patterns of names at the top of a project that it would take for settings of its own, in small
+            letters: such files come with a repository, and may have it run programs or send keys elsewhere.
+        unbounded: why it is not started without a sandbox, unless that is asked for; "" = it is.
         keeps_budget: whether it stops by itself at a cost.
     """
 
@@ -128,6 +131,8 @@ class Preset:
     login: str = ""
     options: frozenset[str] = frozenset()
     leaves: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    unbounded: str = ""
     keeps_budget: bool = False
     argument: ClassVar[str] = "model"
 
