@@ -12,6 +12,7 @@ from fanfold.fix.attempts.again import bench_for, counted, try_again
 from fanfold.fix.attempts.attempt import Attempted, attempt
 from fanfold.fix.attempts.bench import Bench, Brief, Workplace
 from fanfold.fix.attempts.stages import FOR_TESTS, agents_of, edits_tests
+from fanfold.fix.cluster.counter import attended
 from fanfold.fix.cluster.handover import received, sent
 from fanfold.fix.cluster.worker import pack, prepare_worker
 from fanfold.fix.findings.census import able, census_of
@@ -115,6 +116,7 @@ FIX: Flow[FixState] = Flow(
     finish=(aggregate_results, cleanup),
     pack=pack,
     prepare_worker=prepare_worker,
+    attend=attended,
 )
 AGAIN: Flow[FixState] = replace(FIX, name="fix again", prepare=(), finish=())
 """One more attempt at some files: the same branch, the same landing."""

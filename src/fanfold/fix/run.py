@@ -32,7 +32,7 @@ from fanfold.fix.reporting.report import Report
 from fanfold.fix.reporting.summary import report_of
 from fanfold.fix.runs import Past
 from fanfold.fix.runs.begun import as_begun
-from fanfold.fix.runs.budgeted import refuse_elsewhere, refuse_untold
+from fanfold.fix.runs.budgeted import refuse_untold
 from fanfold.fix.runs.record import recorded
 from fanfold.fix.state import FileState, FixState
 from fanfold.fix.suite.run import Suite, find_suite
@@ -201,8 +201,6 @@ async def prepare(
         raise FixError(
             "autotyping, which adds annotations, is not installed", hint="pip install 'fanfold[annotations]'"
         )
-    if runtime == "cluster":
-        refuse_elsewhere(settings)
     # An agent may have a large package to import.
     stages = await asyncio.to_thread(_stages, settings, agent)
     refuse_untold(settings, agents_of(stages))

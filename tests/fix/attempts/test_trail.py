@@ -6,8 +6,7 @@ import stat
 from dataclasses import replace
 from pathlib import Path
 
-from fanfold.engine import Codec
-from fanfold.fix.attempts.trail import MAX_CARRIED_CHARS, MAX_CHARS, Carried, Trail, Written, trails_of
+from fanfold.fix.attempts.trail import MAX_CHARS, Trail, Written, trails_of
 
 TRAIL = Trail(id="1", path="a\udcff.py", number=1, agent="command", started_s=1.5, agent_s=0.5, prompt="fix it",
               transcript="done", summary="done", refused=("F401",), ok=True, fixed=1, reasons=("so",),
@@ -61,13 +60,3 @@ async def test_a_disk_that_refuses_fails_no_run(tmp_path: Path) -> None:
     (tmp_path / "tasks").write_text("no folder")
     await Written(tmp_path / "tasks", {"a": 0}).keep("a", TRAIL)
     await Written(tmp_path / "tasks", {}).keep("unknown", TRAIL)
-
-
-async def test_what_travels_is_taken_once_and_comes_back_from_json() -> None:
-    carried = Carried()
-    await carried.keep("a", replace(TRAIL, transcript="x" * (MAX_CARRIED_CHARS + 1)))
-    (trail,) = carried.take("a")
-    assert carried.take("a") == ()
-    assert len(trail.transcript) < MAX_CARRIED_CHARS + 100
-    codec = Codec(Trail)
-    assert codec.decode(codec.encode(trail)) == trail

@@ -13,7 +13,6 @@ from fanfold.agents.protocol import AgentUnusable, Assignment
 from fanfold.agents.protocol import Report as Answer
 from fanfold.config import load_settings
 from fanfold.fix import Request
-from fanfold.fix.errors import FixError
 from fanfold.fix.reporting.report import Report
 from fanfold.fix.run import carry_out
 from fanfold.fix.runs import Past, home_of, pasts
@@ -204,13 +203,6 @@ async def test_resumed_run_goes_on_with_what_is_left_and_a_higher_limit_may_be_g
     report = await resumed(max_tokens=spent + 20)
     assert report.budget is not None
     assert (again.taken, report.budget.tokens, report.budget.max_tokens) == (20, spent + 20, spent + 20)
-
-
-async def test_spending_of_other_machines_has_no_limit_and_that_is_said_at_once(place: Place) -> None:
-    for name in ("max_tokens", "task_max_tokens"):
-        with pytest.raises(FixError, match="can't be kept on a cluster"):
-            await place.run(Spender(), workers=1, runtime="cluster", **{name: 5})
-    assert not list((place.home / "state").rglob("journal.sqlite"))
 
 
 async def test_without_limits_the_report_says_nothing_of_a_budget(place: Place) -> None:

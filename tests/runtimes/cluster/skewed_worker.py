@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from typing import Any
 
 right_s = time.time
 time.time = lambda: right_s() + float(sys.argv[1])
@@ -18,7 +19,7 @@ async def main() -> None:
     from distributed import Scheduler, Worker
 
     dask.config.set({"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []})
-    here = {"host": "127.0.0.1", "dashboard": False, "dashboard_address": "127.0.0.1:0"}
+    here: dict[str, Any] = {"host": "127.0.0.1", "dashboard": False, "dashboard_address": "127.0.0.1:0"}
     async with Scheduler(port=0, **here) as scheduler, Worker(scheduler.address, nthreads=2, **here):
         sys.stdout.write(f"{scheduler.address}\n")
         sys.stdout.flush()

@@ -11,7 +11,6 @@ from fanfold.fix.attempts.bench import Bench
 from fanfold.fix.attempts.effort import Effort, usage_of, with_efforts
 from fanfold.fix.attempts.race import race
 from fanfold.fix.attempts.standing import Standing
-from fanfold.fix.attempts.trail import Trail
 from fanfold.fix.attempts.tries import Desk, Worker
 from fanfold.fix.attempts.verify import Judgement, TestTree
 from fanfold.fix.findings.split import Task
@@ -26,7 +25,7 @@ class Attempted:
 
     `change` is set only if it was verified. `agent_s` is the time that the agents themselves took, `efforts` what each
     try took; `why_left` is what was refused or went wrong where something is left. `parcel` holds what the change needs
-    of its own objects where it comes from another machine, `trail` what was said and done there; nothing else has them.
+    of its own objects where it comes from another machine; nothing else has it.
     """
 
     task: Task
@@ -36,7 +35,6 @@ class Attempted:
     agent_s: float
     refused: tuple[str, ...] = ()
     parcel: str | None = None
-    trail: tuple[Trail, ...] = ()
     efforts: tuple[Effort, ...] = ()
     why_left: tuple[str, ...] = ()
 
@@ -64,7 +62,7 @@ async def attempt(bench: Bench, task: Task, *, told: str = "", test: TestTree | 
         AgentError, DeadlineExceeded or whatever an agent raised: nothing was verified, and that is why.
         BudgetExhausted: there is no time left to begin it.
     """
-    bench.till.budget.check_time(task.key)
+    bench.till.check_time(task.key)
     desk, efforts = Desk(bench, task, bench.course(task), test), list[Effort]()
     standing = Standing(task, told)
     try:

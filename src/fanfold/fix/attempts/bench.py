@@ -21,6 +21,7 @@ from fanfold.fix.findings.split import Task
 from fanfold.fix.gates import Policy
 from fanfold.fix.project import Project
 from fanfold.fix.spending.allowance import Till
+from fanfold.fix.spending.payer import Payer
 from fanfold.fix.suite.tested import Tester
 from fanfold.git import Pins, Repository, Workspace, WorkspacePool
 
@@ -76,7 +77,7 @@ class Bench:
     formats: Callable[[Workspace, str], Awaitable[bool]] | None = None
     tester: Tester | None = None
     trails: Trails | None = None
-    till: Till = field(default_factory=Till)
+    till: Payer = field(default_factory=Till)
     stopped: dict[str, tuple[Effort, ...]] = field(default_factory=dict)
 
     @property
@@ -136,7 +137,7 @@ def bench_of(
     cache: Path,
     tester: Tester | None = None,
     trails: Trails | None = None,
-    till: Till | None = None,
+    till: Payer | None = None,
 ) -> Bench:
     """A bench for what the brief says.
 

@@ -18,7 +18,6 @@ from fanfold.redact import redact
 
 FORMAT = 1
 MAX_CHARS = 200_000
-MAX_CARRIED_CHARS = 50_000
 CUT = "\n(… {} characters left out …)\n"
 
 
@@ -120,24 +119,13 @@ def new_id() -> str:
 class Trails(Protocol):
     """Takes what was said and done in attempts."""
 
+    async def begin(self, key: str, trail: Trail) -> None:
+        """Learn that an attempt at the task `key` begins; the same one is kept when it has ended."""
+        ...
+
     async def keep(self, key: str, trail: Trail) -> None:
         """Keep what there is of one attempt at the task `key`."""
         ...
-
-
-class Carried:
-    """Keeps trails until they leave with the outcome, for branches that run on other machines."""
-
-    def __init__(self) -> None:
-        self._kept: defaultdict[str, list[Trail]] = defaultdict(list)
-
-    async def keep(self, key: str, trail: Trail) -> None:
-        """Keep it in memory, cut to what may travel."""
-        self._kept[key].append(trail.bounded(MAX_CARRIED_CHARS))
-
-    def take(self, key: str) -> tuple[Trail, ...]:
-        """What was kept of a task; it isn't any more."""
-        return tuple(self._kept.pop(key, ()))
 
 
 class Written:
@@ -152,6 +140,9 @@ class Written:
         self._folder = folder
         self._numbers = numbers
         self._one_by_one: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def begin(self, key: str, trail: Trail) -> None:
+        """Write nothing yet."""
 
     async def keep(self, key: str, trail: Trail) -> None:
         """Write it; what is there already isn't written again. Nothing where the disk refuses."""

@@ -147,6 +147,8 @@ class _Try:
 
     async def _worked(self, trail: Trail) -> tuple[Trail, Report | BaseException]:
         """The agent's answer, or what ended it."""
+        if (trails := self.worker.desk.bench.trails) is not None:
+            await trails.begin(self.standing.task.key, trail)
         started_s = time.monotonic()
         try:
             report = await self._work(trail.prompt)

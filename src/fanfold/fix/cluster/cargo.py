@@ -33,8 +33,6 @@ class Cargo:
         cache: where it has the checkers' caches of the base.
         workspaces: where it has its working copies.
         tested: whether each change is tested, by a suite that can tell good changes from bad ones.
-        elapsed_s: seconds that the run had taken when this was packed.
-        packed_s: when that was, in seconds since 1970.
     """
 
     brief: Brief
@@ -43,8 +41,6 @@ class Cargo:
     cache: Path
     workspaces: Path
     tested: bool
-    elapsed_s: float
-    packed_s: float
 
     def to_json(self) -> bytes:
         """As one line without its end; undecodable bytes in paths survive."""
@@ -61,8 +57,6 @@ class Cargo:
             "cache": str(self.cache),
             "workspaces": str(self.workspaces),
             "tested": self.tested,
-            "elapsed_s": self.elapsed_s,
-            "packed_s": self.packed_s,
         }
         return json.dumps(told).encode()
 
@@ -90,8 +84,6 @@ class Cargo:
                 cache=Path(told["cache"]),
                 workspaces=Path(told["workspaces"]),
                 tested=told["tested"],
-                elapsed_s=float(told["elapsed_s"]),
-                packed_s=float(told["packed_s"]),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise FixError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import replace
 
 from fanfold.agents.protocol import BudgetExhausted
@@ -10,18 +9,13 @@ from fanfold.engine import DeadlineExceeded, Done, Failed, Outcome
 from fanfold.errors import FanfoldError
 from fanfold.fix.attempts.attempt import Attempted
 from fanfold.fix.attempts.bench import Workplace
-from fanfold.fix.attempts.trail import Carried
 from fanfold.fix.record import Run
 from fanfold.git import GitError, Inbox, pack_change
 
 
 async def sent(workplace: Workplace, attempted: Attempted) -> Attempted:
     """What leaves the machine that it was made on; as it is where that is the coordinator's."""
-    if not workplace.elsewhere or workplace.bench is None:
-        return attempted
-    if isinstance(workplace.bench.trails, Carried):
-        attempted = replace(attempted, trail=workplace.bench.trails.take(attempted.task.key))
-    if attempted.change is None:
+    if not workplace.elsewhere or workplace.bench is None or attempted.change is None:
         return attempted
     return replace(attempted, parcel=await pack_change(workplace.bench.repository, attempted.change))
 
@@ -32,12 +26,9 @@ async def received(run: Run, outcome: Outcome[Attempted]) -> Outcome[Attempted]:
     What a worker says of its change isn't believed: it is a change of the files that the branch was for, on the
     base, or none. Whether it is good is seen again when all changes are checked together.
     """
-    if run.elsewhere and not (isinstance(outcome, Done) and outcome.value.change and not outcome.value.verdict.left):
-        with contextlib.suppress(BudgetExhausted):  # a worker came to the end of the time: it is noted here, too
-            run.till.budget.check_time()
     if not isinstance(outcome, Done):
         return replace(outcome, error=_as_raised(outcome.error))
-    attempted = await _without_trail(run, _its_own(run, outcome))
+    attempted = _its_own(run, outcome)
     if attempted.change is None or (attempted.parcel is None and not run.elsewhere):
         return replace(outcome, value=attempted)
     base = run.bench.brief.base if run.bench else run.repository.head
@@ -51,14 +42,6 @@ async def received(run: Run, outcome: Outcome[Attempted]) -> Outcome[Attempted]:
 def _paths(run: Run, key: str) -> tuple[str, ...]:
     """The files that a task may change, as it was planned here."""
     return next((task.paths for task in run.plan.tasks if task.key == key), (key,))
-
-
-async def _without_trail(run: Run, attempted: Attempted) -> Attempted:
-    """What was attempted; what was said there is written down here."""
-    if run.bench is not None and run.bench.trails is not None:
-        for trail in attempted.trail:
-            await run.bench.trails.keep(attempted.task.key, trail)
-    return replace(attempted, trail=())
 
 
 def _its_own(run: Run, outcome: Done[Attempted]) -> Attempted:

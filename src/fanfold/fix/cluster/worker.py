@@ -13,7 +13,6 @@ import contextlib
 import os
 import shutil
 import tempfile
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
@@ -24,16 +23,15 @@ from fanfold.config import FixSettings, workspaces_home
 from fanfold.fix.attempts.bench import Workplace, bench_of
 from fanfold.fix.attempts.prepared import prepared_for
 from fanfold.fix.attempts.stages import names_of, stages_of
-from fanfold.fix.attempts.trail import Carried
 from fanfold.fix.checkers import Checker, Scope, checkers_for, run_checkers
 from fanfold.fix.checkers.invoke import version_of
 from fanfold.fix.checkers.sarif import SarifCommand
 from fanfold.fix.cluster.cargo import Cargo
+from fanfold.fix.cluster.far import FarTill, FarTrails
 from fanfold.fix.errors import FixError
 from fanfold.fix.findings.finding import Finding
 from fanfold.fix.project import Project, find_project
 from fanfold.fix.record import Run
-from fanfold.fix.runs.budgeted import till_elsewhere
 from fanfold.fix.suite.run import find_suite
 from fanfold.fix.suite.tested import Part, Tester, comparable
 from fanfold.git import Bundle, Repository, WorkspacePool, unpacked, write_bundle
@@ -67,8 +65,6 @@ async def pack() -> bytes:
         cache=this.cache,
         workspaces=workspaces_home(this.settings),
         tested=await _tests_changes(this),
-        elapsed_s=this.till.budget.elapsed_s,
-        packed_s=time.time(),
     )
     return await asyncio.to_thread(_joined, cargo.to_json() + b"\n", await _bundle(this))
 
@@ -149,8 +145,8 @@ async def prepare_worker(data: bytes) -> AsyncIterator[Workplace]:
                     checkers=checkers,
                     cache=cache,
                     tester=tester,
-                    trails=Carried(),
-                    till=till_elsewhere(settings, cargo.elapsed_s + max(time.time() - cargo.packed_s, 0.0)),
+                    trails=FarTrails(),
+                    till=FarTill(stages),
                 )
                 yield Workplace(bench=bench, elsewhere=True)
 

@@ -39,41 +39,11 @@ def till_of(settings: FixSettings, folder: Path | None = None) -> Till:
     return Till(Budget(_of_run(settings), of_task(settings), jobs=settings.jobs, ledger=ledger))
 
 
-def till_elsewhere(settings: FixSettings, elapsed_s: float) -> Till:
-    """Gives out what attempts may take on another machine.
-
-    Args:
-        elapsed_s: seconds that the run has taken by now.
-    """
-    ledger = Ledger()
-    ledger.before.elapsed_s = elapsed_s
-    return Till(Budget(_of_run(settings), of_task(settings), jobs=settings.jobs, ledger=ledger))
-
-
 def of_task(settings: FixSettings) -> Limits:
     """What each task may take."""
     return Limits(
         cost_usd=settings.task_max_cost_usd, tokens=settings.task_max_tokens, minutes=settings.task_max_minutes
     )
-
-
-def refuse_elsewhere(settings: FixSettings) -> None:
-    """See that what is spent on other machines has no limit, since nobody counts it there before it is spent.
-
-    Raises:
-        FixError: it has one.
-    """
-    for name, option in (
-        ("max_cost_usd", "--max-cost"),
-        ("max_tokens", "--max-tokens"),
-        ("task_max_cost_usd", "--max-cost-per-task"),
-        ("task_max_tokens", "--max-tokens-per-task"),
-    ):
-        if getattr(settings, name) is not None:
-            raise FixError(
-                f"{option} can't be kept on a cluster, where each worker spends by itself",
-                hint="run on one machine, or limit the minutes: --max-minutes",
-            )
 
 
 def refuse_untold(settings: FixSettings, agents: Iterable[Agent]) -> None:

@@ -45,6 +45,14 @@ class Till:
         self.budget = budget or Budget()
         self.customs = Customs()
 
+    def check_time(self, key: str) -> None:
+        """See that there is time left to begin something at a task.
+
+        Raises:
+            BudgetExhausted: there is none.
+        """
+        self.budget.check_time(key)
+
     @contextlib.asynccontextmanager
     async def attempt(self, key: str, agent: Agent) -> AsyncIterator[Allowance]:
         """What one attempt at a task may take; at its end whatever wasn't settled is taken for spent.
