@@ -15,7 +15,7 @@ from fanfold.agents import Agent, agent_for, annotate
 from fanfold.config import FixSettings, workspaces_home
 from fanfold.engine import Journal
 from fanfold.errors import FanfoldError
-from fanfold.fix.attempts.confine import bubblewrap_for, starts_programs
+from fanfold.fix.attempts.confine import refuse_unbounded
 from fanfold.fix.attempts.prepared import prepared_for
 from fanfold.fix.attempts.stages import Policy, Stage, agents_of, names_of, stages_of
 from fanfold.fix.checkers import checkers_for, refuse_unasked
@@ -204,8 +204,7 @@ async def prepare(
     # An agent may have a large package to import.
     stages = await asyncio.to_thread(_stages, settings, agent)
     refuse_untold(settings, agents_of(stages))
-    if any(starts_programs(one) for one in agents_of(stages)):
-        await bubblewrap_for(settings)
+    await refuse_unbounded(settings, agents_of(stages))
     prepared = await prepared_for(settings, repository, project)
     return Run(
         request=request,

@@ -59,3 +59,29 @@ def test_a_program_that_keeps_a_budget_is_told_its_share(
     fanfold(repository, "--agent", "claude", "--sandbox", "none", "--max-cost", str(cost_usd))
     arguments = asked.read_text().split()
     assert float(arguments[arguments.index("--max-budget-usd") + 1]) <= cost_usd
+
+
+@pytest.mark.parametrize("agent", ["mini", "cursor-agent"])
+def test_one_that_runs_what_its_model_says_is_not_started_without_a_sandbox_unless_it_may(
+    repository: TemporaryRepository, programs: Path, agent: str
+) -> None:
+    (programs / "bwrap").write_text("#!/bin/sh\necho no namespaces here >&2\nexit 1\n")
+    (programs / "bwrap").chmod(0o755)
+    refused = fanfold(repository, "--agent", agent)
+    assert refused.returncode == 2
+    assert f"agent {agent} is not started without a sandbox, for it runs whatever commands" in refused.stderr
+    assert "no namespaces here" in refused.stderr
+    assert "--sandbox none" in refused.stderr
+    allowed = fanfold(repository, "--agent", agent, "--sandbox", "none")
+    assert allowed.returncode == 0, allowed.stderr
+
+
+@pytest.mark.parametrize("agent", ["claude", "gemini"])
+def test_one_that_edits_files_alone_is_started_without_a_sandbox(
+    repository: TemporaryRepository, programs: Path, agent: str
+) -> None:
+    (programs / "bwrap").write_text("#!/bin/sh\nexit 1\n")
+    (programs / "bwrap").chmod(0o755)
+    done = fanfold(repository, "--agent", agent)
+    assert done.returncode == 0, done.stderr
+    assert "ran without a sandbox" in done.stdout

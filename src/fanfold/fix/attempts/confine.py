@@ -204,6 +204,24 @@ async def told_of(settings: FixSettings, agents: Iterable[Agent]) -> str | None:
     return f"{who} ran in a sandbox, with {network}"
 
 
+async def refuse_unbounded(settings: FixSettings, agents: Iterable[Agent]) -> None:
+    """See to it that the sandbox can be had that is asked for, or that the agents need who start programs.
+
+    Raises:
+        FixError: it can't; one of these does what its model says, and nobody said that it may without one.
+    """
+    starting = [agent for agent in agents if starts_programs(agent)]
+    if not starting:
+        return
+    bubblewrap, why = await bubblewrap_for(settings)
+    for agent in starting:
+        if bubblewrap is None and settings.sandbox != "none" and (unbounded := getattr(agent, "unbounded", "")):
+            raise FixError(
+                f"agent {name_of(agent)} is not started without a sandbox, for {unbounded}; there is none here: {why}",
+                hint="install bubblewrap, or let it do what you may do: --sandbox none",
+            )
+
+
 async def bubblewrap_for(settings: FixSettings) -> tuple[Path | None, str]:
     """The program of the sandbox that the settings ask for, or None and why.
 
