@@ -196,8 +196,8 @@ class Agent(Protocol):
     may do anything says so with an attribute `starts_programs = True`: then there is a sandbox to start them in, and
     without one the user's checkout is watched meanwhile. One that may never say all that it took names what it says in
     an attribute `tells`, a set of "cost" and "tokens": within a limit of anything else it isn't begun with.
-    One of whose attempts the user says what they cost has that in an attribute `attempt_cost_usd`. One that asks a model
-    whose price nobody knows says so with `price_known = False`: within a limit of money it isn't begun with.
+    One of whose attempts the user says what they cost has that in an attribute `attempt_cost_usd`.
+    One that asks a model whose price nobody knows has `price_known = False`: nor is that, within a limit of money.
     """
 
     @property

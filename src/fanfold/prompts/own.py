@@ -31,13 +31,13 @@ _FULL: Mapping[str, object] = {
 }
 _NEEDED = ("path", "count", "findings", "code", "before", "reasons")
 _ALIKE = (
-    *("path", "findings", "code", "explanations", "advice", "own_advice", "conventions", "examples"),
+    *("path", "findings", "leave", "code", "explanations", "advice", "own_advice", "conventions", "examples"),
     *("before", "feedback"),
 )
 GIVEN: Mapping[str, tuple[str, ...]] = {
     "task": ("others", *_ALIKE),
     "rules": (),
-    "llm": ("others", "other_code", "symbols", "leave", *_ALIKE),
+    "llm": ("others", "other_code", "symbols", *_ALIKE),
     "llm_system": (),
     "llm_words": (),
     "small": ("path", "count", "findings", "code", "advice", "own_advice", "feedback"),

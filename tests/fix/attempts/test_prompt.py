@@ -38,6 +38,18 @@ def test_a_retry_says_what_verification_said() -> None:
     assert "adds mypy name-defined at b.py:3" in prompt
 
 
+def test_findings_that_are_to_stay_are_told_apart_where_their_code_is_shown() -> None:
+    code = "import os\n" + "x = 1\n" * 1_000
+    near, far = (Finding("a.py", line, 1, "ruff", f"E70{line % 10}", "x") for line in (3, 900))
+    prompt = build_prompt(task(), code, Material(), leave=(near, far))
+    asked, told, stays = prompt.partition("The project lives with these findings. Don't fix them along:")
+    assert told
+    assert "E703" in stays
+    assert "E703" not in asked
+    assert "E700" not in prompt
+    assert "lives with" not in build_prompt(task(), code, Material(), leave=(far,))
+
+
 def test_of_a_long_file_the_lines_around_the_findings_are_shown() -> None:
     code = "".join(f"line_{number} = 1\n" for number in range(1, 5_001))
     findings = [Finding("a.py", line, 1, "ruff", "F401", "x") for line in (1_000, 4_000)]

@@ -114,6 +114,28 @@ async def test_later_stage_has_nothing_to_do_with_what_is_whole(repository: Temp
     assert only(report).agent == "cheap"
 
 
+async def test_every_stage_is_told_what_is_to_stay_and_where_it_stands_by_now(tmp_path: Path) -> None:
+    repository = make_repository(tmp_path / "r", {"a.py": "import re\nimport sys\n\nprint(sys.argv)\n"})
+    repository.commit({"a.py": BROKEN})
+    cheap, strong = agent("cheap", TWO_LEFT), agent("strong", ONE_LEFT)
+    report = await fix(repository, cheap, strong, Autofix(), only_new="HEAD~1")
+    assert [[(one.line, one.rule) for one in each.asked[0].leave] for each in (cheap, strong)] == [
+        [(2, "F401")],
+        [(1, "F401")],
+    ]
+    for each in (cheap, strong):
+        assert "`re` imported" in each.asked[0].prompt.partition("The project lives with")[2]
+    assert (only(report).status, landed(repository, report)) == ("fixed", ONE_LEFT)
+
+
+async def test_linters_own_fixes_added_last_leave_what_is_to_stay(tmp_path: Path) -> None:
+    repository = make_repository(tmp_path / "r", {"a.py": "import re\nimport sys\n\nprint(sys.argv)\n"})
+    repository.commit({"a.py": BROKEN})
+    named = agent("named", BROKEN.replace(", nothing", ""))
+    report = await fix(repository, named, Autofix(), only_new="HEAD~1")
+    assert (only(report).agent, landed(repository, report)) == ("named, autofix", ONE_LEFT)
+
+
 async def test_linters_own_fixes_come_first_and_the_agent_gets_the_rest(repository: TemporaryRepository) -> None:
     strong = agent("strong", WHOLE)
     report = await fix(repository, Autofix(), strong)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fanfold.agents.protocol import AgentError
@@ -97,7 +97,7 @@ def _attempted(standing: Standing, efforts: tuple[Effort, ...]) -> Attempted:
     return Attempted(
         task=standing.task,
         change=standing.change,
-        verdict=verdict,
+        verdict=replace(verdict, others=()),
         attempts=len(efforts),
         agent_s=sum(effort.agent_s for effort in efforts),
         refused=() if standing.whole and len({effort.agent for effort in efforts}) > 1 else standing.refused,

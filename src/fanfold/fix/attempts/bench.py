@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from fanfold.fix.attempts.confine import Confinement
 from fanfold.fix.attempts.effort import Effort
 from fanfold.fix.attempts.stages import Course, EveryStage, Stage, course_of
 from fanfold.fix.attempts.trail import Trails
-from fanfold.fix.attempts.verify import Baseline, TestTree
+from fanfold.fix.attempts.verify import Baseline, TestTree, Verified
 from fanfold.fix.checkers.protocol import Checker, Scope
 from fanfold.fix.findings.finding import Finding
 from fanfold.fix.findings.split import Task
@@ -90,11 +90,13 @@ class Bench:
         known = self.brief.courses.get(task.key)
         return known or course_of(EveryStage(), task, len(self.stages))
 
-    def left_alone(self, path: str, findings: Collection[Finding]) -> tuple[Finding, ...]:
-        """Where the project lives with findings, all of a file on the base but these."""
+    def left_alone(self, task: Task, best: Verified | None) -> tuple[Finding, ...]:
+        """Where the project lives with findings: those of a task's file that aren't its own, where they stand now."""
         if self.settings.baseline is None and self.settings.only_new is None:
             return ()
-        return tuple(one for one in self.brief.findings if one.path == path and one not in findings)
+        if best is not None:
+            return best.verdict.others
+        return tuple(one for one in self.brief.findings if one.path == task.path and one not in task.findings)
 
     async def tests(self, names: Sequence[str] | None) -> TestTree | None:
         """What tests a change: the part of the suite with these tests, the whole one for none; None for None."""

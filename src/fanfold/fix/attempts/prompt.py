@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from fanfold.agents.protocol import Material
@@ -77,7 +77,15 @@ MYPY = {
 _ruff_rules: dict[str, Mapping[str, str]] = {}
 
 
-def build_prompt(task: Task, code: str, material: Material, feedback: str = "", *, kept: bool = False) -> str:
+def build_prompt(
+    task: Task,
+    code: str,
+    material: Material,
+    feedback: str = "",
+    *,
+    kept: bool = False,
+    leave: Sequence[Finding] = (),
+) -> str:
     """The whole task for an agent; at most about 250,000 characters, secrets masked.
 
     Args:
@@ -86,18 +94,19 @@ def build_prompt(task: Task, code: str, material: Material, feedback: str = "", 
         material: what helps with it; of other rules than the task's, nothing is said.
         feedback: what verification said of the attempt before, "" for the first.
         kept: the file holds what was verified of attempts before, and isn't as it was before them.
+        leave: findings of the file that are to stay; those are told whose code is shown.
     Raises:
         ConfigError: a template of the project can't be rendered.
     """
-    listed = "\n".join(_line(finding) for finding in task.findings[:MAX_FINDINGS])
-    more = len(task.findings) - MAX_FINDINGS
+    shown = frozenset(_wanted(task.findings, len(NEWLINE.split(code))))
     rules = sorted({finding.rule for finding in task.findings})
     return render(
         "task",
         material.templates,
         path=repr(task.path),
         others=" and ".join(map(repr, task.others)),
-        findings=Quoted("findings", listed + (f"\n(and {more} more in this file)" if more > 0 else "")),
+        findings=Quoted("findings", _listed(task.findings)),
+        leave=Quoted("findings that are to stay", _listed([one for one in leave if one.line in shown])),
         explanations=_by_rule(rules, material.explanations, MAX_RULES_CHARS),
         advice=_by_rule(rules, material.advice, MAX_ADVICE_CHARS),
         own_advice=Quoted(
@@ -115,6 +124,12 @@ def build_prompt(task: Task, code: str, material: Material, feedback: str = "", 
     )
 
 
+def _listed(findings: Sequence[Finding]) -> str:
+    listed = "\n".join(_line(finding) for finding in findings[:MAX_FINDINGS])
+    more = len(findings) - MAX_FINDINGS
+    return listed + (f"\n(and {more} more in this file)" if more > 0 else "")
+
+
 def _line(finding: Finding) -> str:
     message = " ".join(redact(finding.message).split())[:MAX_LINE_CHARS]
     return f"- line {finding.line}, column {finding.column}: {finding.checker} {finding.rule}: {message}"
@@ -124,10 +139,9 @@ def _numbered(code: str, findings: Iterable[Finding]) -> str:
     """The lines around the findings, each with its number; gaps are marked."""
     # Only where checkers see lines end: a form feed ends none for them.
     lines = NEWLINE.split(code)
-    wanted = range(1, len(lines) + 1) if len(lines) <= WHOLE_LINES else _around(findings, len(lines))
     shown: list[str] = []
     size, last = 0, 0
-    for number in wanted:
+    for number in _wanted(findings, len(lines)):
         if number != last + 1:
             shown.append("      ...")
         shown.append(f"{number:5} | {lines[number - 1][:MAX_LINE_CHARS]}")
@@ -138,6 +152,11 @@ def _numbered(code: str, findings: Iterable[Finding]) -> str:
     if last < len(lines):
         shown.append(f"      ... (the file has {len(lines)} lines)")
     return "\n".join(shown)
+
+
+def _wanted(findings: Iterable[Finding], count: int) -> Sequence[int]:
+    """The numbers of the lines to be shown."""
+    return range(1, count + 1) if count <= WHOLE_LINES else _around(findings, count)
 
 
 def _around(findings: Iterable[Finding], count: int) -> list[int]:

@@ -46,7 +46,6 @@ class Tape:
     deterministic: bool = False
     edits_tests: bool = True
     goes_on: bool = True
-    goes_on: bool = True
     _round: defaultdict[str, int] = field(default_factory=lambda: defaultdict(lambda: -1))
     _base: dict[str, Mapping[str, tuple[str, bytes]]] = field(default_factory=dict)
 

@@ -24,6 +24,7 @@ from fanfold.fix.attempts.standing import NO_MORE, Standing
 from fanfold.fix.attempts.trail import Trail, by_rule, new_id
 from fanfold.fix.attempts.verify import Judge, Judgement, TestTree, Verified
 from fanfold.fix.failure import words_of
+from fanfold.fix.findings.finding import Finding
 from fanfold.fix.findings.split import Task
 from fanfold.git import Change, Workspace
 from fanfold.git.command import uninterrupted
@@ -227,7 +228,11 @@ class _Try:
         task = replace(self.judge.task, findings=self.standing.left)
         code = (self.judge.workspace.root / task.path).read_text("utf-8", "replace")
         kept = self.standing.best is not None
-        return build_prompt(task, code, self._material, self.standing.feedback, kept=kept)
+        return build_prompt(task, code, self._material, self.standing.feedback, kept=kept, leave=self._leave)
+
+    @property
+    def _leave(self) -> tuple[Finding, ...]:
+        return self.worker.desk.bench.left_alone(self.standing.task, self.standing.best)
 
     @property
     def _material(self) -> Material:
@@ -254,7 +259,7 @@ class _Try:
             annotate=bench.settings.annotate,
             max_file_bytes=bench.settings.workspace_max_bytes,
             material=self._material,
-            leave=() if self.standing.best else bench.left_alone(path, self.standing.left),
+            leave=self._leave,
         )
         work = partial(self._in_place, assignment)
         with counted() as self.spent:

@@ -28,13 +28,15 @@ REGULAR = frozenset({"100644", "100755"})
 class Judgement(Verdict):
     """A verdict over findings of checkers, so that it can be written down and read back.
 
-    `kept` are the findings of the task that are left, as they stand now; empty where nothing was compared. Without
-    `checked` some checker could not check, which may be otherwise the next time.
+    `kept` are the findings of the task that are left, as they stand now, `others` those of its file that aren't of the
+    task and were there before; both are empty where nothing was compared. Without `checked` some checker could not
+    check, which may be otherwise the next time.
     """
 
     added: tuple[Finding, ...] = ()
     gone: tuple[Finding, ...] = ()
     kept: tuple[Finding, ...] = ()
+    others: tuple[Finding, ...] = ()
     checked: bool = True
 
 
@@ -255,6 +257,7 @@ def _verdict(task: Task, comparison: Comparison) -> Judgement:
     # Fingerprints and messages may differ between two runs of a tool; the place and rule of a finding don't.
     gone = Counter(_identity(finding) for finding in comparison.gone)
     asked = Counter(_identity(finding) for finding in task.findings)
+    same = [(old, now) for old, now in comparison.kept if old.path == now.path == task.path]
     fixed = sum((asked & gone).values())
     reasons = tuple(
         f"adds {one.checker} {one.rule} at {one.path}:{one.line}: {one.message}" for one in comparison.added
@@ -267,6 +270,7 @@ def _verdict(task: Task, comparison: Comparison) -> Judgement:
         added=comparison.added,
         gone=comparison.gone,
         kept=tuple(_at_hand(old, now) for old, now in comparison.kept if _identity(old) in asked),
+        others=tuple(now for old, now in same if _identity(old) not in asked),
     )
 
 
