@@ -241,7 +241,7 @@ def test_relative_workspaces_of_a_file_are_relative_to_the_file(tmp_path: Path) 
     ("command", "argv"),
     [
         ("'./tools/agent {file} \"a b\"'", ["{root}/tools/agent", "{file}", "a b"]),
-        ("['../agent', './{file}']", ["{root}/../agent", "./{file}"]),
+        ("['../agent', './{file}']", ["{above}/agent", "./{file}"]),
         ("'~/agent {file}'", ["{home}/agent", "{file}"]),
         ("'my-agent ./{file}'", "my-agent ./{file}"),
         ("'/opt/agent {file}'", "/opt/agent {file}"),
@@ -261,7 +261,7 @@ def test_program_of_a_file_is_relative_to_the_file(
 
 
 def _in(root: Path, word: str) -> str:
-    return word.replace("{root}", str(root)).replace("{home}", "/home/ada")
+    return word.replace("{root}", str(root)).replace("{above}", str(root.parent)).replace("{home}", "/home/ada")
 
 
 def test_program_of_a_preset_is_relative_to_the_file(tmp_path: Path) -> None:

@@ -243,13 +243,13 @@ async def test_a_program_that_is_no_program_is_an_error(
         await agent.work(assignment)
 
 
-@pytest.mark.parametrize("there", ["the user alone", "the workspace too", "in a folder that is read"])
+@pytest.mark.parametrize("there", ["the user alone", "the workspace too", "in a folder that is read", "beside"])
 async def test_a_program_in_the_project_that_git_does_not_track_is_told_in_a_sandbox(
     assignment: Assignment, tmp_path: Path, there: str
 ) -> None:
     project = tmp_path / "project"
-    program = project / "tools" / "agent"
-    program.parent.mkdir(parents=True)
+    program = project / ("../agent" if there == "beside" else "tools/agent")
+    (project / "tools").mkdir(parents=True)
     program.touch()
     if there == "the workspace too":
         (assignment.root / "tools").mkdir()

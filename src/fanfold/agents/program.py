@@ -99,7 +99,7 @@ class Program:
 
     def _is_the_users_alone(self, sandbox: Sandbox, reach: Sequence[Path]) -> bool:
         """Whether it lies where the workspace is seen in its place, which lacks it: mounted, it would be a new file."""
-        path = Path(self.path)
+        path = Path(os.path.normpath(self.path))
         folders = [one for one in (*reach, *sandbox.read) if one != path and path.is_relative_to(one)]
         return not folders and any(
             path.is_relative_to(place) and not os.path.lexists(source / path.relative_to(place))

@@ -166,7 +166,7 @@ def _command_from(root: Path, command: object) -> object:
 
 
 def _program_from(root: Path, program: str) -> str:
-    return str(root / Path(program).expanduser()) if "/" in program else program
+    return os.path.normpath(root / Path(program).expanduser()) if "/" in program else program
 
 
 def _stands_outside(name: str, folder: Path, root: Path, *, hint: str) -> None:
