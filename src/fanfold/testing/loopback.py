@@ -10,7 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import uvicorn
+NEEDED = "servers for tests need Starlette and uvicorn; run: pip install starlette uvicorn"
+
+try:
+    import uvicorn
+except ImportError as error:
+    raise ImportError(NEEDED) from error
 
 Message = MutableMapping[str, Any]
 App = Callable[

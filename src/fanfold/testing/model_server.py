@@ -9,12 +9,15 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.routing import Route
+from fanfold.testing.loopback import NEEDED, Loopback
 
-from fanfold.testing.loopback import Loopback
+try:
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import JSONResponse, Response, StreamingResponse
+    from starlette.routing import Route
+except ImportError as error:
+    raise ImportError(NEEDED) from error
 
 CREATED = 1_733_900_000
 PIECE_CHARS = 16
