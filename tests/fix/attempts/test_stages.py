@@ -299,6 +299,12 @@ async def test_first_of_a_race_that_is_whole_wins_and_the_others_are_stopped(rep
     assert {one.agent: one.stopped for one in trails(repository)} == {"slow": True, "fast": False}
 
 
+async def test_who_has_not_begun_when_a_race_is_won_is_not_asked(repository: TemporaryRepository) -> None:
+    first, second = agent("first", WHOLE), agent("second", WHOLE)
+    report = await fix(repository, first, second, race=True, jobs=1)
+    assert (only(report).agent, len(first.asked), second.asked) == ("first", 1, [])
+
+
 async def test_race_that_nobody_wins_has_a_best_one(repository: TemporaryRepository) -> None:
     last = agent("last")
     report = await fix(
