@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fanfold.fix.errors import FixError
+from fanfold.fix.findings import knownfile
 from fanfold.fix.findings.finding import Finding
 from fanfold.fix.findings.fingerprint import with_fingerprints
 from fanfold.fix.findings.knownfile import Entry, match, read_baseline, write_baseline
@@ -144,3 +146,42 @@ def test_a_baseline_that_is_not_there_can_be_written(tmp_path: Path) -> None:
     assert "--write-baseline" in (raised.value.hint or "")
     with pytest.raises(FixError, match="can't be written"):
         write_baseline(tmp_path / "nowhere" / "b.json", ())
+
+
+def test_a_baseline_of_more_than_it_may_have_is_refused_and_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(knownfile, "MAX_BYTES", 1000)
+    file = tmp_path / "b.json"
+    write_baseline(file, ())
+    file.write_bytes(file.read_bytes().ljust(1000))
+    assert read_baseline(file, tmp_path) == ()
+    with file.open("ab") as longer:
+        longer.write(b" ")
+    with pytest.raises(FixError, match=r"b\.json has more than 1,000 bytes") as raised:
+        read_baseline(file, tmp_path)
+    assert "--write-baseline" in (raised.value.hint or "")
+
+
+@pytest.mark.parametrize("place", ["/dev/zero", "pipe", "."])
+def test_what_is_no_file_is_not_read_and_not_waited_for(tmp_path: Path, place: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FixError, match="is no regular file"):
+        read_baseline(tmp_path / place, tmp_path)
+
+
+def test_a_link_is_not_written_through(tmp_path: Path) -> None:
+    (tmp_path / "profile").write_text("mine")
+    (tmp_path / "b.json").symlink_to(tmp_path / "profile")
+    with pytest.raises(FixError, match="is a link"):
+        write_baseline(tmp_path / "b.json", ())
+    assert (tmp_path / "profile").read_text() == "mine"
+
+
+def test_many_of_one_rule_in_one_file_are_paired_as_fast_as_few() -> None:
+    """As a baseline of a repository may have them: each compared with each would take minutes."""
+    told = [Entry("a.py", "Ruff", "F401", line=line) for line in range(100_000, 300_000)]
+    now = [finding(line) for line in range(1, 20_000)]
+    matched = match(now, told)
+    assert len(matched.known) == len(now)
+    assert len(matched.gone) == len(told) - len(now)

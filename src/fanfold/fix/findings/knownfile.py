@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+import os
+import stat
+from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +20,7 @@ from fanfold.fix.findings.finding import Finding
 VERSION = 1
 KEY = "fanfold_baseline"
 SARIF_FINGERPRINT = "fanfold/v1"
-MAX_BYTES = 256 * 1024**2
+MAX_BYTES = 64 * 1024**2
 FORMATS = "it may be what --write-baseline writes, Fanfold's JSON report, or SARIF 2.1.0"
 
 
@@ -48,15 +50,10 @@ def read_baseline(file: Path, root: Path) -> tuple[Entry, ...]:
         file: what `write_baseline` wrote, a JSON report of Fanfold's, or a SARIF log of any tool.
         root: the repository, which paths are relative to.
     Raises:
-        FixError: there is no such file, or it is none of these.
+        FixError: there is no such file, it is too large, or it is none of these.
     """
     try:
-        if file.stat().st_size > MAX_BYTES:
-            raise FixError(f"the baseline {file} has more than {MAX_BYTES:,} bytes", hint="write a new one")
-        told = json.loads(file.read_bytes())
-    except OSError as error:
-        hint = "write it with --write-baseline"
-        raise FixError(f"the baseline {file} can't be read: {error.strerror or error}", hint=hint) from None
+        told = json.loads(_content(file))
     except (ValueError, RecursionError) as error:
         raise FixError(f"the baseline {file} is no JSON: {error}", hint=FORMATS) from None
     try:
@@ -71,8 +68,10 @@ def write_baseline(file: Path, findings: Iterable[Finding]) -> int:
     Returns:
         How many they are.
     Raises:
-        FixError: the file can't be written.
+        FixError: the file can't be written, or is a link, which a repository may have put there.
     """
+    if file.is_symlink():
+        raise FixError(f"the baseline {file} is a link", hint="name the file that it leads to")
     entries = sorted({(one.path, one.checker, one.rule, one.fingerprint) for one in findings})
     names = ("path", "checker", "rule", "fingerprint")
     lines = ",\n".join(json.dumps(dict(zip(names, entry, strict=True))) for entry in entries)
@@ -97,16 +96,51 @@ def match(findings: Collection[Finding], entries: Iterable[Entry]) -> Matched:
             known.add(by_name[entry.fingerprint])
         else:
             gone.append(entry)
-    for finding in sorted(findings, key=lambda one: not _stands_there(one, unnamed)):
-        if finding not in known and (waiting := unnamed.get((finding.path, finding.rule))):
-            waiting.remove(next((one for one in waiting if one.line == finding.line), waiting[0]))
-            known.add(finding)
-    left = [entry for waiting in unnamed.values() for entry in waiting]
-    return Matched(frozenset(known), (*gone, *left))
+    asked: defaultdict[tuple[str, str], list[Finding]] = defaultdict(list)
+    for finding in findings:
+        if finding not in known and (finding.path, finding.rule) in unnamed:
+            asked[finding.path, finding.rule].append(finding)
+    for name, waiting in unnamed.items():
+        paired, left = _paired(asked[name], waiting)
+        known.update(paired)
+        gone.extend(left)
+    return Matched(frozenset(known), tuple(gone))
 
 
-def _stands_there(finding: Finding, entries: Mapping[tuple[str, str], list[Entry]]) -> bool:
-    return any(entry.line == finding.line for entry in entries.get((finding.path, finding.rule), ()))
+def _paired(findings: Iterable[Finding], entries: Iterable[Entry]) -> tuple[list[Finding], list[Entry]]:
+    """Findings of one rule in one file that entries without a name stand for, and the entries that stand for none."""
+    at_line: defaultdict[int, deque[Entry]] = defaultdict(deque)
+    for entry in entries:
+        at_line[entry.line].append(entry)
+    paired, others = [], []
+    for finding in findings:
+        if waiting := at_line[finding.line]:
+            waiting.popleft()
+            paired.append(finding)
+        else:
+            others.append(finding)
+    left = [entry for waiting in at_line.values() for entry in waiting]
+    return [*paired, *others[: len(left)]], left[len(others) :]
+
+
+def _content(file: Path) -> bytes:
+    """All bytes of a file, and none beyond what a baseline may have, whatever lies at its place."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe would have us wait
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise FixError(f"the baseline {file} is no regular file", hint=FORMATS)
+        with open(descriptor, "rb") as opened:  # noqa: PTH123 a descriptor
+            content = opened.read(MAX_BYTES + 1)
+    except OSError as error:
+        hint = "write it with --write-baseline"
+        raise FixError(f"the baseline {file} can't be read: {error.strerror or error}", hint=hint) from None
+    if len(content) > MAX_BYTES:
+        raise FixError(
+            f"the baseline {file} has more than {MAX_BYTES:,} bytes",
+            hint="fix some of what is in it, and write it anew with --write-baseline for fewer paths or rules",
+        )
+    return content
 
 
 def _entries(told: Any, root: Path) -> tuple[Entry, ...]:
