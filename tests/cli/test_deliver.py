@@ -9,7 +9,7 @@ from rich.console import Console
 
 from fanfold.cli import deliver as module
 from fanfold.cli.deliver import OutputError, deliver
-from fanfold.fix.reporting.report import Report
+from fanfold.fix.reporting.report import Report, StageLine
 
 HEADLINE = "Fixed 1 of 3 files and 1 in part: 12 findings → 3"
 
@@ -60,3 +60,30 @@ def test_report_that_a_file_does_not_take_goes_to_stdout(
 def test_report_keeps_its_line_ends_in_a_file(report: Report, tmp_path: Path) -> None:
     deliver(report, output_format="sarif", output_file=tmp_path / "out", diffs=False, quiet=True, verbose=False)
     assert (tmp_path / "out").read_bytes().endswith(b"}\n")
+
+
+@pytest.mark.parametrize("to_file", [True, False])
+def test_quiet_keeps_nothing_back_that_has_to_be_known(
+    report: Report, tmp_path: Path, capsys: pytest.CaptureFixture[str], to_file: bool
+) -> None:
+    file = tmp_path / "out" if to_file else None
+    silent = StageLine(stage=1, agent="strong", files=3, attempts=4, unanswered=4, error="connection refused")
+    told = replace(report, stages=(silent,), not_applied="the checkout is dirty")
+    deliver(told, output_format="json", output_file=file, diffs=False, quiet=True, verbose=False)
+    assert capsys.readouterr().err.splitlines() == [
+        "Not applied: the checkout is dirty",
+        "Not checked by mypy",
+        "No answer by strong for 3 files: connection refused",
+    ]
+
+
+def test_quiet_says_nothing_where_nothing_has_to_be_known(report: Report, capsys: pytest.CaptureFixture[str]) -> None:
+    deliver(
+        replace(report, checkers=report.checkers[:1]),
+        output_format="json",
+        output_file=None,
+        diffs=False,
+        quiet=True,
+        verbose=False,
+    )
+    assert capsys.readouterr().err == ""

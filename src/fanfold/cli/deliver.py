@@ -11,7 +11,7 @@ from fanfold.cli.render.data import render_json
 from fanfold.cli.render.github import render_github
 from fanfold.cli.render.markdown import render_markdown
 from fanfold.cli.render.sarif import render_sarif
-from fanfold.cli.render.story import Lines, Section, summary, tell_story
+from fanfold.cli.render.story import Lines, Section, summary, tell_story, warnings
 from fanfold.cli.render.text import print_rich, render_plain
 from fanfold.errors import FanfoldError
 from fanfold.fix.reporting.report import Report
@@ -27,7 +27,7 @@ class OutputError(FanfoldError):
 def deliver(
     report: Report, *, output_format: str, output_file: Path | None, diffs: bool, quiet: bool, verbose: bool
 ) -> None:
-    """Write the report, and on stderr the summary where stdout doesn't hold it.
+    """Write the report, and on stderr the summary where stdout doesn't hold it; if `quiet`, only what has to be known.
 
     With `diffs` and format "text", stdout holds the patches alone, so that `git apply` can read them.
 
@@ -47,8 +47,9 @@ def deliver(
         show(sections, closing=(summary(report),))
     else:
         emit(render(report, output_format, sections))
-    if not quiet and (output_file is not None or output_format != "text"):
-        _tell((summary(report),))
+    if output_file is not None or output_format != "text":
+        told = warnings(report) if quiet else summary(report)
+        _tell((told,) if told.lines else ())
 
 
 def render(report: Report, output_format: str, sections: tuple[Section, ...]) -> str:
@@ -94,7 +95,8 @@ def length(sections: tuple[Section, ...]) -> int:
 
 
 def _tell(sections: tuple[Section, ...]) -> None:
-    tell(render_plain(sections).rstrip("\n"))
+    if sections:
+        tell(render_plain(sections).rstrip("\n"))
 
 
 def _show_diffs(report: Report) -> None:

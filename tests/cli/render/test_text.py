@@ -201,6 +201,23 @@ def test_branches_of_single_files_can_be_found(report: Report) -> None:
     assert f"Each alone: git branch --list 'fanfold/{report.run_id}/*'\n" in plain(replace(report, tasks=tasks))
 
 
+SILENT = StageLine(stage=2, agent="strong", files=3, attempts=4, unanswered=4, error="connection refused")
+
+
+def test_an_agent_of_a_cascade_that_never_answered_is_in_the_summary(report: Report) -> None:
+    stages = (StageLine(stage=1, agent="autofix", files=5, attempts=5, fixed=9), SILENT)
+    told = render_plain([summary(replace(report, stages=stages))])
+    assert "\nNo answer by strong for 3 files: connection refused\n" in told
+    once = replace(SILENT, unanswered=3)
+    assert "No answer by" not in render_plain([summary(replace(report, stages=(stages[0], once)))])
+
+
+def test_files_without_an_answer_are_told_once(report: Report) -> None:
+    failed = tuple(replace(task, status="failed", reasons=("connection refused",)) for task in report.tasks)
+    told = render_plain([summary(replace(report, tasks=failed, stages=(SILENT,)))])
+    assert told.count("connection refused") == 1
+
+
 def test_a_task_of_two_files_names_both(report: Report) -> None:
     two = replace(report.tasks[0], others=("sub/b.py",))
     (line,) = [line for line in plain(replace(report, tasks=(two,))).splitlines() if line.startswith("  a.py")]

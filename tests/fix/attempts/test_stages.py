@@ -205,6 +205,8 @@ async def test_what_earlier_stages_made_lands_though_the_last_one_crashes(
     report = await fix(repository, agent("cheap", TWO_LEFT), agent("broken", error))
     assert (only(report).status, landed(repository, report)) == ("partial", TWO_LEFT)
     assert any("it gave up" in reason for reason in only(report).reasons)
+    said = "it gave up" if isinstance(error, AgentError) else "RuntimeError: it gave up"
+    assert [(line.unanswered, line.error) for line in report.stages] == [(0, None), (1, said)]
 
 
 async def test_task_fails_with_what_ended_it_where_no_stage_made_anything(repository: TemporaryRepository) -> None:
@@ -303,6 +305,29 @@ async def test_who_has_not_begun_when_a_race_is_won_is_not_asked(repository: Tem
     first, second = agent("first", WHOLE), agent("second", WHOLE)
     report = await fix(repository, first, second, race=True, jobs=1)
     assert (only(report).agent, len(first.asked), second.asked) == ("first", 1, [])
+
+
+async def test_who_lost_is_stopped_at_once_though_all_slots_are_busy(tmp_path: Path) -> None:
+    repository = make_repository(tmp_path / "r", {f"{name}.py": BROKEN for name in "abc"})
+    began, stopped = asyncio.Event(), asyncio.Event()
+
+    async def win_when_the_other_is_at_work(_: Assignment) -> None:
+        await began.wait()
+
+    async def hang(_: Assignment) -> None:
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+
+    async def wait_for_that(_: Assignment) -> None:
+        await stopped.wait()
+
+    first = ScriptedAgent({"a.py": [(win_when_the_other_is_at_work, WHOLE)]}, (wait_for_that, WHOLE), name="first")
+    second = ScriptedAgent({"a.py": [hang]}, wait_for_that, name="second")
+    report = await fix(repository, first, second, race=True, jobs=2, deadline_s=5.0)
+    assert [(line.status, line.agent) for line in report.tasks] == [("fixed", "first")] * 3
 
 
 async def test_race_that_nobody_wins_has_a_best_one(repository: TemporaryRepository) -> None:

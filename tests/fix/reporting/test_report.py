@@ -4,8 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from fanfold.fix.attempts.effort import Effort
+from fanfold.fix.attempts.stages import Stage
 from fanfold.fix.findings.finding import Finding
 from fanfold.fix.reporting.report import CheckerLine, Report, RuleCount, TaskLine, TaskStatus, TestsLine, TestsStatus
+from fanfold.fix.reporting.stagelines import stage_lines
+from fanfold.testing.agents import ScriptedAgent
 
 CLEAN = Report(
     run_id="r1",
@@ -34,6 +38,15 @@ def fixed(path: str = "a.py", *, status: TaskStatus = "fixed", left: int = 0, el
 
 
 LANDED = replace(CLEAN, branch="fanfold/r1", tip="c" * 40, tasks=(fixed(),), rules=(RuleCount("ruff", "F401", 1, 0),))
+
+
+def test_a_stage_tells_how_often_it_gave_no_answer_and_why() -> None:
+    agent = ScriptedAgent(name="cheap")
+    efforts = (Effort(stage=0, agent="cheap", error="busy"), Effort(stage=0, agent="cheap", error="gone"))
+    (silent,) = stage_lines([Stage((agent,))], {"a.py": efforts}, {})
+    assert (silent.attempts, silent.unanswered, silent.error) == (2, 2, "gone")
+    (fine,) = stage_lines([Stage((agent,))], {"a.py": (Effort(stage=0, agent="cheap"),)}, {})
+    assert (fine.attempts, fine.unanswered, fine.error) == (1, 0, None)
 
 
 @pytest.mark.parametrize("report", [CLEAN, LANDED])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_lowercase
 
@@ -89,19 +89,11 @@ def summary(report: Report) -> Lines:
     if report.branch is not None:
         commits = plural(len(report.landed), "commit")
         lines.append((f"{commits} on ", Quoted(report.branch), f" (base {report.base[:10]})"))
-        if report.not_applied is not None:
-            lines.append(("Not applied: ", Prose(report.not_applied)))
+        lines += _not_applied(report)
         lines.append(_next_step(report, report.branch))
         if any(task.branch for task in report.tasks):
             lines.append((f"Each alone: git branch --list 'fanfold/{report.run_id}/*'",))
-    unable = ", ".join(checker.name for checker in report.checkers if checker.error is not None)
-    if unable:
-        lines.append(("Not checked by ", Quoted(unable)))
-    if report.stopped is not None:
-        lines.append(("Stopped: ", Prose(report.stopped)))
-    if report.budget is not None and report.budget.exhausted is not None:
-        lines.append(("Out of budget: ", Prose(report.budget.exhausted)))
-    lines += [*_failed(report), *spent(report)]
+    lines += [*_troubles(report), *spent(report)]
     if report.is_unfinished and any(task.status != "planned" for task in report.tasks):
         lines.append((f"Go on with: fanfold fix --resume {report.run_id}",))
     if report.landed and report.tests.status in NOT_TESTED:
@@ -109,6 +101,26 @@ def summary(report: Report) -> Lines:
     if (untested := in_short(report.coverage)) is not None:
         lines.append((untested,))
     return Lines("", tuple(lines))
+
+
+def warnings(report: Report) -> Lines:
+    """What has to be known of a run however little is to be told."""
+    return Lines("", (*_not_applied(report), *_troubles(report)))
+
+
+def _not_applied(report: Report) -> tuple[Line, ...]:
+    return () if report.not_applied is None else (("Not applied: ", Prose(report.not_applied)),)
+
+
+def _troubles(report: Report) -> Iterator[Line]:
+    unable = ", ".join(checker.name for checker in report.checkers if checker.error is not None)
+    if unable:
+        yield ("Not checked by ", Quoted(unable))
+    if report.stopped is not None:
+        yield ("Stopped: ", Prose(report.stopped))
+    if report.budget is not None and report.budget.exhausted is not None:
+        yield ("Out of budget: ", Prose(report.budget.exhausted))
+    yield from _failed(report) or _unanswered(report)
 
 
 def _headline(report: Report) -> Line:
@@ -153,16 +165,8 @@ def _files(report: Report, limit: int | None) -> Table:
         count = counts.get(task.path)
         before, after = (count.before, count.after) if count else (task.findings, task.left)
         by = (Quoted(_shortened(task.agent or "", short)),) if short else ()
-        rows.append(
-            (
-                Quoted(", ".join((task.path, *task.others))),
-                task.status,
-                *by,
-                str(before),
-                _number(after),
-                _seconds_of(task),
-            )
-        )
+        paths = Quoted(", ".join((task.path, *task.others)))
+        rows.append((paths, task.status, *by, str(before), _number(after), _seconds_of(task)))
     columns = ("file", "status", *(("by",) if short else ()), "before", "after", "time")
     more = len(report.tasks) - len(rows)
     if _planned(report):
@@ -228,6 +232,20 @@ def _failed(report: Report) -> tuple[Line, ...]:
     (words, count), *_ = reasons.most_common(1)
     others = f", {len(failed) - count} of them for other reasons" if len(failed) > count else ""
     return ((f"No answer for {plural(len(failed), 'file')}{others}: ", Prose(_begin_of(words))),)
+
+
+def _unanswered(report: Report) -> tuple[Line, ...]:
+    """Agents of a cascade that never answered: what the others fixed hides it."""
+    silent = [line for line in report.stages if line.attempts and line.unanswered == line.attempts]
+    return tuple(
+        (
+            "No answer by ",
+            Quoted(line.agent),
+            f" for {plural(line.files, 'file')}: ",
+            Prose(_begin_of(line.error or "")),
+        )
+        for line in silent
+    )
 
 
 def _begin_of(words: str) -> str:

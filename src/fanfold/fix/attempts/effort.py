@@ -23,6 +23,7 @@ class Effort:
         ok: whether what it made was verified.
         fixed: findings of the task that it fixed, beyond those that had been fixed before it; 0 where another try was
             taken instead.
+        error: why it ended without an answer, None = it didn't, or somebody or something else ended it.
     """
 
     stage: int
@@ -31,6 +32,7 @@ class Effort:
     usage: Usage | None = None
     ok: bool = False
     fixed: int = 0
+    error: str | None = None
 
 
 def usage_of(efforts: Iterable[Effort]) -> Usage | None:

@@ -126,7 +126,8 @@ class _Try:
         Somebody else may be faster, the run may end, something may break: what it took until then is lost to nobody.
         """
         trail, report = await self._worked(await self._begun())
-        took = Effort(stage=trail.stage, agent=trail.agent, agent_s=trail.agent_s, usage=trail.usage)
+        error = _unanswered(report)
+        took = Effort(stage=trail.stage, agent=trail.agent, agent_s=trail.agent_s, usage=trail.usage, error=error)
         self.worker.efforts.append(took)
         try:
             if isinstance(report, Report):
@@ -304,6 +305,13 @@ class _Try:
             gone = set(verdict.gone)
             trail = replace(trail, missed=by_rule(one for one in task.findings if one not in gone))
         await bench.trails.keep(task.key, trail)
+
+
+def _unanswered(report: Report | BaseException) -> str | None:
+    """Why there is no answer, where that is the agent's own doing."""
+    if not isinstance(report, Exception) or isinstance(report, BudgetExhausted):
+        return None
+    return words_of(report, hint=False)
 
 
 def _ending(error: BaseException) -> str:

@@ -97,6 +97,7 @@ class StageLine:
         agent_s: seconds that it took, summed over attempts.
         usage: what it took, None = nothing is known of it.
         unmeasured: attempts of which nobody knows what they took; they aren't part of `usage`.
+        unanswered: attempts that ended without an answer, `error` why the last of them did.
     """
 
     stage: int
@@ -108,6 +109,8 @@ class StageLine:
     agent_s: float = 0.0
     usage: Usage | None = None
     unmeasured: int = 0
+    unanswered: int = 0
+    error: str | None = None
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ def _line(place: int, name: str, tried: Efforts, landed: Efforts) -> StageLine:
     mine = [own for each in tried.values() if (own := _own(each, place, name))]
     fixed = [sum(one.fixed for one in _own(each, place, name)) for each in landed.values()]
     efforts = [one for own in mine for one in own]
+    errors = [one.error for one in efforts if one.error is not None]
     known = [one.usage for one in efforts if one.usage is not None]
     return StageLine(
         stage=place + 1,
@@ -38,6 +39,8 @@ def _line(place: int, name: str, tried: Efforts, landed: Efforts) -> StageLine:
         agent_s=sum(one.agent_s for one in efforts),
         usage=sum(known[1:], known[0]) if known else None,
         unmeasured=len(efforts) - len(known),
+        unanswered=len(errors),
+        error=errors[-1] if errors else None,
     )
 
 
