@@ -131,6 +131,7 @@ Gate = Literal[
     "pretence",
     "dynamic",
     "tricks",
+    "protection",
     "names",
     "unrelated",
     "size",

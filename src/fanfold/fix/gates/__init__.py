@@ -18,6 +18,7 @@ from fanfold.fix.gates import (
     names,
     paths,
     pretence,
+    protection,
     removal,
     size,
     suppressions,
@@ -65,6 +66,7 @@ GATES = (
     Gate("pretence", "uses something only so that it counts as used", pretence.check),
     Gate("dynamic", "hides names or code from the checkers", dynamic.check),
     Gate("tricks", "shows checkers other code than what runs", tricks.check),
+    Gate("protection", "weakens what protects: certificates, hashes, escaping, secrets", protection.check),
     Gate(NAMES_GATE, "uses names that don't exist", names.check, late=True),
     Gate("unrelated", "changes lines that no finding is about", size.unrelated),
 )
