@@ -8,14 +8,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 from fanfold.agents.acp.files import Files, Outside
-from fanfold.agents.acp.permission import answer, refusal
+from fanfold.agents.acp.permission import Call, answer, call_of, refusal
 from fanfold.agents.program import MARGIN_CHARS, MAX_TRANSCRIPT_CHARS
 
 MAX_SERVED_BYTES = 64 * 1024 * 1024
-MAX_CALLS = 10_000
+MAX_CALLS = 1_000
+"""Calls that are remembered: of older ones only what a request says itself is known."""
+MAX_REQUESTS = 10_000
+MAX_ID_CHARS = 200
 MAX_REFUSED = 50
 MAX_REFUSED_CHARS = 300
-_KEPT_OF_A_CALL = ("kind", "locations", "content", "rawInput", "title")
 
 Params = Mapping[str, Any]
 T = TypeVar("T")
@@ -34,7 +36,8 @@ class Host:
         self._files = files
         self._served = 0
         self._reading = asyncio.Lock()
-        self._calls: dict[str, dict[str, Any]] = {}
+        self._requests = 0
+        self._calls: dict[str, Call] = {}
         self._words: list[str] = []
         self._size = 0
         self._speaker = ""
@@ -61,6 +64,10 @@ class Host:
             if method == "session/update":
                 self._update(given.get("update"))
             return None
+        self._requests += 1
+        if self._requests > MAX_REQUESTS:
+            self._refuse(f"asked for more than {MAX_REQUESTS:,} things")
+            raise RequestError.invalid_request({"details": "more was asked for than may be"})
         if method not in self._asked:
             self._refuse(f"asked for {method}, which there is not")
             raise RequestError.method_not_found(method)
@@ -120,12 +127,13 @@ class Host:
             self._refuse(why)
         return answer(params.get("options"), allowed=why is None)
 
-    def _call(self, told: Mapping[str, Any]) -> dict[str, Any]:
+    def _call(self, told: Mapping[str, Any]) -> Call:
         """All that was said of a call, now and before."""
-        number = str(told.get("toolCallId"))
-        known = {**self._calls.get(number, {}), **{key: told[key] for key in _KEPT_OF_A_CALL if told.get(key)}}
-        if len(self._calls) < MAX_CALLS:
-            self._calls[number] = known
+        number = str(told.get("toolCallId"))[:MAX_ID_CHARS]
+        known = call_of(told, self._calls.pop(number, {}))
+        self._calls[number] = known
+        if len(self._calls) > MAX_CALLS:
+            del self._calls[next(iter(self._calls))]
         return known
 
     def _update(self, update: object) -> None:

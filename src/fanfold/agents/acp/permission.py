@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 from urllib.parse import unquote
 
@@ -13,16 +14,34 @@ NAMES_ITS_FILE = frozenset({"edit"})
 """What is allowed only where it is said which file it is about."""
 PATH_KEYS = ("path", "file", "dir", "cwd", "uri", "source", "destination", "target", "root")
 MAX_DEPTH = 20
+MAX_PATHS = 100
+"""What a call may name in each of its parts; one that names more isn't looked at to the end, and is refused."""
+MAX_PATH_CHARS = 4_096
+MAX_TITLE_CHARS = 300
+_PARTS = ("locations", "content", "rawInput")
+
+Call = Mapping[str, Any]
+"""What is kept of what an agent said of a call: `kind` and `title`, and the paths that each other part names."""
 
 
-def refusal(call: Mapping[str, Any], files: Files) -> str | None:
-    """Why a tool may not be called, None = it may.
+def call_of(told: Mapping[str, Any], before: Call) -> Call:
+    """A call as it is known with what is told now; of large inputs only the paths are kept."""
+    said: dict[str, Any] = dict(before)
+    for name in ("kind", "title"):
+        if isinstance(word := told.get(name), str) and word:
+            said[name] = word[:MAX_TITLE_CHARS]
+    for part in _PARTS:
+        if told.get(part):
+            said[part] = tuple(path[: MAX_PATH_CHARS + 1] for path in islice(_paths(part, told[part]), MAX_PATHS + 1))
+    return said
 
-    Args:
-        call: what the agent said of the call: `kind`, `locations`, `content`, `rawInput`.
-    """
+
+def refusal(call: Call, files: Files) -> str | None:
+    """Why a tool may not be called, None = it may."""
     kind = call.get("kind")
-    paths = [path for path in _paths(call) if path]
+    if any(len(call.get(part, ())) > MAX_PATHS for part in _PARTS):
+        return f"{kind or 'what it does not name'} is not allowed of more than {MAX_PATHS} paths"
+    paths = [path for part in _PARTS for path in call.get(part, ()) if path]
     for path in paths:
         try:
             _refuse_outside(path, files)
@@ -66,11 +85,13 @@ def _is_root(path: str, files: Files) -> bool:
     return any(path.rstrip("/") in {str(one), "."} for one in (files.root, *files.names))
 
 
-def _paths(call: Mapping[str, Any]) -> Iterator[str]:
-    for part in (*_listed(call.get("locations")), *_listed(call.get("content"))):
-        if isinstance(part, dict) and isinstance(part.get("path"), str):
-            yield part["path"]
-    yield from _named(call.get("rawInput"), depth=0)
+def _paths(part: str, told: object) -> Iterator[str]:
+    if part == "rawInput":
+        yield from _named(told, depth=0)
+        return
+    for one in told if isinstance(told, list) else ():
+        if isinstance(one, dict) and isinstance(one.get("path"), str):
+            yield one["path"]
 
 
 def _named(value: object, *, depth: int, key: str = "") -> Iterator[str]:
@@ -85,7 +106,3 @@ def _named(value: object, *, depth: int, key: str = "") -> Iterator[str]:
             yield from _named(inner, depth=depth + 1, key=key)
     elif isinstance(value, str) and any(part in key for part in PATH_KEYS) and "\n" not in value:
         yield value
-
-
-def _listed(value: object) -> Iterable[object]:
-    return value if isinstance(value, list) else ()
