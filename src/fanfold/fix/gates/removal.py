@@ -8,11 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from fanfold.fix.gates.edit import Edit, Source
+from fanfold.fix.gates.edit import Edit, Function, Source
 from fanfold.fix.gates.effects import REWRITABLE, Effect, Step, effects, is_constant, steps
 from fanfold.fix.gates.rules import ANYTHING, ASSERTING, lets_go
 
 CLOSING = frozenset({"close", "aclose", "release", "acquire", "shutdown", "terminate", "start", "stop", "cleanup"})
+TELLING = frozenset({"debug", "info", "warn", "warning", "error", "exception", "critical", "log"})
 PRINT = Effect("call", "print")
 """What stands for nothing else."""
 WORDS = {"raise": "raises", "return": "returns what it computed", "yield": "yields", "await": "awaits", "store": "sets"}
@@ -30,11 +31,27 @@ class Region:
 
 def check(edit: Edit) -> Iterator[str]:
     """Effects that the file has no longer, by the place where they were."""
-    gone = effects(edit.old) - effects(edit.new)
+    gone = effects(edit.old) - (effects(edit.new) - _unreached(edit))
     if not gone:
         return
     for region in _regions(edit.old, edit.new):
         yield from dict.fromkeys(_lost(edit, region, gone))
+
+
+def _unreached(edit: Edit) -> Counter[Effect]:
+    """What is done by functions that are new and that nothing in the file speaks of."""
+    known = {name.partition("#")[0] for name, _ in edit.old.scopes}
+    named = {node.id for node in edit.new.nodes if isinstance(node, ast.Name)}
+    named |= {node.attr for node in edit.new.nodes if isinstance(node, ast.Attribute)}
+    named |= {node.value for node in edit.new.nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    found: Counter[Effect] = Counter()
+    for name, node in edit.new.scopes:
+        whole = name.partition("#")[0]
+        last = whole.rpartition(".")[2]
+        is_called = last in named or last.startswith("__") or whole in known
+        if isinstance(node, Function) and not node.decorator_list and not is_called:
+            found.update(one for step in steps(edit.new)[name] for one in step.effects.elements())
+    return found
 
 
 def _regions(old: Source, new: Source) -> Iterator[Region]:
@@ -89,7 +106,7 @@ def _replaced(edit: Edit, region: Region, effect: Effect) -> bool:
         return _ends_generator(effect, region)
     if effect.kind == "return":
         return _was_constant(region)
-    if effect.kind == "call" and _is_named(effect.name, region):
+    if effect.kind == "call" and (_is_named(effect.name, region) or _is_spelt_alike(effect.name, region)):
         return True
     return effect.kind == "call" and effect.name in CLOSING and _contexts(edit.new) > _contexts(edit.old)
 
@@ -109,6 +126,13 @@ def _was_constant(region: Region) -> bool:
 def _is_named(name: str, region: Region) -> bool:
     """Whether a function is handed on instead of called: `partial(save)`, `map(save)`."""
     return any(name in _handed_on(step.node) for step in region.new if not isinstance(step.node, ast.FunctionDef))
+
+
+def _is_spelt_alike(name: str, region: Region) -> bool:
+    """Whether the function's sister is called that has a text for a file: `dumps` for `dump`."""
+    sister = {"dump": "dumps", "load": "loads"}.get(name)
+    parts = (part for step in region.new for part in ast.walk(step.node))
+    return sister is not None and any(isinstance(one, ast.Attribute) and one.attr == sister for one in parts)
 
 
 def _handed_on(node: ast.AST) -> set[str]:
@@ -153,7 +177,7 @@ def _dropped(region: Region, there: Counter[Effect], here: Counter[Effect], lost
     for effect in lost:
         fewer = _of_kind(here, effect.kind) < _of_kind(there, effect.kind)
         if (
-            (effect.kind == "call" and fewer and not here[effect] and not _is_rewritable(effect.name))
+            (effect.kind == "call" and fewer and not here[effect] and not _is_rewritable(effect.name, here - there))
             or (effect.kind == "raise" and fewer)
             or (effect.kind == "return" and fewer and any(_returns_constant(one) for one in region.new))
             or (effect.kind in {"store", "name"} and fewer and not here[effect] and not _of_kind(here, "call"))
@@ -162,7 +186,10 @@ def _dropped(region: Region, there: Counter[Effect], here: Counter[Effect], lost
             yield effect
 
 
-def _is_rewritable(name: str) -> bool:
+def _is_rewritable(name: str, more: Counter[Effect]) -> bool:
+    """Whether other code may stand for a call; for one that tells somebody, code that wasn't there before."""
+    if name in TELLING and not more:
+        return False
     return name in REWRITABLE or name.startswith(("assert", "fail"))
 
 
