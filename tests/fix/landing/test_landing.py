@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
@@ -314,6 +315,25 @@ async def test_outcomes_are_told_while_the_suite_runs(tmp_path: Path) -> None:
 
     await fix(repository, tmp_path, ScriptedAgent(otherwise=returning()), watch, jobs=1, tests="each")
     assert told.index("testing") < told.index("e.py")
+
+
+async def test_who_watches_is_told_that_changes_wait_for_the_suite_on_the_base(tmp_path: Path) -> None:
+    repository = make_repository(tmp_path / "r", SUITE)
+    told: list[str] = []
+
+    def watch(event: object) -> None:
+        if isinstance(event, Phase):
+            told.append(f"{event.name} {event.detail}")
+        if told[-1].startswith("waiting"):
+            (tmp_path / "told").touch()
+
+    wait = f"import pathlib, time\nwhile not pathlib.Path({str(tmp_path / 'told')!r}).exists(): time.sleep(0.05)"
+    options = {"test_command": shlex.join(["python", "-c", wait]), "test_deadline_s": 30.0}
+    report = await fix(repository, tmp_path, ScriptedAgent(otherwise=returning()), on_event=watch, **options)
+    assert set(statuses(report).values()) == {"fixed"}
+    assert told.count("waiting for the suite to end on the base, before anything lands") == 1
+    (on,) = [place for place, line in enumerate(told) if line.startswith("going on now that the suite has run")]
+    assert told.index("waiting for the suite to end on the base, before anything lands") == on - 1
 
 
 async def test_who_watches_is_told_what_lands_and_what_is_sent_back_and_why(tmp_path: Path) -> None:

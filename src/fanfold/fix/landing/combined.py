@@ -36,7 +36,14 @@ class Verification:
 
     async def ready(self) -> float:
         """Wait until trees can be verified; about how many seconds that takes, as far as it is known."""
-        return await self.suite.ready() if self.suite else 0.0
+        if self.suite is None:
+            return 0.0
+        if self.suite.tester.known_base() is not None:
+            return await self.suite.ready()
+        self.run.phase("waiting", "for the suite to end on the base, before anything lands")
+        takes_s = await self.suite.ready()
+        self.run.phase("going on", f"now that the suite has run on the base, in {takes_s:.1f} s")
+        return takes_s
 
     async def verify(self, candidate: Candidate) -> Green | Red:
         """By everything: what is cheap first."""
