@@ -328,6 +328,8 @@ async def test_who_lost_is_stopped_at_once_though_all_slots_are_busy(tmp_path: P
     second = ScriptedAgent({"a.py": [hang]}, wait_for_that, name="second")
     report = await fix(repository, first, second, race=True, jobs=2, deadline_s=5.0)
     assert [(line.status, line.agent) for line in report.tasks] == [("fixed", "first")] * 3
+    kept = [trail for folder in (tmp_path / "state").rglob("tasks/*") for trail in trails_of(folder)]
+    assert [trail.stopped for trail in kept if (trail.path, trail.agent) == ("a.py", "second")] == [True]
 
 
 async def test_race_that_nobody_wins_has_a_best_one(repository: TemporaryRepository) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 from fanfold.engine import Failed, MergeError, Outcome, first_success
@@ -13,7 +15,7 @@ from fanfold.fix.attempts.tries import Worker
 
 
 class NotWhole(FanfoldError):
-    """One who took part ended with something left; not a failure of the task."""
+    """One who took part ended with something left, or somebody else was first; not a failure of the task."""
 
 
 async def race(workers: Sequence[Worker], standing: Standing, efforts: list[Effort]) -> Standing:
@@ -27,13 +29,15 @@ async def race(workers: Sequence[Worker], standing: Standing, efforts: list[Effo
     winner = ""
     reached: dict[str, Standing] = {}
     taken: dict[str, list[Effort]] = {str(lane): [] for lane in range(len(workers))}
-    winner = ""
+    line = _Line()
 
     async def run(lane: str) -> str:
         mine = replace(workers[int(lane)], efforts=taken[lane])
-        reached[lane] = await mine.work(standing)
+        async with line.towards():
+            reached[lane] = await mine.work(standing)
         if not reached[lane].whole:
             raise NotWhole(f"{mine.agent.name} left something")
+        line.cross()
         return lane
 
     try:
@@ -46,6 +50,42 @@ async def race(workers: Sequence[Worker], standing: Standing, efforts: list[Effo
         for lane, mine in taken.items():
             efforts += mine if lane == winner else [replace(effort, fixed=0) for effort in mine]
     return reached[winner].beside(standing, [reached[lane] for lane in taken if lane in reached])
+
+
+class _Line:
+    """Who crosses it first stops the others at once: who waits for all of them may have no slot to do so for long."""
+
+    def __init__(self) -> None:
+        self._crossed = False
+        self._under_way: list[asyncio.Timeout] = []
+
+    @contextlib.asynccontextmanager
+    async def towards(self) -> AsyncIterator[None]:
+        """What may be stopped.
+
+        Raises:
+            NotWhole: somebody else was first.
+        """
+        scope = asyncio.timeout(None)
+        try:
+            if self._crossed:
+                raise NotWhole("another agent was first")
+            async with scope:
+                self._under_way.append(scope)
+                try:
+                    yield
+                finally:
+                    self._under_way.remove(scope)
+        except TimeoutError:
+            if scope.expired():
+                raise NotWhole("another agent was first") from None
+            raise
+
+    def cross(self) -> None:
+        """Stop those who are on their way; who crosses it is there."""
+        self._crossed = True
+        for scope in self._under_way:
+            scope.reschedule(0)
 
 
 def _raise_others(outcomes: Sequence[Outcome[str]]) -> None:
