@@ -93,3 +93,32 @@ def test_what_words_need_is_there(tmp_path: Path) -> None:
         '{{ advice|default("nothing") }}{% endblock %}'
     )
     assert set(own(tmp_path, llm=template)) == {"llm"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("task", '{% extends "typo" %}', "there is no template 'typo' to be extended: there are fanfold/task, "),
+        ("task", '{% extends "task" %}', "did you mean 'fanfold/task'?"),
+        ("llm", 'a\n{% extends "fanfold/lm" %}', "did you mean 'fanfold/llm'?"),
+        ("llm_system", '{% include "rule" %}', "'rule' to be included: did you mean 'rules'?"),
+        ("llm_system", '{% include "fanfold/nope" %}', "there are fanfold/task, "),
+        ("task", "{% extends path %}", "what is extended is named by a text in quotes"),
+    ],
+)
+def test_a_template_that_is_not_there_is_told_with_those_that_are(
+    tmp_path: Path, name: str, text: str, words: str
+) -> None:
+    (tmp_path / FOLDER).mkdir(parents=True)
+    (tmp_path / FOLDER / f"{name}.md.j2").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        own_templates(tmp_path)
+    assert caught.value.message.startswith(f"{FOLDER}/{name}.md.j2, line {text.count(chr(10)) + 1}: ")
+    assert words in caught.value.message
+
+
+def test_what_one_of_ours_lacks_is_laid_at_the_door_of_who_extends_it(tmp_path: Path) -> None:
+    (tmp_path / FOLDER).mkdir(parents=True)
+    (tmp_path / FOLDER / "retry.md.j2").write_text('{% extends "fanfold/task" %}')
+    with pytest.raises(ConfigError, match=r"^\.fanfold/prompts/retry\.md\.j2, line 1: 'path' is undefined"):
+        own_templates(tmp_path)

@@ -6,12 +6,14 @@ everything but memory and time. So there is no arithmetic, no call but `super()`
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from jinja2 import nodes
 
+MAX_NAME = 60
 FILTERS = frozenset({"count", "default", "first", "join", "last", "length", "trim"})
 _PLAIN = frozenset(
     {
@@ -26,16 +28,14 @@ _WORDS = {
     "For": "a loop over anything but a value",
     **dict.fromkeys(("Add", "Sub", "Mul", "Div", "FloorDiv", "Mod", "Pow", "Neg", "Pos"), "arithmetic"),
     "Filter": f"a filter other than {', '.join(sorted(FILTERS))}, or one with a number or text of its own,",
-    "Extends": "a template that is extended",
-    "Include": "a template that is included",
 }
 
 
-def too_much(tree: nodes.Template, package: str, lists: Collection[str]) -> tuple[int, str] | None:
+def too_much(tree: nodes.Template, ours: Collection[str], lists: Collection[str]) -> tuple[int, str] | None:
     """The first thing in a template that isn't for it: its line, and why; None = all of it is.
 
     Args:
-        package: what the names of our own templates begin with.
+        ours: the names of our own templates, which may be extended and included.
         lists: values that may be looped over.
     """
     from jinja2 import nodes  # noqa: PLC0415  most commands need no prompts
@@ -43,7 +43,7 @@ def too_much(tree: nodes.Template, package: str, lists: Collection[str]) -> tupl
     waiting: list[tuple[nodes.Node, bool]] = [(tree, False)]
     while waiting:
         node, looped = waiting.pop(0)
-        if (why := _refusal(node, package, lists, looped=looped)) is not None:
+        if (why := _refusal(node, ours, lists, looped=looped)) is not None:
             return node.lineno, why
         if isinstance(node, nodes.Call):
             continue
@@ -52,7 +52,7 @@ def too_much(tree: nodes.Template, package: str, lists: Collection[str]) -> tupl
     return None
 
 
-def _refusal(node: nodes.Node, package: str, lists: Collection[str], *, looped: bool) -> str | None:
+def _refusal(node: nodes.Node, ours: Collection[str], lists: Collection[str], *, looped: bool) -> str | None:
     from jinja2 import nodes  # noqa: PLC0415  most commands need no prompts
 
     what = _WORDS.get(type(node).__name__, f"{type(node).__name__.lower()}")
@@ -63,11 +63,24 @@ def _refusal(node: nodes.Node, package: str, lists: Collection[str], *, looped: 
             return None if not args or name == "default" else f"{what} can't be used in a template of prompts"
         case nodes.For(iter=nodes.Name(name=name), recursive=False) if not looped:
             return None if name in lists else f"a loop goes over a list of values, which {name!r} isn't"
-        case nodes.Extends(template=nodes.Const(value=str(name))) if name.startswith(package):
-            return None
-        case nodes.Include(template=nodes.Const(value=str(name))) if not looped:
-            is_fit = name == "rules" or name.startswith(package)
-            return None if is_fit else f"{what} is 'rules' or ours, as in {package}{name!s}"
+        case nodes.Extends(template=template):
+            return _unknown(template, "extended", ours)
+        case nodes.Include(template=template) if not looped:
+            return _unknown(template, "included", (*ours, "rules"))
         case _ if type(node).__name__ in _PLAIN:
             return None
     return f"{what} can't be used in a template of prompts"
+
+
+def _unknown(template: nodes.Expr, what: str, names: Collection[str]) -> str | None:
+    """Why there is no such template; None = there is."""
+    from jinja2 import nodes  # noqa: PLC0415  most commands need no prompts
+
+    if not isinstance(template, nodes.Const) or not isinstance(template.value, str):
+        return f"what is {what} is named by a text in quotes, one of {', '.join(names)}"
+    if template.value in names:
+        return None
+    bare = {name.rpartition("/")[2]: name for name in names}
+    near = difflib.get_close_matches(template.value.rpartition("/")[2], bare, n=1)
+    meant = f"did you mean {bare[near[0]]!r}?" if near else f"there are {', '.join(names)}"
+    return f"there is no template {template.value[:MAX_NAME]!r} to be {what}: {meant}"

@@ -18,6 +18,7 @@ NAMES = ("task", "rules", "llm", "llm_system", "llm_words", "small", "retry")
 """All templates: `task` is for programs, the others for models; `rules` is part of several."""
 PACKAGE = "fanfold/"
 """What a project's template writes before a name to get ours: `{% extends "fanfold/task" %}`."""
+OURS = tuple(PACKAGE + name for name in NAMES)
 SUFFIX = ".md.j2"
 FOLDER = ".fanfold/prompts"
 MAX_CHARS = 2_000_000
@@ -78,15 +79,19 @@ def _broken(name: str, own: Mapping[str, str], line: int | None, why: str) -> Co
 
 
 def _place_in(error: BaseException, name: str) -> tuple[str, int | None]:
-    """The template and the line that an error comes from: the innermost frame that is of a template."""
-    trace, found = error.__traceback__, (name, None)
-    place: tuple[str, int | None] = found
+    """The template and the line that an error comes from: the innermost frame of a project's one, else of ours."""
+    trace = error.__traceback__
+    ours: tuple[str, int | None] = (name, None)
+    own: tuple[str, int | None] | None = None
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
-        if file.endswith(SUFFIX):
-            place = (file.rpartition("/")[2].removesuffix(SUFFIX), trace.tb_lineno)
+        place = (file.rpartition("/")[2].removesuffix(SUFFIX), trace.tb_lineno)
+        if file.endswith(SUFFIX) and file.startswith(FOLDER):
+            own = place
+        elif file.endswith(SUFFIX):
+            ours = place
         trace = trace.tb_next
-    return place
+    return own or ours
 
 
 @functools.lru_cache(maxsize=8)
@@ -98,7 +103,7 @@ def _environment(own: frozenset[tuple[str, str]], lists: frozenset[str]) -> Immu
 
     def load(name: str) -> tuple[str, str | None, Any] | None:
         if name in texts:
-            if (refused := too_much(environment.parse(texts[name], name), PACKAGE, lists)) is not None:
+            if (refused := too_much(environment.parse(texts[name], name), OURS, lists)) is not None:
                 line, why = refused
                 raise jinja2.TemplateSyntaxError(why, line, name)
             return texts[name], f"{FOLDER}/{name}{SUFFIX}", None
