@@ -27,7 +27,13 @@ class AgentUnusable(FanfoldError):
 
 
 class BudgetExhausted(AgentError):
-    """What was to be done next might take more than is left of a budget, so it wasn't begun."""
+    """What was to be done next might take more than is left of a budget, so it wasn't begun.
+
+    Attributes:
+        for_many: the same without figures, which are others for each file; None = there are none in it.
+    """
+
+    for_many: str | None = None
 
 
 class Diagnostic(Protocol):

@@ -57,7 +57,7 @@ class Spending:
             yield Bill(self.terms.max_cost_usd if self.terms.keeps_budget else None)
             return
         if left_usd <= 0:
-            raise BudgetExhausted("nothing is left of the budget")
+            raise BudgetExhausted("too little is left of the budget")
         limit_usd = min(left_usd, self.terms.max_cost_usd or left_usd)
         bill = Bill(limit_usd)
         reservation = await purse.reserve_in_turn(tokens=self._tokens, cost_usd=limit_usd)

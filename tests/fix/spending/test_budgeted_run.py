@@ -104,7 +104,8 @@ async def test_as_many_files_as_the_tokens_allow_land_and_the_others_say_why_not
     assert report.budget is not None
     assert (report.budget.tokens, report.budget.max_tokens) == (30, 35)
     assert "35 tokens for the run" in str(report.budget.exhausted)
-    assert all("35 tokens for the run" in task.reasons[0] for task in report.tasks if task.status == "cancelled")
+    told = {reason for task in report.tasks for reason in task.reasons if task.status == "cancelled"}
+    assert told == {"too little is left of the budget"}
     assert (report.exit_code, report.is_unfinished, len(report.landed)) == (1, False, 3)
     assert (await place.last()).state == "settled"
 
@@ -133,6 +134,7 @@ async def test_what_an_earlier_stage_verified_lands_though_the_money_is_gone(pla
     first = ScriptedAgent(name="first", deterministic=True, otherwise=UNUSED)
     report = await place.run(first, Spender(cost_usd=2.0), max_cost_usd=1.0)
     assert by_status(report) == {"partial": 8}
+    assert {reason for task in report.tasks for reason in task.reasons} == {"too little is left of the budget"}
 
 
 async def test_minutes_end_the_run_in_order_and_what_is_verified_lands(place: Place) -> None:

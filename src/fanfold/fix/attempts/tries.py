@@ -196,7 +196,8 @@ class _Try:
             after = after.judged(name, self.judge.best, change, verdict)
         else:
             await self._keep(trail)
-        return after.failed(name, error, str(error), over=over), after is not self.standing
+        words = (isinstance(error, BudgetExhausted) and error.for_many) or str(error)
+        return after.failed(name, error, words, over=over), after is not self.standing
 
     def _left_better_behind(self, verdict: Judgement) -> bool:
         """Whether the agent had something verified on its way that is better than what it left."""

@@ -196,7 +196,7 @@ def _failure(outcome: Failed) -> tuple[TaskStatus, tuple[str, ...]]:
     if isinstance(error, BranchCancelled):
         return "cancelled", ()
     if isinstance(error, BudgetExhausted):
-        return "cancelled", (words_of(error),)
+        return "cancelled", (error.for_many or words_of(error),)
     return ("timed out" if timed_out(error) else "failed"), (words_of(error),)
 
 

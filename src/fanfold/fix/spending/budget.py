@@ -17,6 +17,7 @@ from fanfold.fix.spending.ledger import Amount, Ledger
 Whose = Literal["run", "task"]
 
 MINUTE_S = 60.0
+TOO_LITTLE = "too little is left of the budget"
 _NEARLY_USD = 1e-9
 _LEAST = Amount(tokens=1, cost_usd=2 * _NEARLY_USD)
 
@@ -283,4 +284,6 @@ class Budget:
             if account.whose == "run" and not held:
                 self.exhausted = self.exhausted or why
             option = "" if account.whose == "run" else "-per-task"
-            raise BudgetExhausted(why, hint=f"--max-cost{option} and --max-tokens{option} set how much it may be")
+            error = BudgetExhausted(why, hint=f"--max-cost{option} and --max-tokens{option} set how much it may be")
+            error.for_many = TOO_LITTLE
+            raise error
