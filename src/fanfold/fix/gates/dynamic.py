@@ -50,6 +50,7 @@ def _done(source: Source, node: ast.AST) -> Iterator[tuple[str, str]]:
         yield from _calls(source, node)
     elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load):
         yield from _named(source, node)
+        yield from _asked(source, node)
     elif isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
         yield from _stores(source, node)
     elif isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
@@ -96,6 +97,14 @@ def _runs(name: str) -> Iterator[tuple[str, str]]:
         yield f"runs code of a text by {name}", ""
     if name == "builtins.compile":
         yield "uses compile, which hides code from the checkers", ""
+
+
+def _asked(source: Source, node: ast.Name | ast.Attribute) -> Iterator[tuple[str, str]]:
+    """Methods of tables of names, which give one or set it."""
+    match node:
+        case ast.Attribute(value=ast.Call() as table, attr="get" | "pop" | "__getitem__" | "setdefault" | "update"):
+            if source.dotted(table.func) in TABLES:
+                yield f"looks a name up in {plain_call(source, table)}", ""
 
 
 def _subscripts(source: Source, node: ast.Subscript) -> Iterator[tuple[str, str]]:

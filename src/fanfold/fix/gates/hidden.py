@@ -6,6 +6,7 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator
+from typing import TypeGuard
 
 from fanfold.fix.gates.edit import Edit, Source, plain
 
@@ -22,6 +23,8 @@ DECODERS = re.compile(
 SQL = re.compile(
     r"\b(?:select|insert\s+into|delete\s+from|update|where|from|values|set|join|order\s+by)\b", re.IGNORECASE
 )
+FORBIDDING = re.compile(r"^(?:S[2-6]\d\d|B[1-7]\d\d|ASYNC\d+|DTZ\d+|T20\d|TID\d+)$")
+"""Rules that forbid to call something at all."""
 MAX_WAIT_S = 86_400
 
 
@@ -34,11 +37,13 @@ def check(edit: Edit) -> Iterator[str]:
     rules = {finding.rule for finding in edit.findings}
     if rules & SECRET:
         yield from _pieced_together(edit)
+        yield from _fallen_back_on(edit)
     if rules & QUERY:
         yield from _pasted(edit)
     if rules & ENDLESS:
         yield from _endless(edit)
     yield from _expanded(edit)
+    yield from _renamed(edit)
 
 
 def _computed(source: Source) -> Iterator[str]:
@@ -66,6 +71,21 @@ def _pieced_together(edit: Edit) -> Iterator[str]:
             yield f"puts {name} together from what stands in the source"
 
 
+def _fallen_back_on(edit: Edit) -> Iterator[str]:
+    """A secret that is used where another isn't set is still in the source, and works."""
+    secrets = {
+        plain(node)
+        for node in edit.old.nodes
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value
+        if any(one.rule in SECRET for one in edit.rules_at(range(node.lineno, (node.end_lineno or node.lineno) + 1)))
+    }
+    before = {plain(value) for _, value in _assigned(edit.old)}
+    for name, value in _assigned(edit.new):
+        held = {plain(one) for one in ast.walk(value) if isinstance(one, ast.Constant)}
+        if isinstance(value, ast.Call | ast.BoolOp | ast.IfExp) and secrets & held and plain(value) not in before:
+            yield f"keeps the secret as what {name} falls back on"
+
+
 def _assigned(source: Source) -> Iterator[tuple[str, ast.expr]]:
     for node in source.nodes:
         match node:
@@ -88,12 +108,23 @@ def _pasted(edit: Edit) -> Iterator[str]:
     old = {plain(node) for node in edit.old.nodes if isinstance(node, ast.expr)}
     for node in edit.new.nodes:
         if isinstance(node, ast.expr) and _builds_text(node) and plain(node) not in old:
-            texts = [
-                one.value for one in ast.walk(node) if isinstance(one, ast.Constant) and isinstance(one.value, str)
-            ]
-            if not _is_made_of_constants(node) and SQL.search(" ".join(texts)):
-                yield f"pastes values into a query: {plain(node)[:80]}"
-                return
+            for made in (node, *_listed(edit.new, node)):
+                texts = (one.value for one in ast.walk(made) if isinstance(one, ast.Constant))
+                if not _is_made_of_constants(made) and SQL.search(" ".join(filter(_is_str, texts))):
+                    yield f"pastes values into a query: {plain(node)[:80]}"
+                    return
+
+
+def _listed(source: Source, node: ast.expr) -> Iterator[ast.expr]:
+    """The lists that a name which is joined stands for."""
+    match node:
+        case ast.Call(func=ast.Attribute(attr="join"), args=[ast.Name(id=name)]):
+            made = (value for target, value in _assigned(source) if target == name)
+            yield from (value for value in made if isinstance(value, ast.List | ast.Tuple))
+
+
+def _is_str(value: object) -> TypeGuard[str]:
+    return isinstance(value, str)
 
 
 def _builds_text(node: ast.expr) -> bool:
@@ -140,6 +171,23 @@ def _power(node: ast.BinOp) -> float:
     if isinstance(node.op, ast.Mult):
         return left * right
     return MAX_WAIT_S if right > 20 and left > 1 else float(left) ** float(min(right, 20))
+
+
+def _renamed(edit: Edit) -> Iterator[str]:
+    """What a finding forbids to call is not called by another name."""
+    if not any(FORBIDDING.match(one.rule) for one in edit.findings):
+        return
+    said = {
+        name
+        for name, node in edit.old.calls()
+        if any(FORBIDDING.match(one.rule) for one in edit.rules_at(range(node.lineno, node.lineno + 1)))
+    }
+    before = {plain(value) for _, value in _assigned(edit.old)}
+    for node in edit.new.nodes:
+        value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
+        is_new = isinstance(value, ast.Attribute | ast.Name) and plain(value) not in before
+        if is_new and edit.new.dotted(value) in said - {""}:
+            yield f"calls {plain(value)} by another name"
 
 
 def _expanded(edit: Edit) -> Iterator[str]:
