@@ -8,6 +8,7 @@ from typing import Any
 
 from fanfold.engine import Done, Outcome
 from fanfold.fix.attempts import prompt
+from fanfold.fix.attempts.advised import unread_advice
 from fanfold.fix.attempts.again import bench_for, counted, try_again
 from fanfold.fix.attempts.attempt import Attempted, attempt
 from fanfold.fix.attempts.bench import Bench, Brief, Workplace
@@ -152,6 +153,7 @@ async def _make_ready(run: Run) -> None:
     bench = bench_for(run, brief)
     if not all(agent.deterministic for agent in agents_of(run.stages)):
         bench = replace(bench, brief=await _explained(run, bench))
+        run.notes += await unread_advice(run.repository.root, bench.commands, run.census.findings)
     run.bench = bench
     await _open_queue(run)
 

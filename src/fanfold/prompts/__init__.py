@@ -7,7 +7,8 @@ that it can't contain. A project's own templates are `.fanfold/prompts/NAME.md.j
 
 from fanfold.prompts.advice import Advice, advice_on
 from fanfold.prompts.fence import Quoted
+from fanfold.prompts.misnamed import misnamed
 from fanfold.prompts.own import own_templates
 from fanfold.prompts.render import NAMES, render
 
-__all__ = ["NAMES", "Advice", "Quoted", "advice_on", "own_templates", "render"]
+__all__ = ["NAMES", "Advice", "Quoted", "advice_on", "misnamed", "own_templates", "render"]

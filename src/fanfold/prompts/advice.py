@@ -59,13 +59,32 @@ def _alike() -> dict[str, dict[str, str]]:
     return tomllib.loads((resources.files("fanfold") / "advice" / "alike.toml").read_text("utf-8"))
 
 
-def _own(root: Path, checker: str, rule: str) -> str:
+def known_rules() -> dict[str, frozenset[str]]:
+    """The rules that there is advice on, by checker."""
+    folder = resources.files("fanfold") / "advice"
+    rules = {checker: set(names) for checker, names in _alike().items()}
+    for checker in (one for one in folder.iterdir() if one.is_dir()):
+        rules.setdefault(checker.name, set()).update(one.name.removesuffix(".md") for one in checker.iterdir())
+    rules |= {name: rules[same] for name, same in SAME.items() if same in rules}
+    return {checker: frozenset(names) for checker, names in rules.items()}
+
+
+def file_of(root: Path, checker: str, rule: str) -> Path | None:
+    """The project's own file on a rule; None where there is none that is read."""
     inner = f"{FOLDER}/{checker}/{rule}.md"
     try:
         # A link may lead to what is in the checkout and none of the repository's: .env, .git/config.
-        if (root / inner).resolve() != root.resolve() / inner or not (root / inner).is_file():
+        is_its = (root / inner).resolve() == root.resolve() / inner and (root / inner).is_file()
+    except OSError:
+        return None
+    return root / inner if is_its else None
+
+
+def _own(root: Path, checker: str, rule: str) -> str:
+    try:
+        if (path := file_of(root, checker, rule)) is None:
             return ""
-        with (root / inner).open("rb") as file:
+        with path.open("rb") as file:
             return file.read(4 * MAX_CHARS).decode("utf-8", "replace")[:MAX_CHARS].strip()
     except OSError:
         return ""

@@ -231,13 +231,14 @@ async def explain(
     wanted = set(rules)
     told = {rule: MYPY[rule] for checker, rule in wanted if checker == "mypy" and rule in MYPY}
     if "ruff" in commands:
-        known = await _told_by_ruff(commands["ruff"][0])
+        known = await told_by_ruff(commands["ruff"][0])
         found = {rule for checker, rule in wanted if checker == "ruff" and rule in known}
         told |= {rule: _essence(known[rule], ABOUT if rule in briefly else TOLD_SECTIONS) for rule in found}
     return told
 
 
-async def _told_by_ruff(program: str) -> Mapping[str, str]:
+async def told_by_ruff(program: str) -> Mapping[str, str]:
+    """What ruff says of each rule that it has; nothing where it can't be asked."""
     if program not in _ruff_rules:
         done = await run([program, "rule", "--all", "--output-format", "json"], deadline_s=60)
         try:
