@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from collections.abc import Callable
@@ -19,11 +18,12 @@ from fanfold.errors import FanfoldError
 from fanfold.fix import Report, Request, run
 from fanfold.fix.cluster.worker import prepare_worker
 from fanfold.fix.errors import FixError
-from fanfold.runtimes import Answer, Flow, Native, Options, Result, coordinated
+from fanfold.runtimes import Flow, Native, Options, Result, coordinated
 from fanfold.runtimes.native import carry_out
 from fanfold.runtimes.run import within
 from fanfold.runtimes.types import type_of
 from fanfold.testing.agents import ScriptedAgent
+from fanfold.testing.coordinator import NearCoordinator
 from fanfold.testing.fingerprint import fingerprint
 from fanfold.testing.repositories import TemporaryRepository, make_repository
 
@@ -32,22 +32,6 @@ Change = Callable[[Any], Any]
 
 UNUSED = "import os\nimport sys\n\nprint(sys.argv)\n"
 FIXED = "import sys\n\nprint(sys.argv)\n"
-
-
-class Line:
-    """A branch's line to its coordinator: only JSON goes over it."""
-
-    def __init__(self, answer: Answer) -> None:
-        self._answer = answer
-        self._telling: set[asyncio.Future[Any]] = set()
-
-    async def ask(self, question: Any) -> Any:
-        return json.loads(json.dumps(await self._answer(json.loads(json.dumps(question)))))
-
-    def tell(self, news: Any) -> None:
-        telling = asyncio.ensure_future(self.ask(news))
-        self._telling.add(telling)
-        telling.add_done_callback(self._telling.discard)
 
 
 class Elsewhere:
@@ -79,7 +63,7 @@ class Elsewhere:
                 codec: Codec[Any] = Codec(type_of(flow, flow.hops[0]))
                 assert flow.attend is not None
                 async with flow.attend(item.key) as answer:
-                    with within(Native(), Options(context=place[-1])), coordinated(Line(answer)):
+                    with within(Native(), Options(context=place[-1])), coordinated(NearCoordinator(answer)):
                         try:
                             update = codec.encode(detach(await flow.hops[0](item, view)))
                         except Exception as error:  # noqa: BLE001 as the runtime does with what a branch raises

@@ -9,18 +9,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from fanfold.agents.protocol import Agent, BudgetExhausted
 from fanfold.errors import FanfoldError
 from fanfold.fix.attempts.effort import FREE, Effort
-from fanfold.fix.attempts.stages import name_of
-from fanfold.fix.attempts.trail import Trail
+from fanfold.fix.attempts.stages import Stage, name_of
+from fanfold.fix.attempts.trail import Trail, Trails
 from fanfold.fix.record import Run
 from fanfold.fix.runs.saved import made
-from fanfold.fix.spending.allowance import Allowance, Reserved
+from fanfold.fix.spending.allowance import Allowance, Reserved, Till
 from fanfold.git.command import uninterrupted
 from fanfold.llm.usage import Usage
 from fanfold.runtimes import Answer, get_context
@@ -38,7 +38,7 @@ async def attended(key: str) -> AsyncIterator[Answer]:
     """
     run = get_context(Run)
     run.till.budget.check_time(key)
-    counter = Counter(run, key)
+    counter = Counter(key, run.till, run.stages, run.bench.trails if run.bench else None)
     try:
         yield counter.answer
     except BaseException:
@@ -62,13 +62,20 @@ class Open:
 class Counter:
     """Answers one branch on one worker.
 
+    Args:
+        key: the task's.
+        till: the run's.
+        stages: who works.
+        trails: takes what was said and done.
     Attributes:
         efforts: what each try there took.
     """
 
-    def __init__(self, run: Run, key: str) -> None:
-        self._run = run
+    def __init__(self, key: str, till: Till, stages: Sequence[Stage], trails: Trails | None = None) -> None:
         self._key = key
+        self._till = till
+        self._stages = stages
+        self._trails = trails
         self._open: dict[str, Open] = {}
         self._begun: dict[str, Trail] = {}
         self._best = 0
@@ -99,7 +106,7 @@ class Counter:
             await self._note(replace(trail, error=LOST, stopped=True, usage=usage))
 
     async def _begin(self, asked: Question) -> dict[str, Any]:
-        budget, customs = self._run.till.budget, self._run.till.customs
+        budget, customs = self._till.budget, self._till.customs
         budget.check_time(self._key)
         allowance = Allowance(budget, customs, self._key, self._agent(*asked["agent"]))
         left = budget.time_left()
@@ -135,11 +142,11 @@ class Counter:
         return {}
 
     async def _over(self, told: Question) -> dict[str, Any]:
-        raise self._run.till.budget.no_time(told["whose"])
+        raise self._till.budget.no_time(told["whose"])
 
     async def _end(self, told: Question) -> dict[str, Any]:
         if (attempt := self._open.pop(told["attempt"], None)) is not None:
-            budget = self._run.till.budget
+            budget = self._till.budget
             attempt.allowance.tell(None if told["usage"] is None else Usage(**told["usage"]))
             if told["stopped"]:
                 attempt.allowance.stop()
@@ -173,12 +180,12 @@ class Counter:
                 fixed=fixed,
             )
         )
-        if self._run.bench is not None and self._run.bench.trails is not None:
-            await uninterrupted(self._run.bench.trails.keep(self._key, trail))
+        if self._trails is not None:
+            await uninterrupted(self._trails.keep(self._key, trail))
 
     def _agent(self, stage: int, lane: int) -> Agent:
         try:
-            return self._run.stages[stage].agents[lane]
+            return self._stages[stage].agents[lane]
         except IndexError:
             raise FanfoldError(
                 f"a worker has an agent of the stage {stage + 1}, which this run hasn't",
@@ -186,5 +193,5 @@ class Counter:
             ) from None
 
     def _is_free(self, trail: Trail) -> bool:
-        agents = self._run.stages[trail.stage].agents if trail.stage < len(self._run.stages) else ()
+        agents = self._stages[trail.stage].agents if trail.stage < len(self._stages) else ()
         return any(agent.deterministic for agent in agents if name_of(agent) == trail.agent)
