@@ -26,7 +26,7 @@ from fanfold.troubleshoot.evidence import Evidence
 from fanfold.troubleshoot.incident import Incident
 from fanfold.troubleshoot.sources import SourceError
 from fanfold.troubleshoot.sources.logs import Logs, RedisSettings, ingest_lines
-from fanfold.troubleshoot.sources.logs.cache import _Clearly
+from fanfold.troubleshoot.sources.logs.server import Clearly
 from fanfold.troubleshoot.sources.metrics import Metrics
 from fanfold.troubleshoot.sources.settings import Tls
 
@@ -160,7 +160,7 @@ async def test_a_client_certificate_is_shown_to_who_wants_one(
     ["[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] tlsv13 alert certificate required", "sslv3 alert bad certificate"],
 )
 def test_what_openssl_calls_a_missing_certificate_is_said_in_words(said: str) -> None:
-    with pytest.raises(SourceError, match="wants a certificate"), _Clearly("Redis at x"):
+    with pytest.raises(SourceError, match="wants a certificate"), Clearly("Redis at x"):
         raise RedisConnectionError(f"Error while reading from x: {said}")
 
 

@@ -14,12 +14,13 @@ from pathlib import Path
 from fanfold.redact import redact
 from fanfold.troubleshoot.evidence import Evidence
 from fanfold.troubleshoot.incident import Incident
-from fanfold.troubleshoot.sources.logs.cache import Cache, Members, connected
+from fanfold.troubleshoot.sources.logs.cache import Cache, connected
 from fanfold.troubleshoot.sources.logs.digest import Group, Window, digest, newest
 from fanfold.troubleshoot.sources.logs.ends import End, once_each
 from fanfold.troubleshoot.sources.logs.found import Finder, weight
 from fanfold.troubleshoot.sources.logs.harvest import Asked, Harvest, harvest
 from fanfold.troubleshoot.sources.logs.line import Level, Line, Names, clean
+from fanfold.troubleshoot.sources.logs.members import Members
 from fanfold.troubleshoot.sources.logs.news import News, news_in
 from fanfold.troubleshoot.sources.logs.settings import LogSettings, settings_of
 from fanfold.troubleshoot.sources.protocol import SourceError
