@@ -108,3 +108,25 @@ def test_what_is_wrong_is_told(options: dict[str, object], words: str) -> None:
         ingest(IngestOptions(paths=["batch.log"], **options))  # type: ignore[arg-type]
     assert caught.value.hint
     assert "lovelace" not in str(caught.value)
+
+
+def test_without_paths_those_that_are_configured_are_read(
+    client: Redis, url: str, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "logs").mkdir()
+    (project / "logs" / "batch.log").write_text(LINES)
+    (project / "fanfold.toml").write_text(
+        f'[troubleshoot.sources.log_cache]\nredis = "{url}"\npaths = ["logs"]\ntimezone = "UTC"\n'
+    )
+    (project / "below").mkdir()
+    monkeypatch.chdir(project / "below")
+    ingest(IngestOptions(paths=()))
+    assert len(kept(client)) == 5
+
+
+@pytest.mark.parametrize("table", ["", '[troubleshoot.sources.log_cache]\nredis = "redis://127.0.0.1:1/0"\n'])
+def test_without_any_paths_it_is_said_how_to_name_some(project: Path, table: str) -> None:
+    (project / "fanfold.toml").write_text(table)
+    with pytest.raises(FanfoldError, match="which logs are to be read") as caught:
+        ingest(IngestOptions(paths=(), redis="redis://127.0.0.1:1/0"))
+    assert "set paths in" in (caught.value.hint or "")

@@ -26,7 +26,7 @@ class IngestOptions:
     """What was given on the command line; None = as configured, else the default.
 
     Attributes:
-        paths: files, folders, patterns; "-" is the standard input.
+        paths: files, folders, patterns; "-" is the standard input; none = those that are configured.
         redis: a server without a password; one with a password stands in the configuration.
         host, job: where lines are from and whose they are, unless they say.
         timezone: of times that name none.
@@ -57,8 +57,7 @@ def ingest(options: IngestOptions) -> int:
     redis, more = _configured(root, options)
     done = run_until_interrupted(
         lambda: fill(
-            options.paths,
-            redis,
+            redis=redis,
             host=options.host,
             job=options.job,
             every=options.every,
@@ -91,5 +90,12 @@ def _configured(root: Path, options: IngestOptions) -> tuple[RedisSettings, dict
     if options.prefix is not None:
         redis = redis_settings(redis, prefix=options.prefix)
     more: dict[str, Any] = {"timezone": settings.timezone, "day_first": settings.day_first} if settings else {}
+    # What is typed starts from here, and what is configured from its file.
+    more |= {"paths": options.paths} if options.paths else {"paths": settings.paths if settings else (), "root": root}
+    if not more["paths"]:
+        raise FanfoldError(
+            "it isn't said which logs are to be read",
+            hint=f"name files or folders, or set paths in [troubleshoot.sources.{LOGS}]",
+        )
     given = {name: getattr(options, name) for name in ("timezone", "day_first", "ttl_s", "most")}
     return redis, more | {name: value for name, value in given.items() if value is not None}

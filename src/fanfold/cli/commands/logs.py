@@ -20,7 +20,10 @@ def _logs() -> None:
 
 @logs.command(cls=GroupedCommand)
 def ingest(
-    paths: Annotated[list[str], typer.Argument(metavar="PATHS", help="Files, folders, patterns; - for standard input")],
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="PATHS", help="Files, folders, patterns, or - (default the configured ones)"),
+    ] = None,
     redis: Annotated[
         str | None, general("--redis", help="Fill this one (default as configured)", metavar="URL")
     ] = None,
@@ -53,7 +56,7 @@ def ingest(
 
     return carry_out(
         IngestOptions(
-            paths=paths,
+            paths=paths or (),
             redis=redis,
             host=host,
             job=job,
