@@ -19,6 +19,8 @@ from fanfold.fix import Report, Request, run
 from fanfold.fix.cluster.worker import prepare_worker
 from fanfold.fix.errors import FixError
 from fanfold.runtimes import Flow, Native, Options, Result, coordinated
+from fanfold.runtimes.cluster.failure import remote
+from fanfold.runtimes.cluster.failure import told as as_data
 from fanfold.runtimes.native import carry_out
 from fanfold.runtimes.run import within
 from fanfold.runtimes.types import type_of
@@ -67,7 +69,7 @@ class Elsewhere:
                         try:
                             update = codec.encode(detach(await flow.hops[0](item, view)))
                         except Exception as error:  # noqa: BLE001 as the runtime does with what a branch raises
-                            raise Told(error) from None
+                            raise remote(as_data(error), "there") from None
                 return codec.decode(json.dumps(self._returned(json.loads(update))))
 
             return await carry_out(self, replace(flow, prepare=(*flow.prepare, prepare)), state, options, (there,))
@@ -143,16 +145,6 @@ async def test_failing_agent_says_the_same_there(tmp_path: Path) -> None:
     here = await fix(repository, tmp_path, agent_command=command)
     report = await fix(repository, tmp_path, Elsewhere(apart), agent_command=command)
     assert told(repository, report) == told(repository, here)
-
-
-class Told(FanfoldError):
-    """An error of a worker as a runtime tells it here."""
-
-    def __init__(self, error: Exception) -> None:
-        kind = type(error)
-        super().__init__(f"{kind.__name__}: {error}", hint=getattr(error, "hint", None))
-        self.type_name = f"{kind.__module__}.{kind.__qualname__}"
-        self.text = str(error)
 
 
 async def test_agent_without_time_has_timed_out_there_too(tmp_path: Path) -> None:

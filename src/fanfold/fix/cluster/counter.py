@@ -103,7 +103,8 @@ class Counter:
             await self._end({"attempt": attempt, "usage": None, "stopped": True})
         for trail in list(self._begun.values()):
             usage = FREE if self._is_free(trail) else None
-            await self._note(replace(trail, error=LOST, stopped=True, usage=usage))
+            agent_s = max(time.time() - trail.started_s, 0.0)
+            await self._note(replace(trail, error=LOST, stopped=True, usage=usage, agent_s=agent_s))
 
     async def _begin(self, asked: Question) -> dict[str, Any]:
         budget, customs = self._till.budget, self._till.customs

@@ -61,7 +61,7 @@ def _as_raised(error: Exception) -> Exception:
 
     Such an error has the original's type as text: there is no telling what would be unpickled.
     """
-    name, text = getattr(error, "type_name", ""), getattr(error, "text", "")
+    name, text = getattr(error, "type_name", ""), getattr(error, "message", "")
     if not (isinstance(name, str) and name.startswith("fanfold.") and isinstance(text, str)):
         return error
     kinds = {kind.__name__: kind for kind in (DeadlineExceeded, BudgetExhausted)}
