@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fanfold.cli.deliver import show
 from fanfold.cli.output import Quoted
-from fanfold.cli.render.story import Line, Lines
+from fanfold.cli.render.sections import Line, Lines
 from fanfold.cli.words import plural
 from fanfold.config import FixSettings, load_settings, project_root, workspaces_home
 from fanfold.fix.runs.tidy import DAY_S, Tidied, tidy

@@ -11,7 +11,9 @@ from fanfold.cli.render.data import render_json
 from fanfold.cli.render.github import render_github
 from fanfold.cli.render.markdown import render_markdown
 from fanfold.cli.render.sarif import render_sarif
-from fanfold.cli.render.story import Lines, Section, summary, tell_story, warnings
+from fanfold.cli.render.sections import Lines, Section
+from fanfold.cli.render.story import tell_story
+from fanfold.cli.render.summary import summary, warnings
 from fanfold.cli.render.text import print_rich, render_plain
 from fanfold.errors import FanfoldError
 from fanfold.fix.reporting.report import Report

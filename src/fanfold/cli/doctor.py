@@ -16,7 +16,7 @@ from fanfold.agents.presets import PRESETS
 from fanfold.agents.presets.present import present
 from fanfold.cli.deliver import show
 from fanfold.cli.output import Prose, Quoted
-from fanfold.cli.render.story import Line, Lines, Section, Table
+from fanfold.cli.render.sections import Line, Lines, Section, Table
 from fanfold.config import settings_with_origins, workspaces_home
 from fanfold.errors import FanfoldError
 from fanfold.fix.attempts.confine import find_bubblewrap

@@ -13,7 +13,9 @@ from fanfold.cli.interrupt import run_until_interrupted
 from fanfold.cli.output import Prose, Quoted, emit
 from fanfold.cli.progress import Progress
 from fanfold.cli.render.data import plain, report_data
-from fanfold.cli.render.story import Line, Lines, Section, summary, tell_story
+from fanfold.cli.render.sections import Line, Lines, Section
+from fanfold.cli.render.story import tell_story
+from fanfold.cli.render.summary import summary
 from fanfold.cli.runs import settings_here
 from fanfold.config import FixSettings, workspaces_home
 from fanfold.fix.replay import Difference, Replayed, replay

@@ -11,7 +11,7 @@ from pathlib import Path
 from fanfold.cli.deliver import show
 from fanfold.cli.output import Quoted, emit
 from fanfold.cli.render.data import plain
-from fanfold.cli.render.story import Line, Lines, Table
+from fanfold.cli.render.sections import Line, Lines, Table
 from fanfold.config import FixSettings, load_settings, project_root
 from fanfold.fix.landing.landed import KIND
 from fanfold.fix.landing.restored import restored

@@ -13,7 +13,8 @@ from typing import Any
 from fanfold.cli.deliver import show
 from fanfold.cli.output import Quoted, emit, visible
 from fanfold.cli.render.data import SCHEMA_VERSION, plain, report_data
-from fanfold.cli.render.story import Line, Lines, Table, tell_story
+from fanfold.cli.render.sections import Line, Lines, Table
+from fanfold.cli.render.story import tell_story
 from fanfold.cli.runs import RunLine, line_of, settings_here
 from fanfold.cli.words import dollars, plural, seconds
 from fanfold.fix.attempts.effort import FREE

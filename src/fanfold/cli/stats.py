@@ -14,7 +14,7 @@ from typing import Any
 from fanfold.cli.deliver import OutputError, show
 from fanfold.cli.output import Quoted, emit
 from fanfold.cli.render.data import plain
-from fanfold.cli.render.story import Lines, Section, Table
+from fanfold.cli.render.sections import Lines, Section, Table
 from fanfold.cli.runs import settings_here
 from fanfold.cli.words import dollars, plural, seconds
 from fanfold.errors import FanfoldError

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fanfold.cli.deliver import show
 from fanfold.cli.output import Prose, Quoted
-from fanfold.cli.render.story import Line, Lines
+from fanfold.cli.render.sections import Line, Lines
 from fanfold.cli.runs import settings_here
 from fanfold.cli.words import plural
 from fanfold.fix.runs import find_past, home_of

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from fanfold.cli.render.coverage import in_short, ranges, uncovered
-from fanfold.cli.render.story import Lines as Section
+from fanfold.cli.render.sections import Lines as Section
 from fanfold.cli.render.story import tell_story
 from fanfold.fix.reporting.report import CoverageLine, Lines, Report
 

@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from fanfold.cli.render.story import MAX_ROWS, summary, tell_story
+from fanfold.cli.render.story import MAX_ROWS, tell_story
+from fanfold.cli.render.summary import summary
 from fanfold.cli.render.text import print_rich, render_plain
 from fanfold.cli.words import seconds
 from fanfold.fix.findings.finding import Finding

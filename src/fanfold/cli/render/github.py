@@ -6,7 +6,7 @@ Source: GitHub Docs, Workflow commands for GitHub Actions; the escapes are those
 from __future__ import annotations
 
 from fanfold.cli.output import visible
-from fanfold.cli.render.story import summary
+from fanfold.cli.render.summary import summary
 from fanfold.fix.findings.finding import Finding
 from fanfold.fix.reporting.report import Report
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from fanfold.cli.output import Quoted
-from fanfold.cli.render.story import Line, Lines, Section, Table
+from fanfold.cli.render.sections import Line, Lines, Section, Table
 from fanfold.cli.render.text import part
 
 

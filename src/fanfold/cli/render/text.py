@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from fanfold.cli.output import Prose, Quoted, visible
-from fanfold.cli.render.story import Line, Lines, Section, Table
+from fanfold.cli.render.sections import Line, Lines, Section, Table
 
 if TYPE_CHECKING:
     from rich.console import Console
