@@ -85,10 +85,17 @@ def _outside(edit: Edit) -> Iterator[str]:
         new = after.get(name)
         if isinstance(old, Definition) and isinstance(new, Definition):
             excused = any(one.rule.startswith(REWRITING) for one in edit.rules_at(header(old)))
+            if not any(edit.rules_at(header(old))) and _awaits(old) and isinstance(new, ast.FunctionDef):
+                yield f"makes {name} wait, which was async"
             if not excused and len(new.decorator_list) < len(old.decorator_list):
                 yield f"takes a decorator of {name} away"
             if not excused and isinstance(new, ast.ClassDef) and len(_bases(new)) < len(_bases(old)):
                 yield f"takes a base class of {name} away"
+
+
+def _awaits(node: Definition) -> bool:
+    waiting = ast.Await | ast.AsyncFor | ast.AsyncWith
+    return isinstance(node, ast.AsyncFunctionDef) and any(isinstance(one, waiting) for one in ast.walk(node))
 
 
 def _bases(node: Definition) -> list[str]:

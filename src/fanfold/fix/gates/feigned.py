@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterator
 
@@ -50,6 +51,8 @@ def _helpers(edit: Edit) -> Iterator[str]:
     for name, node in edit.new.scopes:
         if name in unknown and isinstance(node, Definition) and _does_nothing(node):
             yield f"makes up {name}, which does nothing"
+        elif name in unknown & sys.stdlib_module_names and isinstance(node, Definition):
+            yield f"makes up {name}, which is a module of Python's own"
 
 
 def _does_nothing(node: Definition) -> bool:

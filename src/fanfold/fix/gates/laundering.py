@@ -50,6 +50,8 @@ def check(edit: Edit) -> Iterator[str]:
     yield from _new_names(edit)
     yield from _new_untyped(edit)
     yield from proofs.check(edit)
+    for text in _loosened(edit.new) - _loosened(edit.old):
+        yield f"gives a function another name that takes and gives anything: {text[:80]}"
     for place in before.keys() & after.keys():
         if before[place].annotation is not None and after[place].annotation is None:
             yield f"takes away the annotation of {_words(place)}"
@@ -64,6 +66,18 @@ def _new_names(edit: Edit) -> Iterator[str]:
             yield f"gives a type in a comment: {comment[:60]}"
     for name in _vague(edit.new) - _vague(edit.old):
         yield f"gives a type that says nothing another name: {name}"
+
+
+def _loosened(source: Source) -> set[str]:
+    """Functions and classes that are there, under a name that is any callable."""
+    return {
+        plain(node)
+        for node in source.nodes
+        if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Name | ast.Attribute)
+        if isinstance(node.annotation, ast.Subscript) and _says(source, node.annotation) >= PART
+        if source.dotted(node.annotation.value).rpartition(".")[2] == "Callable"
+        if source.dotted(node.value).partition(".")[0] in {*source.imported.values(), *source.bound}
+    }
 
 
 def _casts(source: Source) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -11,6 +12,7 @@ from fanfold.fix.gates.edit import Edit, Source, plain
 from fanfold.fix.gates.rules import UNDEFINED, UNUSED_IMPORT, UNUSED_VALUE, names_of
 from fanfold.syntax import parse
 
+MISSING = frozenset({"builtins.ImportError", "builtins.ModuleNotFoundError"})
 IDLE = frozenset(
     {
         "id", "type", "repr", "str", "len", "bool", "hash", "print", "isinstance", "callable", "vars", "dir", "list",
@@ -43,6 +45,7 @@ def check(edit: Edit) -> Iterator[str]:
     yield from _held(edit)
     yield from _invented(edit)
     yield from _defaults(edit)
+    yield from _asked_in_vain(edit)
     yield from feigned.check(edit)
 
 
@@ -209,6 +212,18 @@ def _invented(edit: Edit) -> Iterator[str]:
             name = node.targets[0].id
             if name in unknown - edit.old.bound and isinstance(node.value, ast.Constant | ast.Lambda):
                 yield f"makes up {name}: {plain(node)[:80]}"
+    if unknown:
+        for text in Counter(_instead(edit.new)) - Counter(_instead(edit.old)):
+            yield f"makes up what can't be imported: {text[:80]}"
+
+
+def _instead(source: Source) -> Iterator[str]:
+    """What a name is where its import fails, if it is nothing of use."""
+    for node in source.nodes:
+        if isinstance(node, ast.ExceptHandler) and source.dotted(node.type) in MISSING:
+            yield from (
+                plain(one) for one in node.body if isinstance(one, ast.Assign) and isinstance(one.value, ast.Constant)
+            )
 
 
 def _doubled(source: Source) -> set[str]:
@@ -237,6 +252,32 @@ def _heads(node: ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Call) -> set[s
     return {plain(one) for one in (node.targets if isinstance(node, ast.Assign) else [node.target])}
 
 
+def _asked_in_vain(edit: Edit) -> Iterator[str]:
+    """An argument that nobody needs is not compared with what it never is."""
+    unused = {name for one in edit.findings if one.rule in UNUSED_VALUE for name in names_of(one)}
+    if not unused:
+        return
+    for scope, node in edit.new.scopes:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            compared = Counter(_identities(node))
+            read = Counter(one.id for one in ast.walk(node) if isinstance(one, ast.Name) and one.id in unused)
+            for name in sorted(read.keys() & set(_never_none(node))):
+                if compared[name] == read[name]:
+                    yield f"asks in {scope} for what {name} never is, so that it counts as used"
+
+
+def _identities(node: ast.AST) -> Iterator[str]:
+    for part in ast.walk(node):
+        if isinstance(part, ast.Compare) and all(isinstance(one, ast.Is | ast.IsNot) for one in part.ops):
+            yield from (one.id for one in (part.left, *part.comparators) if isinstance(one, ast.Name))
+
+
+def _never_none(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
+    for one in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs):
+        if one.annotation and not re.search(r"None|Optional|Any|object", plain(one.annotation)):
+            yield one.arg
+
+
 MUTABLE = frozenset({"builtins.list", "builtins.dict", "builtins.set", "collections.defaultdict", "builtins.bytearray"})
 
 
@@ -248,13 +289,21 @@ def _defaults(edit: Edit) -> Iterator[str]:
         if isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef) and isinstance(new, type(scope)):
             old_defaults, new_defaults = _defaults_of(scope), _defaults_of(new)
             for one, default in old_defaults.items():
-                if not _is_mutable(edit.old, default) or one not in new_defaults:
+                if not _is_mutable(edit.old, default):
+                    continue
+                if one not in new_defaults:
+                    if one in _parameters(new) and not name.rpartition(".")[2].startswith("_"):
+                        yield f"takes the default of {one} of {name} away, which callers may count on"
                     continue
                 now = new_defaults[one]
                 if _is_mutable(edit.new, now) and plain(now) != plain(default):
                     yield f"still shares the default of {one} between the calls of {name}"
                 elif isinstance(now, ast.Constant) and now.value is None and not _asks_for(new, one):
                     yield f"makes None of the default of {one} of {name}, which does not expect it"
+
+
+def _parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+    return {one.arg for one in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)}
 
 
 def _defaults_of(node: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, ast.expr]:

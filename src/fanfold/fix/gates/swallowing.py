@@ -16,6 +16,8 @@ OWN_FAULTS = frozenset(
 """What is raised because the code is wrong: handling it hides that."""
 UNSAID = frozenset({"S110", "S112", "BLE001", "B110", "B112", "broad-exception-caught", "W0718"})
 """Findings that an error should be told of, or be a certain one."""
+NEVER_MEANT = frozenset({"builtins.AssertionError", "builtins.NameError", "builtins.SyntaxError"})
+MANY = 6
 SUPPRESSIBLE = frozenset({"SIM105"})
 QUIET = ast.Pass | ast.Continue | ast.Break
 
@@ -53,6 +55,42 @@ def _elsewhere(edit: Edit) -> Iterator[str]:
     wider = suppressed["builtins.BaseException"] and _unbounded(edit.new) > _unbounded(edit.old)
     if wider or (suppressed and rules & UNSAID and not rules & SUPPRESSIBLE):
         yield "suppresses every error without a word"
+    if rules & UNSAID and _busy(edit.new) > _busy(edit.old):
+        yield "swallows errors by a statement that does nothing"
+    if rules & UNSAID and _in_parts(edit.new) > _in_parts(edit.old):
+        yield "catches every error by its parts"
+    if rules & UNSAID and _unwatched(edit.new) > _unwatched(edit.old):
+        yield "leaves errors to where nobody asks for them"
+
+
+def _busy(source: Source) -> int:
+    """Handlers that do nothing and look as though they did."""
+    handlers = (one for one in _quiet(source) if isinstance(one, ast.ExceptHandler))
+    return sum(any(isinstance(one, ast.AugAssign | ast.Assign) for one in each.body) for each in handlers)
+
+
+def _in_parts(source: Source) -> int:
+    """Handlers of so many kinds that hardly any error is left, or of failed assertions and unknown names."""
+    caught = (node.type for node in source.nodes if isinstance(node, ast.ExceptHandler))
+    kinds = ([source.dotted(one) for one in each.elts] for each in caught if isinstance(each, ast.Tuple))
+    return sum(
+        sum(one.startswith("builtins.") for one in ones) >= MANY or not NEVER_MEANT.isdisjoint(ones) for ones in kinds
+    )
+
+
+def _unwatched(source: Source) -> int:
+    """What runs elsewhere, where nobody asks for its errors."""
+    calls = (node.value for node in source.nodes if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call))
+    return sum(_starts(source, call.func) for call in calls)
+
+
+def _starts(source: Source, called: ast.expr) -> bool:
+    match called:
+        case ast.Attribute(attr="start", value=ast.Call(func=made)):
+            return source.dotted(made).rpartition(".")[2] in {"Thread", "Process", "Timer"}
+        case ast.Attribute(attr=name):
+            return name in {"submit", "apply_async", "create_task", "ensure_future", "run_in_executor"}
+    return False
 
 
 def _indirect(source: Source) -> int:
@@ -104,6 +142,8 @@ def _says_nothing(node: ast.stmt) -> bool:
         return isinstance(node.value, ast.Constant | ast.Name)
     if isinstance(node, ast.Assign):
         return all(isinstance(one, ast.Name) and not one.id.strip("_") for one in node.targets)
+    if isinstance(node, ast.AugAssign):
+        return isinstance(node.value, ast.Constant) and node.value.value in (0, "") and isinstance(node.op, ast.Add)
     return isinstance(node, QUIET | ast.Delete)
 
 

@@ -10,6 +10,8 @@ from functools import lru_cache
 
 from fanfold.fix.gates.edit import Edit, Source, plain
 
+ANSWERS = frozenset({"__eq__", "__contains__", "__le__", "__ge__", "__instancecheck__", "__subclasscheck__"})
+
 
 def check(edit: Edit) -> Iterator[str]:
     """No condition that is always the same, nothing but imports for type checkers only, no catch-all attributes."""
@@ -56,6 +58,13 @@ def _seen(source: Source, node: ast.AST) -> Iterator[str]:
         yield from _dead(getattr(node, name, None))
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name in {"__getattr__", "__getattribute__"}:
         yield f"adds {node.name}, with which every attribute is there"
+    if isinstance(node, ast.FunctionDef) and node.name in ANSWERS and _always_agrees(node):
+        yield f"adds {node.name}, which says yes to anything"
+
+
+def _always_agrees(node: ast.FunctionDef) -> bool:
+    body = [one for one in node.body if not (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))]
+    return [plain(one) for one in body] == ["return True"]
 
 
 def _is_same(one: ast.expr | list[ast.stmt], other: ast.expr | list[ast.stmt]) -> bool:

@@ -9,8 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fanfold.fix.gates.definitions import header
-from fanfold.fix.gates.edit import Definition, Edit
+from fanfold.fix.gates.edit import Definition, Edit, Function, Source
 from fanfold.fix.gates.effects import Step, steps
+
+SPELLING = frozenset({"W605", "PLW1401", "W1401", "anomalous-backslash-in-string", "invalid-escape-sequence"})
+UNITS = frozenset({"microseconds", "milliseconds", "seconds", "minutes", "hours", "days", "weeks"})
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,8 @@ def check(edit: Edit) -> Iterator[str]:
     """A statement that is the same but for a number, or True for False, is one that a finding speaks of."""
     if not edit.findings or any(one.line == 0 or one.case or one.checker == "pytest" for one in edit.findings):
         return
+    yield from _defaults(edit)
+    yield from _respelt(edit)
     after = steps(edit.new)
     scopes = dict(edit.old.scopes)
     for name, before in steps(edit.old).items():
@@ -37,11 +42,43 @@ def _is_about(edit: Edit, scope: Definition | ast.Module) -> bool:
     return isinstance(scope, Definition) and any(edit.rules_at(header(scope)))
 
 
+def _defaults(edit: Edit) -> Iterator[str]:
+    """What arguments are that nobody gives is as it was."""
+    after = dict(edit.new.scopes)
+    for name, old in edit.old.scopes:
+        new = after.get(name)
+        if isinstance(old, Function) and isinstance(new, Function) and not any(edit.rules_at(header(old))):
+            before, now = (_shape(f"{name} {ast.unparse(one.args)}") for one in (old, new))
+            if before.words == now.words and before.values != now.values:
+                yield f"changes a default of {name}, which no finding is about"
+
+
+def _respelt(edit: Edit) -> Iterator[str]:
+    """A text that is to be spelt otherwise stays the same, and so does a pattern that no finding is about."""
+    kept = {node.value for node in edit.new.nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    for node in edit.old.nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value not in kept:
+            rules = {one.rule for one in edit.rules_at(range(node.lineno, (node.end_lineno or node.lineno) + 1))}
+            if rules & SPELLING:
+                yield f"changes a text that was only to be spelt otherwise: {node.value[:80]!r}"
+    after = dict(_patterns(edit.new))
+    for name, call in _patterns(edit.old):
+        about = any(edit.rules_at(range(call.lineno, (call.end_lineno or call.lineno) + 1)))
+        if not about and name in after and ast.unparse(after[name]) != ast.unparse(call):
+            yield f"changes the pattern {name}, which no finding is about"
+
+
+def _patterns(source: Source) -> Iterator[tuple[str, ast.Call]]:
+    for name, value in source.aliases.items():
+        if isinstance(value, ast.Call) and source.dotted(value.func).endswith("re.compile"):
+            yield name, value
+
+
 def _changed(edit: Edit, before: tuple[Step, ...], after: tuple[Step, ...]) -> Iterator[str]:
     there, here = {one.key for one in before}, {one.key for one in after}
-    new = [_shape(one) for one in after if one.key not in there]
+    new = [_shape(one.key) for one in after if one.key not in there]
     for step in before:
-        shape = _shape(step)
+        shape = _shape(step.key)
         if step.key in here or any(edit.rules_at(step.lines)):
             continue
         same = [one for one in new if one.words == shape.words]
@@ -50,22 +87,24 @@ def _changed(edit: Edit, before: tuple[Step, ...], after: tuple[Step, ...]) -> I
             yield f"changes {old} to {now}, which no finding is about: {step.key.partition(' ')[2][:80]}"
 
 
-def _shape(step: Step) -> Shape:
+def _shape(text: str) -> Shape:
     """Numbers and switches are told apart by their types: 1 for 1.0 is another statement."""
     words, values = [], []
     try:
-        for token in tokenize.generate_tokens(io.StringIO(step.key).readline):
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
             kind = _kind(token)
             words.append(kind or token.string)
             values += [token.string] if kind else []
     except (tokenize.TokenError, SyntaxError):
-        return Shape(step.key, ())
+        return Shape(text, ())
     return Shape(" ".join(words), tuple(values))
 
 
 def _kind(token: tokenize.TokenInfo) -> str:
     if token.string in ("True", "False"):
         return "<switch>"
+    if token.string in UNITS:
+        return "<unit>"
     if token.type != tokenize.NUMBER:
         return ""
     return "<whole>" if token.string.isdigit() or token.string[:2].lower() in {"0x", "0o", "0b"} else "<fraction>"
