@@ -16,7 +16,7 @@ from fanfold.git.checkout import Written, restore, rewrite
 from fanfold.git.command import GitError, raw, records, text, uninterrupted
 from fanfold.git.diff import LINES, FileDiff, Hunk, parse_diff
 from fanfold.git.objects import Objects
-from fanfold.git.pipes import take_pipes_away
+from fanfold.git.pipes import Folder, take_pipes_away
 from fanfold.git.repository import Repository
 from fanfold.git.slot import Slot
 from fanfold.git.sweep import sweep
@@ -53,6 +53,7 @@ class Workspace:
         self._git = PrivateGit(repository.git_dir, slot.tree, slot.index)
         self._base_tree = ""
         self._written: Written | None = None
+        self._folders: dict[bytes, Folder] = {}
 
     async def reset(self, commit: str | None = None) -> None:
         """Make the tree exactly `commit` (None = base), which is then the base; with a fresh git directory.
@@ -160,7 +161,7 @@ class Workspace:
 
     async def _unblock(self) -> None:
         """See that git finds nothing in the tree for which it would wait."""
-        await self._in_thread(lambda: take_pipes_away(self._bytes))
+        await self._in_thread(lambda: take_pipes_away(self._bytes, known=self._folders))
 
     async def _restore(self, wanted: str, tree: str) -> None:
         await self._write(wanted, tree)
