@@ -178,7 +178,10 @@ def test_secret_in_a_setting_is_not_shown(root: Path, capsys: pytest.CaptureFixt
     assert token not in told(root, capsys)[1]
 
 
-def test_runtime_that_runs_branches_is_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_runtime_that_runs_branches_is_named(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FANFOLD_FIX_RUNTIME")
     assert row(told(root, capsys)[1], "runtime").split()[1:] == ["auto,", "which", "is", "langgraph", "here", "default"]
     (root / "fanfold.toml").write_text("[fix]\nruntime = 'native'\n")
     _, text = told(root, capsys)

@@ -167,6 +167,7 @@ def test_default_in_the_help_is_the_default_of_the_setting(option: str, setting:
         (["fix", "--runtime", "langgraph", "--cluster", "tcp://127.0.0.1:8786"], "contradict"),
         (["fix", "--output-file", "/nowhere/at/all"], "/nowhere/at/all"),
         (["fix", "--output-file", "."], "can't be written"),
+        (["fix", "--write-baseline", "/nowhere/at/all"], "The baseline can't be written to /nowhere/at/all"),
         (["fix", "--json", "--output-format", "sarif"], "--json and --output-format sarif contradict each other"),
     ],
 )

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import os
+import pty
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -47,3 +50,21 @@ def test_any_text_becomes_unicode(text: str) -> None:
 @given(st.binary())
 def test_any_file_name_becomes_unicode(name: bytes) -> None:
     decodable(name.decode("utf-8", "surrogateescape")).encode()
+
+
+def at_a_terminal(data: bytes) -> bytes:
+    """What comes out of a terminal that data is written to."""
+    ours, theirs = pty.openpty()
+    code = f"from fanfold.cli.output import emit_bytes; emit_bytes({data!r})"
+    with os.fdopen(ours, "rb", buffering=0) as shown:
+        subprocess.run([sys.executable, "-c", code], stdout=theirs, check=True)
+        os.close(theirs)
+        return shown.read(10_000)
+
+
+def test_a_diff_steers_no_terminal_and_is_as_it_is_in_a_pipe() -> None:
+    data = b"-a = 1\tb\n+a = '\x1b[2J\x9b1m' \xe2\x80\xae\xc3\xa9\n"
+    shown = at_a_terminal(data).replace(b"\r\n", b"\n")
+    assert shown.decode() == "-a = 1\tb\n+a = '\\x1b[2J\\x9b1m' \\u202e\u00e9\n"
+    code = f"from fanfold.cli.output import emit_bytes; emit_bytes({data!r})"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == data

@@ -255,11 +255,12 @@ def test_what_contradicts_how_it_was_begun_is_refused(here: Here) -> None:
         (("--select", "E"), "--select"),
         (("--apply",), "--apply"),
         (("--max-attempts", "7"), "--max-attempts"),
-        (("pkg",), "--paths"),
         (("--git-diff", "main"), "--git-diff"),
     ):
         told = here("fix", "--resume", *more, code=2)
         assert f"{option} isn't what the run {run} was begun with" in told, told
+    assert f"a.py isn't what the run {run} works on, which is a.py b.py" in here("fix", "--resume", "a.py", code=2)
+    assert "there is no run yesterday here" in here("fix", "--resume", "yesterday", code=2)
     assert "contradict each other" in here("fix", "--resume", "--dry-run", code=2)
     told = here("fix", "--resume", run, "--jobs", "1", "--runtime", "native", "--max-attempts", "3", "--quiet")
     assert told.startswith("Fixed 2 of 2 files")

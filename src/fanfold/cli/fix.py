@@ -137,10 +137,15 @@ def _consistent(options: Options) -> None:
     for both, one, other in contradictions:
         if both:
             raise UsageError(f"{one} and {other} contradict each other", hint=f"give one of {one} and {other}")
-    file = options.output_file
+    _writable(options.output_file, "report")
+    _writable(options.write_baseline, "baseline")
+
+
+def _writable(file: Path | None, what: str) -> None:
+    """See to it before hours of work that what comes of it can be written."""
     if file is not None and (
         file.is_dir() or not os.access(file if file.exists() else file.absolute().parent, os.W_OK)
     ):
         raise UsageError(
-            f"The report can't be written to {file}", hint="name a file in a directory that exists and is writable"
+            f"The {what} can't be written to {file}", hint="name a file in a directory that exists and is writable"
         )

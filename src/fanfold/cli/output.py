@@ -85,13 +85,19 @@ def emit(text: str) -> None:
 
 
 def emit_bytes(data: bytes) -> None:
-    """Write data to stdout as it is, as `emit` does."""
+    """Write data to stdout as it is, as `emit` does; at a terminal with all that would steer it spelled out."""
+    if sys.stdout.isatty():
+        data = _harmless(data.decode("utf-8", "surrogateescape")).encode()
     try:
         sys.stdout.flush()
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         discard(sys.stdout)
+
+
+def _harmless(text: str) -> str:
+    return "".join(letter if letter in "\n\t" or letter.isprintable() else _escape(letter) for letter in text)
 
 
 def tell(text: str) -> None:

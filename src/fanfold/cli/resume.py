@@ -43,7 +43,21 @@ async def run_to_resume(
         )
     if not past.is_unfinished:
         raise ended(past.name)
+    if others and others != (then := tuple(past.begun.request["paths"])):
+        raise _other_paths(past.name, others, then, start)
     return request_again(past.begun, {**overrides, **given, "paths": others}, settings, start), past
+
+
+def _other_paths(run: str, given: tuple[str, ...], then: tuple[str, ...], start: Path) -> FixError:
+    """What is said of paths that the run doesn't work on; one that isn't there was meant as the name of a run."""
+    for path in given:
+        if path not in then and not (start / path).exists():
+            return FixError(f"there is no run {path} here", hint="`fanfold runs` lists the runs of this repository")
+    began = " ".join(then) or "all that there is"
+    return FixError(
+        f"{' '.join(given)} isn't what the run {run} works on, which is {began}",
+        hint="leave it out, or begin a new run",
+    )
 
 
 def _run_named(paths: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
