@@ -7,6 +7,9 @@ WORKERS ?= auto
 PYTEST_ARGS ?=
 BENCHMARKS = $(filter-out benchmarks/packages.py benchmarks/demo.py,$(wildcard benchmarks/*.py))
 
+# Where nothing that is compiled may be kept, each program that a test starts compiles all of Fanfold anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL = help
 .PHONY: help demo test soak agents lint bench reference clean
 

@@ -36,6 +36,8 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("VIRTUAL_ENV", sys.prefix)
         # Loading all plugins that this environment has takes ten times what most of those suites take.
         patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        # LangGraph takes longer to import than most of the runs that tests begin; those that are about it ask for it.
+        patch.setenv("FANFOLD_FIX_RUNTIME", "native")
         yield
 
 

@@ -110,8 +110,10 @@ def read(source: Path, packages: Iterable[str]) -> list[Page]:
     pages = []
     loader = griffe.GriffeLoader(search_paths=[source])
     for path in packages:
+        root = path.partition(".")[0]
         try:
-            loader.load(path.partition(".")[0])
+            if root not in loader.modules_collection:
+                loader.load(root)
             package = loader.modules_collection[path]
         except (ImportError, KeyError) as error:
             raise Unwritable(f"there is no package {path} in {source}") from error

@@ -64,6 +64,7 @@ class Session:
             "NO_COLOR": "1",
             "GIT_CONFIG_GLOBAL": str(home / "gitconfig"),
         }
+        del self.environment["FANFOLD_FIX_RUNTIME"]  # documents show what is done by default
 
     def run(self, command: str) -> list[str]:
         """What the command writes: its standard output and, where it fails, what it says of that.

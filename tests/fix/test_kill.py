@@ -283,9 +283,9 @@ def killed(case: Case, undisturbed: Undisturbed, how: dict[str, Any], *, gc: boo
     case.check(undisturbed)
 
 
-STEP_KILLS = 16
-RANDOM_KILLS = 14
-CARELESS_KILLS = 10
+STEP_KILLS = 10
+RANDOM_KILLS = 8
+CARELESS_KILLS = 6
 
 
 def steps_of(undisturbed: Undisturbed) -> list[tuple[str, int]]:
