@@ -210,6 +210,11 @@ def plain(node: ast.AST | None) -> str:
     return "" if node is None else ast.unparse(node)
 
 
+def last_name(node: ast.AST) -> str:
+    """What an attribute or a name is called: `c` for `a.b.c`; "" for anything else."""
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
 def _definitions(node: ast.AST, prefix: str) -> Iterator[tuple[str, Definition]]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, Definition):

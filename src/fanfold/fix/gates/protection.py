@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
-from fanfold.fix.gates.edit import Edit, Source, plain
+from fanfold.fix.gates.edit import Edit, Source, last_name, plain
 
 HASHES = frozenset({"S324", "B324", "hashlib"})
 SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "fish", "cmd", "cmd.exe", "powershell", "pwsh"})
@@ -100,10 +100,10 @@ def _readers(source: Source) -> Iterator[str]:
 
 def _told(source: Source) -> Iterator[str]:
     for node in source.nodes:
-        if isinstance(node, ast.Call) and plain(node.func).rpartition(".")[2] in TELLING:
+        if isinstance(node, ast.Call) and last_name(node.func) in TELLING:
             given = [part for one in (*node.args, *(key.value for key in node.keywords)) for part in ast.walk(one)]
             names = (one for one in given if isinstance(one, ast.Name | ast.Attribute))
-            yield from (plain(one) for one in names if TOLD.search(plain(one).rpartition(".")[2]))
+            yield from (plain(one) for one in names if TOLD.search(last_name(one)))
 
 
 def _unencrypted(edit: Edit) -> Iterator[str]:
@@ -172,5 +172,5 @@ def _modes(source: Source) -> Iterator[str]:
     for _, node in source.calls():
         for mode in (*node.args, *(one.value for one in node.keywords)):
             worked_out = isinstance(mode, ast.Call) and source.dotted(mode.func) == "builtins.int"
-            if worked_out and plain(node.func).rpartition(".")[2] in {"chmod", "fchmod", "lchmod", "mkdir", "makedirs"}:
+            if worked_out and last_name(node.func) in {"chmod", "fchmod", "lchmod", "mkdir", "makedirs"}:
                 yield plain(node)

@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from fanfold.fix.gates.edit import Edit, Source, plain
+from fanfold.fix.gates.edit import Edit, Source, last_name, plain
 
-COMPARING = re.compile(r"(?:^|[._])(?:assert\w*|isclose|approx|eq|is_|__eq__|compare_digest)$")
+COMPARING = re.compile(r"(?:assert\w*|isclose|approx|eq|is_|__eq__|compare_digest)$")
 ANSWERS = frozenset({"__eq__", "__contains__", "__le__", "__ge__", "__instancecheck__", "__subclasscheck__"})
 
 
@@ -38,9 +38,8 @@ def _found(source: Source) -> Counter[str]:
 def _tautologies(source: Source) -> Counter[str]:
     """What is compared with itself, by an operator or by a method of a test."""
     compared = (node for node in source.nodes if isinstance(node, ast.Compare) and len(node.ops) == 1)
-    asserted = (
-        node for name, node in source.calls() if len(node.args) == 2 and COMPARING.search(name or plain(node.func))
-    )
+    calls = (node for node in source.nodes if isinstance(node, ast.Call) and len(node.args) == 2)
+    asserted = (node for node in calls if COMPARING.match(last_name(node.func)))
     pairs = [(node.left, node.comparators[0]) for node in compared] + [
         (node.args[0], node.args[1]) for node in asserted
     ]

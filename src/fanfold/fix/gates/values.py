@@ -29,7 +29,9 @@ def check(edit: Edit) -> Iterator[str]:
     if not edit.findings or any(one.line == 0 or one.case or one.checker == "pytest" for one in edit.findings):
         return
     yield from _defaults(edit)
-    yield from _respelt(edit)
+    if any(one.rule in SPELLING for one in edit.findings):
+        yield from _respelt(edit)
+    yield from _rematched(edit)
     after = steps(edit.new)
     scopes = dict(edit.old.scopes)
     for name, before in steps(edit.old).items():
@@ -54,13 +56,17 @@ def _defaults(edit: Edit) -> Iterator[str]:
 
 
 def _respelt(edit: Edit) -> Iterator[str]:
-    """A text that is to be spelt otherwise stays the same, and so does a pattern that no finding is about."""
+    """A text that is to be spelt otherwise stays the same."""
     kept = {node.value for node in edit.new.nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     for node in edit.old.nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value not in kept:
             rules = {one.rule for one in edit.rules_at(range(node.lineno, (node.end_lineno or node.lineno) + 1))}
             if rules & SPELLING:
                 yield f"changes a text that was only to be spelt otherwise: {node.value[:80]!r}"
+
+
+def _rematched(edit: Edit) -> Iterator[str]:
+    """A pattern matches what it did."""
     after = dict(_patterns(edit.new))
     for name, call in _patterns(edit.old):
         about = any(edit.rules_at(range(call.lineno, (call.end_lineno or call.lineno) + 1)))
