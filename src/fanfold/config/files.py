@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import os
+import stat
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ from fanfold.config.settings import ConfigError
 
 TABLES = ("fix", "troubleshoot")
 MAX_SHOWN_CHARS = 60
+MAX_BYTES = 4 * 1024**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +100,28 @@ def shown(value: object) -> str:
 
 def _toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_bytes().decode())
+        return tomllib.loads(_content(path).decode())
     except FileNotFoundError:
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path.name} is not valid TOML: {error}", hint=f"correct {path}") from None
+    except RecursionError:
+        raise ConfigError(f"{path.name} is nested too deeply", hint=f"correct {path}") from None
     except OSError as error:
         raise ConfigError(f"{path.name} can't be read: {error.strerror}", hint=f"look at {path}") from None
+
+
+def _content(path: Path) -> bytes:
+    """All of a file, which comes with a repository: it may be a link to what has no end, or a pipe."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ConfigError(f"{path.name} can't be read: it is no regular file", hint=f"look at {path}")
+    with open(descriptor, "rb") as file:  # noqa: PTH123 a descriptor
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise ConfigError(f"{path.name} has more than {MAX_BYTES:,} bytes", hint=f"shorten {path}")
+    return content
 
 
 def _table(value: object, path: Path, header: tuple[str, ...]) -> dict[str, Any]:
