@@ -1,0 +1,159 @@
+"""What agents take on real worker processes is kept within the run's budget and told, also where a worker is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fanfold.config import load_settings
+from fanfold.fix.attempts.trail import Trail
+from fanfold.fix.runs import find_past, home_of
+from fanfold.git import Repository
+from fanfold.testing.model_server import ModelServer, Reply, Requested
+from fanfold.testing.repositories import TemporaryRepository, make_repository
+
+pytest.importorskip("distributed")
+
+UNUSED = "import os\nimport sys\n\nprint(sys.argv)\n"
+NAMES = tuple(f"{letter}.py" for letter in "abcdefgh")
+RIGHT = {"replacements": [{"search": "import os\n", "replace": ""}]}
+LOST = "the worker that it ran on was lost"
+OWN: dict[str, Any] = {"id": "", "started_s": 0.0, "agent_s": 0.0, "base": "", "made": {}, "transcript": ""}
+"""What is another one in each run."""
+THERE = ("--workers", "2")
+PLACES = ("--jobs", "2", "--check", "ruff", "--tests", "none", "--sandbox", "none")
+
+
+def agent(url: str, **more: object) -> str:
+    told: dict[str, object] = {"use": "llm", "model": "scripted", "base_url": url, "max_tokens": 50, **more}
+    table = "".join(f"{name} = {json.dumps(value)}\n" for name, value in told.items())
+    return f'[tool.ruff]\n[tool.fanfold.fix]\nagent = ["model"]\n[tool.fanfold.fix.agents.model]\n{table}'
+
+
+def asked_for(request: Requested) -> str:
+    return next(name for name in NAMES if name in request.text)
+
+
+def workers_of(pid: int) -> list[int]:
+    """The worker processes that a coordinator has started."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(stat.parent)
+    return [int(one.name) for one in found if b"fanfold.runtimes.cluster.host" in (one / "cmdline").read_bytes()]
+
+
+def requests(told: dict[str, Any]) -> int | None:
+    """How many there were; tokens of what is never answered are a guess."""
+    return told["usage"] and int(told["usage"]["requests"])
+
+
+class User:
+    """Somebody at a checkout, with a place of their own for what runs keep."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.repository: TemporaryRepository | None = None
+        self.pid = 0
+
+    async def fanfold(self, *args: str) -> dict[str, Any]:
+        assert self.repository is not None
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "fanfold", *args),
+            cwd=self.repository.root,
+            env={**os.environ, "FANFOLD_FIX_STATE": str(self.root / "state")},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        self.pid = process.pid
+        output, said = await process.communicate()
+        assert process.returncode in (0, 1), said.decode()
+        told: dict[str, Any] = json.loads(output)
+        return told
+
+    def begin(self, files: dict[str, str]) -> None:
+        shutil.rmtree(self.root / "r", ignore_errors=True)
+        self.repository = make_repository(self.root / "r", files)
+
+    async def trails(self, run: str, path: str) -> list[Trail]:
+        assert self.repository is not None
+        settings = load_settings(self.repository.root, {"state": self.root / "state"})
+        home = home_of(settings, await Repository.open(self.repository.root))
+        return (await find_past(home, run)).trails(path)
+
+    async def fix(self, *args: str) -> dict[str, Any]:
+        home = str(self.root / "home")
+        return await self.fanfold("fix", *PLACES, "--workspaces", home, "--output-format", "json", *args)
+
+
+@pytest.fixture
+def user(tmp_path: Path) -> User:
+    return User(tmp_path)
+
+
+async def test_tokens_of_a_run_are_kept_by_two_workers_though_one_is_killed(user: User) -> None:
+    """What the killed one had asked for counts as spent, whether or not it was answered."""
+    asked: list[Requested] = []
+    most = 9000
+
+    def script(request: Requested) -> Reply:
+        asked.append(request)
+        if len(asked) == 2:
+            os.kill(workers_of(user.pid)[0], signal.SIGKILL)
+        return Reply(output=RIGHT, input_tokens=request.tokens, latency_s=0.3)
+
+    async with ModelServer(script) as server:
+        user.begin({"pyproject.toml": agent(server.url), **dict.fromkeys(NAMES, UNUSED)})
+        report = await user.fix(*THERE, "--max-tokens", str(most))
+    budget = report["budget"]
+    assert sum(request.tokens for request in asked) <= budget["tokens"] <= most
+    assert f"{most:,} tokens for the run" in budget["exhausted"]
+    statuses = [task["status"] for task in report["tasks"]]
+    assert {*statuses} == {"fixed", "cancelled"}
+    trails = [trail for name in NAMES for trail in await user.trails(report["run_id"], name)]
+    lost = [trail for trail in trails if trail.error == LOST]
+    assert 1 <= len(lost) <= 2
+    assert all(trail.usage is None and "Fix the findings" in trail.prompt for trail in lost)
+    shown = await user.fanfold("show", report["run_id"], lost[0].path, "--json")
+    assert LOST in [attempt["error"] for attempt in shown["attempts"]]
+    answered = sum(trail.usage.requests for trail in trails if trail.usage is not None)
+    assert answered == report["usage"]["requests"] == statuses.count("fixed")
+    assert sum(stage["unmeasured"] for stage in report["stages"]) == len(lost)
+
+
+async def test_what_failing_agents_took_and_said_comes_back_as_it_is_known_here(user: User) -> None:
+    """One that says what can't be used and then nothing was asked, and is paid for that."""
+    answers = {
+        "a.py": [Reply(output=RIGHT)],
+        "b.py": [Reply(text="I can't do that."), Reply(status=500, text="out of order")],
+        "c.py": [Reply(hangs=True)],
+    }
+
+    async def told(*where: str) -> list[Any]:
+        left = {name: list(replies) for name, replies in answers.items()}
+        async with ModelServer(lambda request: left[asked_for(request)].pop(0)) as server:
+            user.begin(
+                {"pyproject.toml": agent(server.url, attempts=1, timeout_seconds=3), **dict.fromkeys(answers, UNUSED)}
+            )
+            report = await user.fix("--max-attempts", "1", *where)
+        trails = [await user.trails(report["run_id"], name) for name in answers]
+        tasks = [(task["path"], task["status"], task["attempts"], requests(task)) for task in report["tasks"]]
+        stages = [(one["attempts"], one["unmeasured"], requests(one)) for one in report["stages"]]
+        attempts = [[replace(one, **OWN, prompt=one.prompt[:80], usage=None) for one in each] for each in trails]
+        return [tasks, stages, attempts]
+
+    there = await told(*THERE)
+    assert there == await told("--runtime", "native")
+    assert there[0] == [("a.py", "fixed", 1, 1), ("b.py", "failed", 1, 1), ("c.py", "failed", 1, 1)]
