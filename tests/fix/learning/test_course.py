@@ -87,7 +87,7 @@ def test_a_second_try_is_made_where_it_often_succeeds() -> None:
 
 
 def test_many_findings_are_worth_a_try_that_one_is_not() -> None:
-    stages = [stage(0.5, 1.0, again=0.04)]
+    stages = [stage(0.5, 1.0, again=0.01)]
 
     assert best_way(stages, {RULE: 1}, tries=2) == ((0, 1),)
     assert best_way(stages, {RULE: 30}, tries=2) == ((0, 2),)

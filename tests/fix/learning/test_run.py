@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 from fanfold.agents.protocol import Agent, Assignment
 from fanfold.agents.protocol import Report as Said
 from fanfold.config import load_settings
@@ -28,11 +30,15 @@ FIXES = {"E711": EASY_RIGHT, "E722": HARD_RIGHT}
 
 @dataclass
 class Model:
-    """Fixes findings of the rules that it knows and leaves others, each asking at a price."""
+    """Fixes findings of the rules that it knows, each asking at a price.
+
+    Others it leaves alone; or it `errs`: does what is refused, each time something else.
+    """
 
     name: str
     knows: tuple[str, ...]
     price_usd: float
+    errs: bool = False
     deterministic: bool = False
     asked: list[Assignment] = field(default_factory=list)
 
@@ -42,12 +48,14 @@ class Model:
         text = file.read_text()
         for rule in {one.rule for one in assignment.findings} & set(self.knows):
             text = text.replace(*FIXES[rule])
+        if self.errs and not {one.rule for one in assignment.findings} & set(self.knows):
+            text += f"import os_{assignment.attempt}\n"
         file.write_text(text)
         return Said(usage=Usage(requests=1, input_tokens=900, output_tokens=100, cost_usd=self.price_usd))
 
 
-def cheap_and_strong() -> tuple[Model, Model]:
-    return Model("cheap", ("E711",), 0.002), Model("strong", ("E711", "E722"), 0.02)
+def cheap_and_strong(*, errs: bool = False) -> tuple[Model, Model]:
+    return Model("cheap", ("E711",), 0.002, errs), Model("strong", ("E711", "E722"), 0.02, errs)
 
 
 async def fix(root: Path, state: Path, agents: Sequence[Agent], **options: object) -> Report:
@@ -69,11 +77,19 @@ def fixed(report: Report) -> int:
     return sum(line.fixed for line in report.tasks)
 
 
-async def test_a_second_project_takes_far_fewer_calls_for_as_many_fixes(tmp_path: Path) -> None:
+@pytest.fixture
+def fixed_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files that go the user's own way are the same ones each time, and not as many as there may be by chance."""
+    monkeypatch.setattr("fanfold.fix.learning.session.seed_of", lambda _run: "always the same")
+
+
+@pytest.mark.usefixtures("fixed_choice")
+@pytest.mark.parametrize("errs", [False, True], ids=["who can't fix it leaves it", "who can't fix it tries"])
+async def test_a_second_project_takes_far_fewer_calls_for_as_many_fixes(tmp_path: Path, errs: bool) -> None:
     first, second = project(tmp_path / "first", 8, 12, 4), project(tmp_path / "second", 8, 12, 4)
     learned, nothing = tmp_path / "learned", tmp_path / "nothing"
-    await fix(first, learned, cheap_and_strong())
-    plain, taught = cheap_and_strong(), cheap_and_strong()
+    await fix(first, learned, cheap_and_strong(errs=errs))
+    plain, taught = cheap_and_strong(errs=errs), cheap_and_strong(errs=errs)
 
     without = await fix(second, nothing, plain)
     with_it = await fix(second, learned, taught)
@@ -96,7 +112,7 @@ async def test_what_was_learned_loses_no_fix_where_agents_have_changed(tmp_path:
 async def test_what_a_run_fixed_for_good_is_in_the_figures_and_what_it_took(tmp_path: Path) -> None:
     state = tmp_path / "state"
 
-    await fix(project(tmp_path / "r", 2, 1), state, cheap_and_strong(), max_attempts=2)
+    await fix(project(tmp_path / "r", 2, 1), state, cheap_and_strong(errs=True), max_attempts=2)
 
     totals = {(one.agent, one.rule): (one.findings, one.fixed, one.tries) for one in store_at(state).totals()}
     assert totals == {("cheap", "E711"): (2, 2, 2), ("cheap", "E722"): (1, 0, 2), ("strong", "E722"): (1, 1, 1)}
@@ -130,7 +146,7 @@ async def test_a_user_who_wants_no_learning_gets_none(tmp_path: Path) -> None:
     state, root = tmp_path / "state", project(tmp_path / "r", 1, 4)
     await fix(root, state, cheap_and_strong())
     before = store_at(state).totals()
-    cheap, strong = cheap_and_strong()
+    cheap, strong = cheap_and_strong(errs=True)
 
     await fix(root, state, (cheap, strong), learn=False)
 

@@ -103,13 +103,13 @@ def test_where_agents_are_consistent_nothing_is_lost_and_a_third_of_the_calls_is
     fixes, calls, costs = over_worlds(consistent)
 
     assert fixes == 1.0
-    assert calls < 0.7
+    assert calls < 0.6
     assert costs < 0.8
 
 
-def test_where_agents_succeed_by_chance_hardly_a_fix_is_lost_and_each_costs_less() -> None:
+def test_where_agents_succeed_by_chance_as_much_is_fixed_and_each_fix_costs_less() -> None:
     fixes, calls, costs = over_worlds(by_chance)
 
-    assert fixes > 0.98
+    assert fixes > 0.999
     assert calls < 0.85
-    assert costs / fixes < 0.9
+    assert costs / fixes < 0.95

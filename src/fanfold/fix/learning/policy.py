@@ -11,7 +11,7 @@ from fanfold.fix.findings.split import Task
 from fanfold.fix.learning.course import Expected, Way, best_way
 from fanfold.fix.learning.figures import Cost, Figures
 from fanfold.fix.learning.names import known_as
-from fanfold.fix.learning.posterior import chance, level
+from fanfold.fix.learning.posterior import UNKNOWN, Beta, any_of, chance, level
 
 USD_PER_TOKEN = 2e-6
 """Where nobody knows the price."""
@@ -19,6 +19,8 @@ USD_PER_SECOND = 1e-4
 """What it is worth not to wait."""
 USD_PER_TRY = 0.002
 """What a try costs beside its agent: a workspace, checkers, tests."""
+AGAIN = 0.5
+"""What a further try is worth beside a first one, before any was seen."""
 USD_UNKNOWN = 0.01
 """A try of which neither the price nor the tokens are known."""
 EXPLORED = 20
@@ -50,11 +52,7 @@ class Learned:
     ) -> None:
         self._stages, self._figures, self._examples = tuple(stages), figures, examples
         self._tries, self._seed = tries, seed
-        self._levels = {
-            (agent, is_first): level(rules.values())
-            for is_first, agents in ((True, figures.first), (False, figures.again))
-            for agent, rules in agents.items()
-        }
+        self._levels = {agent: level(rules.values()) for agent, rules in figures.first.items()}
         self._costs = _costs(self._stages, figures.costs)
         self._ways: dict[tuple[tuple[str, int], ...], Way] = {}
 
@@ -82,19 +80,20 @@ class Learned:
         stage = self._stages[number]
         agents = [known_as(name_of(agent)) for agent in stage.agents]
         return Expected(
-            first={rule: self._any(agents, rule, first=True) for rule in rules},
-            again={rule: self._any(agents, rule, first=False) for rule in rules},
+            first={rule: any_of(self._first(agent, rule).mean for agent in agents) for rule in rules},
+            again={rule: any_of(self._again(agent, rule).mean for agent in agents) for rule in rules},
             cost=self._costs[number],
             comes_first=_asks_nobody(stage),
         )
 
-    def _any(self, agents: Sequence[str], rule: str, *, first: bool) -> float:
-        """The chance that one of agents side by side succeeds."""
-        none = 1.0
-        for agent in agents:
-            of_all = self._levels.get((agent, first)) or level(())
-            none *= 1.0 - chance(of_all, self._figures.tally(agent, rule, first=first)).mean
-        return 1.0 - none
+    def _first(self, agent: str, rule: str) -> Beta:
+        return chance(self._levels.get(agent, UNKNOWN), self._figures.tally(agent, rule, first=True))
+
+    def _again(self, agent: str, rule: str) -> Beta:
+        """Of a further try, seldom as good as the first one was, as long as nothing else was seen."""
+        unknown = UNKNOWN.about(AGAIN * self._first(agent, rule).mean)
+        of_all = level(self._figures.again.get(agent, {}).values(), unknown)
+        return chance(of_all, self._figures.tally(agent, rule, first=False))
 
     def _shown(self, rules: Mapping[str, int]) -> dict[str, tuple[str, ...]]:
         """Examples of the task's rules, by the rules' own names, within what a prompt may take."""

@@ -63,10 +63,9 @@ class Beta:
         """How many attempts it stands for, those that were made up included."""
         return self.alpha + self.beta
 
-    @property
-    def deviation(self) -> float:
-        """The standard deviation of the chance: how little is known."""
-        return math.sqrt(self.mean * (1.0 - self.mean) / (self.weight + 1.0))
+    def about(self, mean: float) -> Beta:
+        """As little known, with another chance to expect."""
+        return Beta(self.weight * mean, self.weight * (1.0 - mean))
 
     def after(self, more: Tally) -> Beta:
         """What is believed once this was seen, too."""
@@ -77,9 +76,18 @@ UNKNOWN = Beta(2.0, 2.0)
 """What is believed of an agent of which nothing was seen."""
 
 
-def level(rules: Iterable[Tally]) -> Beta:
-    """What is believed of an agent over all rules, none of which speaks for the others by its number alone."""
-    believed = UNKNOWN
+def any_of(chances: Iterable[float]) -> float:
+    """The chance that one of several succeeds that work side by side."""
+    return 1.0 - math.prod(1.0 - one for one in chances)
+
+
+def level(rules: Iterable[Tally], unknown: Beta = UNKNOWN) -> Beta:
+    """What is believed of an agent over all rules, none of which speaks for the others by its number alone.
+
+    Args:
+        unknown: what is believed before anything was seen.
+    """
+    believed = unknown
     for tally in rules:
         believed = believed.after(tally.capped(MOST_OF_A_RULE))
     return believed
@@ -92,8 +100,8 @@ def chance(of_all: Beta, of_rule: Tally) -> Beta:
         of_all: the agent's level over all rules.
         of_rule: what was seen of it with this rule.
     """
-    prior = Beta(of_all.mean * PRIOR_WEIGHT, (1.0 - of_all.mean) * PRIOR_WEIGHT)
-    return prior.after(of_rule)
+    mean = of_all.mean
+    return Beta(mean * PRIOR_WEIGHT, (1.0 - mean) * PRIOR_WEIGHT).after(of_rule)
 
 
 def seen(own: Tally, others: Tally) -> Tally:
