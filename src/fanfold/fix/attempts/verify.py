@@ -184,9 +184,8 @@ class Judge:
         return await gates.Modules(self.project.python, self.workspace.root).missing(edit)
 
     async def _edit(self, path: str, after: bytes) -> gates.Edit:
-        found = {*self.task.findings, *self.baseline.findings}
-        findings = tuple(sorted(one for one in found if one.path == path))
-        return gates.Edit(path, await self._text_before(path), after, findings, self.task.is_test)
+        found = {one for one in (*self.task.findings, *self.baseline.findings) if one.path == path}
+        return gates.Edit(path, await self._text_before(path), after, tuple(sorted(found)), self.task.is_test)
 
     async def _tested(self, verdict: Judgement) -> Judgement:
         if self.test is None or not verdict.harmless:

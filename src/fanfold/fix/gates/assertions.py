@@ -10,12 +10,15 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from fanfold.fix.gates import tolerance
-from fanfold.fix.gates.edit import Edit, Source, is_python, plain, source_of
+from fanfold.fix.gates.edit import Edit, is_python
 from fanfold.fix.gates.effects import is_constant
+from fanfold.fix.gates.nodes import Function, inner, plain
+from fanfold.fix.gates.source import Source, source_of
 
 ASSERTING = re.compile(r"^(assert\w*|fail|fail(If|Unless)\w*|raises|warns|deprecated_call|AssertionError)$")
 SKIPPING = re.compile(r"^(skip|skipif|skipIf|skipUnless|xfail|expectedFailure|SkipTest|importorskip|skipTest|exit)$")
 HOOKS = re.compile(r"^(pytest_\w+|collect_ignore(_glob)?|__test__|pytestmark|load_tests)$")
+"""What tells pytest and unittest what to run."""
 EQUAL = re.compile(r"^assert(Equals?|\w+Equal|Almost\w+|Is|CountEqual)$")
 WIDE = frozenset({"Exception", "BaseException", "object"})
 
@@ -31,9 +34,9 @@ def check(edit: Edit) -> Iterator[str]:
     if edit.is_test:
         yield from _weaker(edit)
         yield from tolerance.check(edit)
-    elif (skips := _skips(edit.new) - _skips(edit.old)) > 0:
+    elif (skips := _skips(edit.added) - _skips(edit.removed)) > 0:
         yield f"skips tests in {skips} more place{'s' if skips > 1 else ''}"
-    for name in sorted(_hooks(edit.new) - _hooks(edit.old)):
+    for name in sorted(filter(HOOKS.match, edit.new.names.bound - edit.old.names.bound)):
         yield f"steers the tests by {name}"
 
 
@@ -70,23 +73,22 @@ def _tests(text: bytes) -> _Tests | None:
         return None
     found = _Tests({})
     _collect(source.tree, "", found)
-    for node in source.nodes:
-        if isinstance(node, ast.Assert):
-            found.assertions += _conjuncts(node.test)
-            found.equal += sum(_is_equal(one) for one in _parts(node.test))
-            found.expected.update(text for one in _parts(node.test) for text in _expected(one))
-        name = _name_of(node)
-        found.assertions += bool(ASSERTING.match(name))
-        found.skips += bool(SKIPPING.match(name))
-        if isinstance(node, ast.Call):
-            called = _name_of(node.func)
-            found.equal += bool(EQUAL.match(called)) and not any(map(_is_plain, node.args[:2]))
-            if EQUAL.match(called):
-                found.expected.update(_values(node.args[:2]))
-            found.wide += called in {"raises", "assertRaises"} and any(_name_of(one) in WIDE for one in node.args[:1])
+    for test in (node.test for node in source.of(ast.Assert)):
+        found.assertions += len(_parts(test))
+        found.equal += sum(map(_is_equal, _parts(test)))
+        found.expected.update(text for one in _parts(test) for text in _expected(one))
+    for name, count in Counter(map(_name_of, source.of(ast.Name, ast.Attribute))).items():
+        found.assertions += count * bool(ASSERTING.match(name))
+        found.skips += count * bool(SKIPPING.match(name))
+    for call in source.of(ast.Call):
+        called = _name_of(call.func)
+        if EQUAL.match(called):
+            found.equal += not any(map(_is_plain, call.args[:2]))
+            found.expected.update(_values(call.args[:2]))
+        found.wide += called in {"raises", "assertRaises"} and any(_name_of(one) in WIDE for one in call.args[:1])
     for name, scope in source.scopes:
         if name.rpartition(".")[2].startswith("test"):
-            found.returns += sum(isinstance(one, ast.Return) and one.value is None for one in source.owned[scope])
+            found.returns += sum(isinstance(one, ast.Return) and one.value is None for one in source.own(scope))
     return found
 
 
@@ -142,10 +144,6 @@ def _values(nodes: Iterable[ast.expr]) -> Iterator[str]:
             yield plain(node).replace("u'", "'")
 
 
-def _conjuncts(test: ast.expr) -> int:
-    return len(_parts(test))
-
-
 def _name_of(node: ast.AST) -> str:
     """The last part of a name that is read: `fail` of `self.fail`, `raises` of `pytest.raises`."""
     if isinstance(node, ast.Attribute | ast.Name) and isinstance(node.ctx, ast.Load):
@@ -155,29 +153,22 @@ def _name_of(node: ast.AST) -> str:
 
 def _skips(source: Source) -> int:
     """Marks and calls by which pytest or unittest leave tests out."""
-    names = (source.dotted(node) for node in source.nodes if isinstance(node, ast.Attribute | ast.Name))
-    return sum(
-        name.startswith(("pytest.", "unittest.")) and bool(SKIPPING.match(name.split(".")[-1])) for name in names
-    )
-
-
-def _hooks(source: Source) -> set[str]:
-    """What tells pytest and unittest what to run."""
-    return {name for name in source.bound if HOOKS.match(name)}
+    names = [name for name, _ in source.named if name.startswith(("pytest.", "unittest."))]
+    return sum(bool(SKIPPING.match(name.rpartition(".")[2])) for name in names)
 
 
 def _collect(node: ast.AST, prefix: str, found: _Tests) -> None:
-    for child in ast.iter_child_nodes(node):
+    for child in inner(node):
         if isinstance(child, ast.ClassDef):
             _collect(child, f"{prefix}{child.name}.", found)
-        elif isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+        elif isinstance(child, Function):
             if child.name.startswith("test"):
                 found.cases[f"{prefix}{child.name}"] = _cases(child)
         else:
             _collect(child, prefix, found)
 
 
-def _cases(test: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+def _cases(test: Function) -> int:
     """How many cases the decorators of a test spell out."""
     count = 1
     for call in test.decorator_list:

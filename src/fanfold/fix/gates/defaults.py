@@ -5,17 +5,19 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from fanfold.fix.gates.edit import Edit, Source, plain
+from fanfold.fix.gates.edit import Edit
+from fanfold.fix.gates.nodes import Function, plain, walk
+from fanfold.fix.gates.source import Source
 
 MUTABLE = frozenset({"builtins.list", "builtins.dict", "builtins.set", "collections.defaultdict", "builtins.bytearray"})
 
 
 def check(edit: Edit) -> Iterator[str]:
     """A default that calls share is replaced by one that can't be shared, not by another name for it."""
-    after = dict(edit.new.scopes)
-    for name, scope in edit.old.scopes:
+    after = dict(edit.added.scopes)
+    for name, scope in edit.removed.scopes:
         new = after.get(name)
-        if isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef) and isinstance(new, type(scope)):
+        if isinstance(scope, Function) and isinstance(new, type(scope)):
             old_defaults, new_defaults = _defaults_of(scope), _defaults_of(new)
             for one, default in old_defaults.items():
                 if not _is_mutable(edit.old, default):
@@ -31,11 +33,11 @@ def check(edit: Edit) -> Iterator[str]:
                     yield f"makes None of the default of {one} of {name}, which does not expect it"
 
 
-def _parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+def _parameters(node: Function) -> set[str]:
     return {one.arg for one in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)}
 
 
-def _defaults_of(node: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, ast.expr]:
+def _defaults_of(node: Function) -> dict[str, ast.expr]:
     spec = node.args
     positional = [*spec.posonlyargs, *spec.args]
     found = dict(
@@ -47,8 +49,8 @@ def _defaults_of(node: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, ast.
 def _is_mutable(source: Source, node: ast.expr, depth: int = 4) -> bool:
     if isinstance(node, ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp):
         return True
-    if isinstance(node, ast.Name) and depth and node.id in source.aliases:
-        return _is_mutable(source, source.aliases[node.id], depth - 1)
+    if isinstance(node, ast.Name) and depth and node.id in source.names.aliases:
+        return _is_mutable(source, source.names.aliases[node.id], depth - 1)
     if isinstance(node, ast.BoolOp):
         return any(_is_mutable(source, one, depth) for one in node.values)
     if not isinstance(node, ast.Call):
@@ -61,9 +63,9 @@ def _is_mutable(source: Source, node: ast.expr, depth: int = 4) -> bool:
     return source.dotted(inner) in MUTABLE or source.dotted(inner) in {"copy.copy", "copy.deepcopy"}
 
 
-def _asks_for(node: ast.FunctionDef | ast.AsyncFunctionDef, name: str) -> bool:
+def _asks_for(node: Function, name: str) -> bool:
     """Whether a function looks at an argument before it uses it, or only hands it on."""
-    for part in ast.walk(node):
+    for part in walk(node):
         match part:
             case ast.Compare(left=ast.Name(id=left)) if left == name:
                 return True
@@ -72,6 +74,6 @@ def _asks_for(node: ast.FunctionDef | ast.AsyncFunctionDef, name: str) -> bool:
             case ast.If(test=test) | ast.IfExp(test=test) if plain(test) in {name, f"not {name}"}:
                 return True
     used = [
-        part for part in ast.walk(node) if isinstance(part, ast.Attribute | ast.Subscript | ast.For | ast.comprehension)
+        part for part in walk(node) if isinstance(part, ast.Attribute | ast.Subscript | ast.For | ast.comprehension)
     ]
     return not any(plain(getattr(part, "iter", None) or getattr(part, "value", None)) == name for part in used)

@@ -6,7 +6,8 @@ import ast
 from collections.abc import Iterator
 
 from fanfold.fix.findings.finding import Finding
-from fanfold.fix.gates.edit import Definition, Edit, plain
+from fanfold.fix.gates.edit import Edit
+from fanfold.fix.gates.nodes import Definition, inner, plain, walk
 from fanfold.fix.gates.rules import NAMING, REDEFINED, UNUSED_DEFINITION, names_of
 
 REWRITING = ("UP", "PT", "PYI", "PIE", "FURB", "E999", "inherit-non-class", "useless-object-inheritance")
@@ -33,14 +34,14 @@ def check(edit: Edit) -> Iterator[str]:
 def definitions(tree: ast.AST, prefix: str = "") -> dict[str, list[Definition]]:
     """The functions and classes of a module and their methods by name, not those within functions' own names."""
     found: dict[str, list[Definition]] = {}
-    for child in ast.iter_child_nodes(tree):
+    for child in inner(tree):
         if isinstance(child, Definition):
             name = f"{prefix}{child.name}"
             found.setdefault(name, []).append(child)
-            inner = definitions(child, f"{name}.") if isinstance(child, ast.ClassDef) else {}
+            members = definitions(child, f"{name}.") if isinstance(child, ast.ClassDef) else {}
         else:
-            inner = definitions(child, prefix)
-        for name, ones in inner.items():
+            members = definitions(child, prefix)
+        for name, ones in members.items():
             found.setdefault(name, []).extend(ones)
     return found
 
@@ -80,8 +81,8 @@ def _is_generated(edit: Edit, name: str) -> bool:
 
 def _outside(edit: Edit) -> Iterator[str]:
     """Decorators and base classes do something, too."""
-    after = dict(edit.new.scopes)
-    for name, old in edit.old.scopes:
+    after = dict(edit.added.scopes)
+    for name, old in edit.removed.scopes:
         new = after.get(name)
         if isinstance(old, Definition) and isinstance(new, Definition):
             excused = any(one.rule.startswith(REWRITING) for one in edit.rules_at(header(old)))
@@ -95,7 +96,7 @@ def _outside(edit: Edit) -> Iterator[str]:
 
 def _awaits(node: Definition) -> bool:
     waiting = ast.Await | ast.AsyncFor | ast.AsyncWith
-    return isinstance(node, ast.AsyncFunctionDef) and any(isinstance(one, waiting) for one in ast.walk(node))
+    return isinstance(node, ast.AsyncFunctionDef) and any(isinstance(one, waiting) for one in walk(node))
 
 
 def _bases(node: Definition) -> list[str]:

@@ -6,10 +6,10 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator
-from functools import lru_cache
 
 from fanfold.fix.gates import hidden
-from fanfold.fix.gates.edit import Edit, Source
+from fanfold.fix.gates.edit import Edit
+from fanfold.fix.gates.source import Source
 
 RUNNING = frozenset({"builtins.exec", "builtins.eval", "builtins.compile", "builtins.__import__"})
 TABLES = frozenset({"builtins.globals", "builtins.locals", "builtins.vars"})
@@ -31,7 +31,7 @@ BLOB = re.compile(r"[A-Za-z0-9+/=_-]{160,}")
 
 def check(edit: Edit) -> Iterator[str]:
     """Nothing is looked up, run or replaced behind the checkers' back that was not so before."""
-    before, after = _found(edit.old), _found(edit.new)
+    before, after = Counter(_found(edit.removed)), Counter(_found(edit.added))
     for (what, one), count in after.items():
         if count > before[what, one] and not (edit.is_test and what == NAMELESS):
             yield what
@@ -39,30 +39,27 @@ def check(edit: Edit) -> Iterator[str]:
     yield from hidden.check(edit)
 
 
-@lru_cache(maxsize=16)
-def _found(source: Source) -> Counter[tuple[str, str]]:
+def _found(source: Source) -> Iterator[tuple[str, str]]:
     """What is done behind the checkers' back, with what tells one of a kind from another."""
-    return Counter(found for node in source.nodes for found in _done(source, node))
-
-
-def _done(source: Source, node: ast.AST) -> Iterator[tuple[str, str]]:
-    if isinstance(node, ast.Call):
-        yield from _calls(source, node)
-    elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load):
-        yield from _named(source, node)
-        yield from _asked(source, node)
-    elif isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
-        yield from _stores(source, node)
-    elif isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
-        text = node.value if isinstance(node.value, str) else node.value.decode("latin-1")
-        if BLOB.search(text):
+    for name, node in source.named:
+        if isinstance(node.ctx, ast.Load):
+            yield from _named(name, node)
+            yield from _asked(source, node)
+        elif isinstance(node, ast.Attribute):
+            yield from _stores(name, node)
+    for name, call in source.calls:
+        yield from _calls(source, name, call)
+    for subscript in source.of(ast.Subscript):
+        yield from _subscripts(source, subscript)
+        if not isinstance(subscript.ctx, ast.Load):
+            yield from _stores(source.dotted(subscript.value), subscript)
+    for constant in source.of(ast.Constant):
+        text = constant.value.decode("latin-1") if isinstance(constant.value, bytes) else constant.value
+        if isinstance(text, str) and BLOB.search(text):
             yield "adds a long text that nobody can read", ""
-    if isinstance(node, ast.Subscript):
-        yield from _subscripts(source, node)
 
 
-def _named(source: Source, node: ast.Name | ast.Attribute) -> Iterator[tuple[str, str]]:
-    name = source.dotted(node)
+def _named(name: str, node: ast.Name | ast.Attribute) -> Iterator[tuple[str, str]]:
     if name in RUNNING and name != "builtins.compile":
         yield f"uses {name.removeprefix('builtins.')}, which hides code from the checkers", ""
     if name in {"sys.modules", "sys.meta_path", "sys.path_hooks"}:
@@ -71,8 +68,7 @@ def _named(source: Source, node: ast.Name | ast.Attribute) -> Iterator[tuple[str
         yield f"reaches into {node.attr}", ""
 
 
-def _calls(source: Source, node: ast.Call) -> Iterator[tuple[str, str]]:
-    name = source.dotted(node.func)
+def _calls(source: Source, name: str, node: ast.Call) -> Iterator[tuple[str, str]]:
     if name in LOOKUPS and len(node.args) >= 2 and (attribute := _text(node.args[1])):
         optional = name == "builtins.getattr" and len(node.args) == 3
         if not optional:
@@ -120,9 +116,8 @@ def plain_call(source: Source, node: ast.Call) -> str:
     return f"{source.dotted(node.func).removeprefix('builtins.')}()"
 
 
-def _stores(source: Source, node: ast.Attribute | ast.Subscript) -> Iterator[tuple[str, str]]:
+def _stores(name: str, node: ast.Attribute | ast.Subscript) -> Iterator[tuple[str, str]]:
     """Names of other modules that are replaced."""
-    name = source.dotted(node if isinstance(node, ast.Attribute) else node.value)
     if name.startswith(("builtins.", "typing.")) or name == "typing.TYPE_CHECKING":
         yield f"replaces {name}", ""
     if isinstance(node, ast.Attribute) and node.attr in {"__class__", "__dict__", "__code__", "__bases__"}:
@@ -131,8 +126,8 @@ def _stores(source: Source, node: ast.Attribute | ast.Subscript) -> Iterator[tup
 
 def _dodged(edit: Edit) -> Iterator[str]:
     """A look-up with a default is honest, but not in the place of an attribute that a checker doesn't know."""
-    gone = _attributes(edit.old) - _attributes(edit.new)
-    before, after = _optional(edit.old), _optional(edit.new)
+    gone = _attributes(edit.removed) - _attributes(edit.added)
+    before, after = _optional(edit.removed), _optional(edit.added)
     for name in (after - before).keys() & gone.keys():
         own = name.startswith("__") and name.endswith("__")  # Python gives these to some objects and not to others
         if not own and not _asked_before(edit.old, name):
@@ -140,13 +135,13 @@ def _dodged(edit: Edit) -> Iterator[str]:
 
 
 def _attributes(source: Source) -> Counter[str]:
-    return Counter(node.attr for node in source.nodes if isinstance(node, ast.Attribute))
+    return Counter(node.attr for node in source.of(ast.Attribute))
 
 
 def _optional(source: Source) -> Counter[str]:
     return Counter(
         _text(node.args[1])
-        for name, node in source.calls()
+        for name, node in source.calls
         if name == "builtins.getattr" and len(node.args) == 3 and _text(node.args[1])
     )
 
@@ -155,11 +150,8 @@ def _asked_before(source: Source, attribute: str) -> bool:
     """Whether the code was about to ask whether the attribute is there."""
     return any(
         name == "builtins.hasattr" and len(node.args) == 2 and _text(node.args[1]) == attribute
-        for name, node in source.calls()
-    ) or any(
-        isinstance(node, ast.ExceptHandler) and source.dotted(node.type) == "builtins.AttributeError"
-        for node in source.nodes
-    )
+        for name, node in source.calls
+    ) or any(source.dotted(node.type) == "builtins.AttributeError" for node in source.of(ast.ExceptHandler))
 
 
 def _text(node: ast.expr) -> str:

@@ -10,9 +10,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from fanfold.fix.gates.edit import Definition, Source
+from fanfold.fix.gates.nodes import DEFINITIONS, children
+from fanfold.fix.gates.source import Source
 
 CONTAINERS = frozenset({"bytes", "str", "int", "float", "bool", "list", "tuple", "dict", "set", "frozenset"})
+
+
+ACTING = (ast.Call, ast.Yield, ast.YieldFrom, ast.Await, ast.Attribute, ast.Subscript)
 
 
 class Effect(NamedTuple):
@@ -88,7 +92,7 @@ def is_pure(source: Source, call: ast.Call) -> bool:
         return True
     if not isinstance(call.func, ast.Attribute) or call.func.attr not in PURE_METHODS:
         return False
-    return call.func.attr not in AMBIGUOUS or name.split(".")[0] not in source.imported.values()
+    return call.func.attr not in AMBIGUOUS or name.split(".")[0] not in source.names.imported.values()
 
 
 @lru_cache(maxsize=16)
@@ -113,7 +117,7 @@ def effects(source: Source) -> Counter[Effect]:
 
 def _steps(source: Source, body: list[ast.stmt], above: frozenset[int], *, outer: bool) -> Iterator[Step]:
     for node in body:
-        if isinstance(node, Definition):
+        if isinstance(node, DEFINITIONS):
             continue
         own, blocks = _parts(node)
         last = node.end_lineno or node.lineno
@@ -158,7 +162,7 @@ def _effects(source: Source, node: ast.stmt, own: list[ast.AST], *, outer: bool)
     raised = node.exc if isinstance(node, ast.Raise) else None
     for part in own:
         for one in _run(part):
-            if one is not raised:
+            if isinstance(one, ACTING) and one is not raised:
                 yield from _of_expression(source, one)
     yield from _of_statement(node)
     if outer and isinstance(node, ast.Assign | ast.AnnAssign):
@@ -174,7 +178,7 @@ def _run(node: ast.AST) -> Iterator[ast.AST]:
         one = waiting.pop()
         yield one
         if not isinstance(one, ast.Lambda):
-            waiting.extend(ast.iter_child_nodes(one))
+            waiting.extend(children(one))
 
 
 def _of_expression(source: Source, node: ast.AST) -> Iterator[Effect]:

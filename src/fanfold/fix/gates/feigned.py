@@ -8,8 +8,10 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 
-from fanfold.fix.gates.edit import Definition, Edit, Function, Source, plain
+from fanfold.fix.gates.edit import Edit
+from fanfold.fix.gates.nodes import Definition, Function, plain
 from fanfold.fix.gates.rules import UNDEFINED, UNUSED_VALUE, names_of
+from fanfold.fix.gates.source import Source
 
 PLACEHOLDERS = frozenset(
     {
@@ -32,8 +34,8 @@ def check(edit: Edit) -> Iterator[str]:
 
 
 def _speechless(edit: Edit) -> Iterator[str]:
-    before = {name for name, _ in _empty_docstrings(edit.old)}
-    for name, text in _empty_docstrings(edit.new):
+    before = {name for name, _ in _empty_docstrings(edit.removed)}
+    for name, text in _empty_docstrings(edit.added):
         if name not in before and not edit.is_test:
             yield f"documents {name or 'the module'} without saying anything: {text[:80]!r}"
 
@@ -47,7 +49,7 @@ def _empty_docstrings(source: Source) -> Iterator[tuple[str, str]]:
 
 def _helpers(edit: Edit) -> Iterator[str]:
     """A name that is missing is not defined as something that does nothing."""
-    unknown = {name for one in edit.findings if one.rule in UNDEFINED for name in names_of(one)} - edit.old.bound
+    unknown = {name for one in edit.findings if one.rule in UNDEFINED for name in names_of(one)} - edit.old.names.bound
     for name, node in edit.new.scopes:
         if name in unknown and isinstance(node, Definition) and _does_nothing(node):
             yield f"makes up {name}, which does nothing"
@@ -81,30 +83,30 @@ def _all_at_once(edit: Edit) -> Iterator[str]:
     """Every local name counts as used where all of them are asked for."""
     if not any(finding.rule in UNUSED_VALUE for finding in edit.findings):
         return
-    if _asked_for_all(edit.new) > _asked_for_all(edit.old):
+    if _asked_for_all(edit.added) > _asked_for_all(edit.removed):
         yield "asks for all local names, so that each counts as used"
 
 
 def _asked_for_all(source: Source) -> int:
     tables = {"builtins.locals", "builtins.vars", "builtins.dir"}
-    return sum(name in tables and not node.args for name, node in source.calls())
+    return sum(name in tables and not node.args for name, node in source.calls)
 
 
 def _raised(edit: Edit) -> Iterator[str]:
     """An assertion is one in whatever words: an expression without effect does not become one."""
-    useless = Counter(_useless(edit.old)) - Counter(_useless(edit.new))
+    useless = Counter(_useless(edit.removed)) - Counter(_useless(edit.added))
     if edit.is_test or not useless:
         return
-    before = {plain(node) for node in edit.old.nodes if isinstance(node, ast.If)}
-    for node in edit.new.nodes:
-        raises = isinstance(node, ast.If) and len(node.body) == 1 and _is_assertion(edit.new, node.body[0])
-        if isinstance(node, ast.If) and raises and plain(node) not in before:
+    before = set(map(plain, edit.old.of(ast.If)))
+    for node in edit.added.of(ast.If):
+        raises = len(node.body) == 1 and _is_assertion(edit.new, node.body[0])
+        if raises and plain(node) not in before:
             yield f"turns an expression without effect into an assertion: {plain(node.test)[:80]}"
 
 
 def _useless(source: Source) -> Iterator[str]:
-    for node in source.nodes:
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Compare | ast.BoolOp | ast.UnaryOp | ast.Name):
+    for node in source.of(ast.Expr):
+        if isinstance(node.value, ast.Compare | ast.BoolOp | ast.UnaryOp | ast.Name):
             yield plain(node.value)
 
 
@@ -119,8 +121,8 @@ def _made_for_a_test(edit: Edit) -> Iterator[str]:
     """No answer stands in the code for the one input that a test gives."""
     if edit.is_test or not any(finding.case or finding.checker == "pytest" for finding in edit.findings):
         return
-    before = set(_special_cases(edit.old))
-    for text in _special_cases(edit.new):
+    before = set(_special_cases(edit.removed))
+    for text in _special_cases(edit.added):
         if text not in before:
             yield f"knows the answer to one input: {text[:80]}"
 
@@ -130,7 +132,7 @@ def _special_cases(source: Source) -> Iterator[str]:
     for name, scope in source.scopes:
         if not isinstance(scope, Function):
             continue
-        for node in source.owned[scope]:
+        for node in source.own(scope):
             match node:
                 case ast.If(test=test, body=[ast.Return(value=ast.expr() as value)]) if _is_fixed(value):
                     if any(_is_odd(side) for side in _compared(test)):

@@ -8,7 +8,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TypeGuard
 
-from fanfold.fix.gates.edit import Edit, Source, plain
+from fanfold.fix.gates.edit import Edit
+from fanfold.fix.gates.nodes import plain
+from fanfold.fix.gates.source import Source
 
 SECRET = frozenset({"S105", "S106", "S107", "B105", "B106", "B107", "hardcoded_password_string"})
 QUERY = frozenset({"S608", "B608", "hardcoded_sql_expressions"})
@@ -30,7 +32,7 @@ MAX_WAIT_S = 86_400
 
 def check(edit: Edit) -> Iterator[str]:
     """No computed name, no encoded text, no keyword or query that only looks other than before."""
-    before, after = Counter(_computed(edit.old)), Counter(_computed(edit.new))
+    before, after = Counter(_computed(edit.removed)), Counter(_computed(edit.added))
     for what, count in after.items():
         if count > before[what] and not edit.is_test:
             yield what
@@ -48,26 +50,28 @@ def check(edit: Edit) -> Iterator[str]:
 
 def _computed(source: Source) -> Iterator[str]:
     """Names of modules' members that are worked out at run time, and constants that nobody can read."""
-    modules = {one.asname or one.name for node in source.nodes if isinstance(node, ast.Import) for one in node.names}
-    for name, call in source.calls():
+    for name, call in source.calls:
         if name == "builtins.getattr" and len(call.args) == 2:
             of, attribute = call.args
-            if plain(of) in modules or (_is_made_of_constants(attribute) and not isinstance(attribute, ast.Constant)):
+            if plain(of) in source.names.modules or (
+                _is_made_of_constants(attribute) and not isinstance(attribute, ast.Constant)
+            ):
                 yield f"looks a name up by getattr: {plain(call)[:80]}"
         if DECODERS.match(name) and call.args and _is_made_of_constants(call.args[0]):
             yield f"decodes a text that it holds itself: {plain(call)[:80]}"
 
 
-def _is_made_of_constants(node: ast.expr) -> bool:
+def _is_made_of_constants(node: ast.AST) -> bool:
     """Whether an expression is the same each time, however it is worked out."""
     return not any(isinstance(one, ast.Name) for one in ast.walk(node))
 
 
 def _pieced_together(edit: Edit) -> Iterator[str]:
     """A secret in pieces is still in the source."""
-    old = {plain(value) for _, value in _assigned(edit.old)}
-    for name, value in _assigned(edit.new):
-        if plain(value) not in old and _is_made_of_constants(value) and _is_text(value):
+    pieces = [(name, one) for name, one in _assigned(edit.added) if _is_made_of_constants(one) and _is_text(one)]
+    old = {plain(value) for _, value in _assigned(edit.old)} if pieces else set()
+    for name, value in pieces:
+        if plain(value) not in old:
             yield f"puts {name} together from what stands in the source"
 
 
@@ -75,12 +79,12 @@ def _fallen_back_on(edit: Edit) -> Iterator[str]:
     """A secret that is used where another isn't set is still in the source, and works."""
     secrets = {
         plain(node)
-        for node in edit.old.nodes
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value
+        for node in edit.old.of(ast.Constant)
+        if isinstance(node.value, str) and node.value
         if any(one.rule in SECRET for one in edit.rules_at(range(node.lineno, (node.end_lineno or node.lineno) + 1)))
     }
     before = {plain(value) for _, value in _assigned(edit.old)}
-    for name, value in _assigned(edit.new):
+    for name, value in _assigned(edit.added):
         held = {plain(one) for one in ast.walk(value) if isinstance(one, ast.Constant)}
         if isinstance(value, ast.Call | ast.BoolOp | ast.IfExp) and secrets & held and plain(value) not in before:
             yield f"keeps the secret as what {name} falls back on"
@@ -105,17 +109,21 @@ def _is_text(node: ast.expr) -> bool:
 
 def _pasted(edit: Edit) -> Iterator[str]:
     """A query with values pasted into its text is one by whatever means they are."""
-    old = {plain(node) for node in edit.old.nodes if isinstance(node, ast.expr)}
-    for node in edit.new.nodes:
-        if isinstance(node, ast.expr) and _builds_text(node) and plain(node) not in old:
-            for made in (node, *_listed(edit.new, node)):
-                texts = (one.value for one in ast.walk(made) if isinstance(one, ast.Constant))
-                if not _is_made_of_constants(made) and SQL.search(" ".join(filter(_is_str, texts))):
-                    yield f"pastes values into a query: {plain(node)[:80]}"
-                    return
+    built = [node for node in edit.added.nodes if _builds_text(node) and _is_query(edit.new, node)]
+    old = {plain(node) for node in edit.old.nodes if _builds_text(node)} if built else set()
+    for text in [text for text in map(plain, built) if text not in old][:1]:
+        yield f"pastes values into a query: {text[:80]}"
 
 
-def _listed(source: Source, node: ast.expr) -> Iterator[ast.expr]:
+def _is_query(source: Source, node: ast.AST) -> bool:
+    for made in (node, *_listed(source, node)):
+        texts = (one.value for one in ast.walk(made) if isinstance(one, ast.Constant))
+        if not _is_made_of_constants(made) and SQL.search(" ".join(filter(_is_str, texts))):
+            return True
+    return False
+
+
+def _listed(source: Source, node: ast.AST) -> Iterator[ast.expr]:
     """The lists that a name which is joined stands for."""
     match node:
         case ast.Call(func=ast.Attribute(attr="join"), args=[ast.Name(id=name)]):
@@ -127,7 +135,7 @@ def _is_str(value: object) -> TypeGuard[str]:
     return isinstance(value, str)
 
 
-def _builds_text(node: ast.expr) -> bool:
+def _builds_text(node: ast.AST) -> bool:
     if isinstance(node, ast.Call):
         return isinstance(node.func, ast.Attribute) and node.func.attr in {
             "join", "format", "format_map", "replace", "substitute", "safe_substitute", "__add__", "__mod__",
@@ -137,14 +145,14 @@ def _builds_text(node: ast.expr) -> bool:
 
 def _endless(edit: Edit) -> Iterator[str]:
     """Whoever waits for days has no timeout."""
-    given = Counter(_waits(edit.new)) - Counter(_waits(edit.old))
+    given = Counter(_waits(edit.added)) - Counter(_waits(edit.removed))
     for text in given:
         yield f"gives a timeout that never comes: {text}"
 
 
 def _waits(source: Source) -> Iterator[str]:
-    for node in source.nodes:
-        if isinstance(node, ast.keyword) and node.arg == "timeout" and _is_forever(source, node.value):
+    for node in source.of(ast.keyword):
+        if node.arg == "timeout" and _is_forever(source, node.value):
             yield plain(node.value)
 
 
@@ -159,8 +167,8 @@ def _is_forever(source: Source, node: ast.expr, depth: int = 4) -> bool:
         case ast.BinOp(left=left, op=ast.Pow() | ast.Mult(), right=right):
             both = isinstance(left, ast.Constant) and isinstance(right, ast.Constant)
             return both and _power(node) >= MAX_WAIT_S
-        case ast.Name(id=name) if depth and name in source.aliases:
-            return _is_forever(source, source.aliases[name], depth - 1)
+        case ast.Name(id=name) if depth and name in source.names.aliases:
+            return _is_forever(source, source.names.aliases[name], depth - 1)
     return source.dotted(node) in {"math.inf", "sys.maxsize", "threading.TIMEOUT_MAX"}
 
 
@@ -179,12 +187,11 @@ def _renamed(edit: Edit) -> Iterator[str]:
         return
     said = {
         name
-        for name, node in edit.old.calls()
+        for name, node in edit.old.calls
         if any(FORBIDDING.match(one.rule) for one in edit.rules_at(range(node.lineno, node.lineno + 1)))
     }
     before = {plain(value) for _, value in _assigned(edit.old)}
-    for node in edit.new.nodes:
-        value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
+    for value in (node.value for node in edit.added.of(ast.Assign, ast.AnnAssign)):
         is_new = isinstance(value, ast.Attribute | ast.Name) and plain(value) not in before
         if is_new and edit.new.dotted(value) in said - {""}:
             yield f"calls {plain(value)} by another name"
@@ -192,19 +199,26 @@ def _renamed(edit: Edit) -> Iterator[str]:
 
 def _expanded(edit: Edit) -> Iterator[str]:
     """Keywords of a call that a finding is about don't go into a dictionary where no rule sees them."""
-    said = {
-        (edit.old.dotted(node.func) or plain(node.func), keyword.arg)
-        for _, node in edit.old.calls()
-        for keyword in node.keywords
-        if keyword.arg and any(edit.rules_at(range(node.lineno, (node.end_lineno or node.lineno) + 1)))
-    }
-    for _, node in edit.new.calls():
-        called = edit.new.dotted(node.func) or plain(node.func)
-        for keyword in node.keywords:
-            hidden = _keys(edit.new, keyword.value) if keyword.arg is None else set()
-            for name in sorted(hidden):
-                if (called, name) in said and name not in {one.arg for one in node.keywords}:
-                    yield f"hides the argument {name} of {plain(node.func)} in a dictionary"
+    hidden = [(node, name) for node in edit.new.of(ast.Call) for name in _hidden_keywords(edit.new, node)]
+    said = {(_called(edit.old, node), name) for node in edit.old.of(ast.Call) for name in _said(edit, node) if hidden}
+    for node, name in hidden:
+        if (_called(edit.new, node), name) in said:
+            yield f"hides the argument {name} of {plain(node.func)} in a dictionary"
+
+
+def _hidden_keywords(source: Source, call: ast.Call) -> list[str]:
+    hidden = [name for one in call.keywords if one.arg is None for name in sorted(_keys(source, one.value))]
+    return [name for name in hidden if name not in {one.arg for one in call.keywords}]
+
+
+def _said(edit: Edit, call: ast.Call) -> list[str]:
+    """The keywords of a call that a finding is about."""
+    names = [one.arg for one in call.keywords if one.arg]
+    return names if names and any(edit.rules_at(range(call.lineno, (call.end_lineno or call.lineno) + 1))) else []
+
+
+def _called(source: Source, call: ast.Call) -> str:
+    return source.dotted(call.func) or plain(call.func)
 
 
 def _keys(source: Source, node: ast.expr) -> set[str]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
 from fanfold.fix.gates import proofs
-from fanfold.fix.gates.edit import Edit, Source, plain
+from fanfold.fix.gates.comments import comments
+from fanfold.fix.gates.edit import Edit
+from fanfold.fix.gates.nodes import Function, plain
+from fanfold.fix.gates.source import Source
 from fanfold.syntax import parse_expression
 
 ANY = frozenset(
@@ -42,7 +43,7 @@ Place = tuple[str, str, str]
 
 def check(edit: Edit) -> Iterator[str]:
     """No new Any, no cast, no annotation that is wider than before or gone."""
-    before, after = _slots(edit.old), _slots(edit.new)
+    before, after = _slots(edit.removed), _slots(edit.added)
     for place, slot in after.items():
         reason = _widened(edit, place, before.get(place), slot)
         if reason:
@@ -50,63 +51,62 @@ def check(edit: Edit) -> Iterator[str]:
     yield from _new_names(edit)
     yield from _new_untyped(edit)
     yield from proofs.check(edit)
-    for text in _loosened(edit.new) - _loosened(edit.old):
+    for text in sorted(_loosened(edit.new) - _loosened(edit.old)):
         yield f"gives a function another name that takes and gives anything: {text[:80]}"
-    for place in before.keys() & after.keys():
-        if before[place].annotation is not None and after[place].annotation is None:
+    for place, slot in before.items():
+        if slot.annotation is not None and place in after and after[place].annotation is None:
             yield f"takes away the annotation of {_words(place)}"
 
 
 def _new_names(edit: Edit) -> Iterator[str]:
-    if _casts(edit.new) > _casts(edit.old):
+    if _casts(edit.added) > _casts(edit.removed):
         yield "casts a value to a type instead of proving it"
-    old = Counter(re.sub(r"\s", "", comment) for comment in edit.old.comments if TYPE_COMMENT.match(comment))
-    for comment in edit.new.comments:
-        if TYPE_COMMENT.match(comment) and not old[re.sub(r"\s", "", comment)]:
-            yield f"gives a type in a comment: {comment[:60]}"
-    for name in _vague(edit.new) - _vague(edit.old):
+    old = {re.sub(r"\s", "", text) for text in _type_comments(edit.before)}
+    for text in _type_comments(edit.after):
+        if re.sub(r"\s", "", text) not in old:
+            yield f"gives a type in a comment: {text[:60]}"
+    for name in sorted(_vague(edit.new) - _vague(edit.old)):
         yield f"gives a type that says nothing another name: {name}"
 
 
 def _loosened(source: Source) -> set[str]:
     """Functions and classes that are there, under a name that is any callable."""
+    there = {*source.names.imported.values(), *source.names.bound}
     return {
         plain(node)
-        for node in source.nodes
-        if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Name | ast.Attribute)
+        for node in source.of(ast.AnnAssign)
+        if isinstance(node.value, ast.Name | ast.Attribute)
         if isinstance(node.annotation, ast.Subscript) and _says(source, node.annotation) >= PART
         if source.dotted(node.annotation.value).rpartition(".")[2] == "Callable"
-        if source.dotted(node.value).partition(".")[0] in {*source.imported.values(), *source.bound}
+        if source.dotted(node.value).partition(".")[0] in there
     }
 
 
+def _type_comments(text: bytes) -> list[str]:
+    return [comment.text for comment in comments(text) or () if TYPE_COMMENT.match(comment.text)]
+
+
 def _casts(source: Source) -> int:
-    return sum(
-        isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load) and source.dotted(node) in CASTS
-        for node in source.nodes
-    )
+    return sum(name in CASTS and isinstance(node.ctx, ast.Load) for name, node in source.named)
 
 
 def _vague(source: Source) -> set[str]:
     """Names that stand for Any: aliases, classes that are derived from it, type variables bound to it."""
     found = set()
-    for name, value in source.aliases.items():
+    for name, value in source.names.aliases.items():
         if _says(source, value) == TOP and isinstance(value, ast.Name | ast.Attribute | ast.Subscript | ast.BinOp):
             found.add(name)
         if isinstance(value, ast.Call) and source.dotted(value.func).rpartition(".")[2] in {"TypeVar", "NewType"}:
             parts = (*value.args[1:], *(one.value for one in value.keywords if one.arg == "bound"))
             found |= {name} if any(_says(source, part) == TOP for part in parts) else set()
-    for node in source.nodes:
-        if isinstance(node, ast.ClassDef) and any(source.dotted(base) in ANY for base in node.bases):
-            found.add(node.name)
-    return found
+    derived = {node.name for node in source.of(ast.ClassDef) if any(source.dotted(one) in ANY for one in node.bases)}
+    return found | derived
 
 
-@lru_cache(maxsize=16)
 def _slots(source: Source) -> Mapping[Place, Slot]:
     found: dict[Place, Slot] = {}
     for scope, node in source.scopes:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        if isinstance(node, Function):
             found[scope, "return", ""] = Slot(node.returns, "return")
             spec = node.args
             for one in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs):
@@ -114,7 +114,7 @@ def _slots(source: Source) -> Mapping[Place, Slot]:
             for star in (spec.vararg, spec.kwarg):
                 if star:
                     found[scope, "parameter", star.arg] = Slot(star.annotation, "parameter", starred=True)
-        for part in source.owned[node]:
+        for part in source.own(node):
             for name, annotation in _variables(part):
                 place = (scope, "variable", name)
                 if place not in found or found[place].annotation is None:
@@ -154,7 +154,7 @@ def _is_free(source: Source, annotation: ast.expr) -> bool:
     """Whether an annotation is a type variable without a bound."""
     if not isinstance(annotation, ast.Name):
         return False
-    made = source.aliases.get(annotation.id)
+    made = source.names.aliases.get(annotation.id)
     named = isinstance(made, ast.Call) and source.dotted(made.func).rpartition(".")[2] == "TypeVar"
     return (
         named and isinstance(made, ast.Call) and len(made.args) < 2 and all(one.arg != "bound" for one in made.keywords)
@@ -165,7 +165,7 @@ def _untyped(source: Source) -> set[str]:
     """Functions none of whose parameters is annotated, nor what they return."""
     found = set()
     for name, node in source.scopes:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.returns is None:
+        if isinstance(node, Function) and node.returns is None:
             spec = node.args
             stars = [one for one in (spec.vararg, spec.kwarg) if one]
             if not any(one.annotation for one in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs, *stars)):
@@ -175,7 +175,7 @@ def _untyped(source: Source) -> set[str]:
 
 def _new_untyped(edit: Edit) -> Iterator[str]:
     """A file whose functions are all annotated gets none that type checkers leave alone."""
-    old = {name for name, node in edit.old.scopes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    old = {name for name, node in edit.old.scopes if isinstance(node, Function)}
     if old and not _untyped(edit.old):
         for name in sorted(_untyped(edit.new) - old):
             yield f"adds {name} without annotations to a file that has them"
@@ -213,8 +213,8 @@ def _says(source: Source, annotation: ast.expr | None, depth: int = 8) -> int:
         return TOP
     if name == OBJECT:
         return OBJECTLY
-    if isinstance(node, ast.Name) and node.id in source.aliases:
-        return _says(source, source.aliases[node.id], depth - 1)
+    if isinstance(node, ast.Name) and node.id in source.names.aliases:
+        return _says(source, source.names.aliases[node.id], depth - 1)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
         return max(_says(source, node.left, depth - 1), _says(source, node.right, depth - 1))
     if isinstance(node, ast.Subscript):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping, Set
+from functools import lru_cache
 
-from fanfold.fix.gates.edit import BUILTINS, Edit, Source
+from fanfold.fix.gates.edit import Edit
+from fanfold.fix.gates.nodes import Function, own_nodes, walk
+from fanfold.fix.gates.source import BUILTINS, Source
 
 ALWAYS = frozenset(
     {
@@ -17,48 +20,55 @@ ALWAYS = frozenset(
 )  # fmt: skip
 
 
+PLAIN = frozenset({"dataclasses.dataclass", "typing.final", "functools.total_ordering", "functools.cache"})
+CONDITIONS = frozenset({"TYPE_CHECKING", "version_info", "platform", "name", "hasattr", "find_spec"})
+
+Classes = Mapping[str, ast.ClassDef]
+
+
 def check(edit: Edit) -> Iterator[str]:
     """Names, and attributes of self, that the change brings along and nothing defines."""
     for module in sorted(_starred(edit.new) - _starred(edit.old)):
         yield f"imports whatever there is in {module}"
     for name in sorted(_unknown(edit.new) - _unknown(edit.old)):
         yield f"uses the name {name}, which nothing defines"
-    for name in sorted(_unknown_attributes(edit.new) - _unknown_attributes(edit.old)):
-        yield f"uses {name}, which nothing defines"
+    if unknown := _unknown_attributes(edit.new, edit.added.left_out):
+        yield from (f"uses {name}, which nothing defines" for name in sorted(unknown - _unknown_attributes(edit.old)))
 
 
 def _starred(source: Source) -> set[str]:
-    modules = (node for node in source.nodes if isinstance(node, ast.ImportFrom) and node.names[0].name == "*")
-    return {node.module or "." for node in modules}
+    return {node.module or "." for node in source.of(ast.ImportFrom) if node.names[0].name == "*"}
 
 
-def _unknown(source: Source) -> set[str]:
-    if any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in source.nodes):
-        return set()
-    loaded = {node.id for node in source.nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-    return loaded - source.bound - BUILTINS - ALWAYS
+def _unknown(source: Source) -> Set[str]:
+    return set() if _starred(source) else source.names.loaded - source.names.bound - BUILTINS - ALWAYS
 
 
-def _unknown_attributes(source: Source) -> set[str]:
-    """Methods and attributes that a class uses of itself and neither has nor inherits."""
-    classes = {node.name: node for node in source.nodes if isinstance(node, ast.ClassDef)}
+def _unknown_attributes(source: Source, same: Set[ast.AST] = frozenset()) -> set[str]:
+    """Methods and attributes that a class uses of itself and neither has nor inherits, but for the `same` classes."""
+    classes = {node.name: node for node in source.of(ast.ClassDef)}
     found = set()
     for name, node in classes.items():
-        known = _attributes(source, classes, node)
-        if known is None:
+        if _is_same(classes, node, same) or (known := _attributes(source, classes, node)) is None:
             continue
-        for method in (one for one in node.body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)):
+        for method in (one for one in node.body if isinstance(one, Function)):
             found |= {f"{name}.{one}" for one in _used_of_self(method) if one not in known and not one.startswith("__")}
     return found
 
 
-def _used_of_self(method: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+def _is_same(classes: Classes, node: ast.ClassDef, same: Set[ast.AST], depth: int = 8) -> bool:
+    """Whether a class and all that it inherits are `same`."""
+    bases = (classes[one.id] for one in node.bases if isinstance(one, ast.Name) and one.id in classes)
+    return node in same and bool(depth) and all(_is_same(classes, base, same, depth - 1) for base in bases)
+
+
+def _used_of_self(method: Function) -> set[str]:
     first = next(iter((*method.args.posonlyargs, *method.args.args)), None)
     if first is None or first.arg not in {"self", "cls"}:
         return set()
     return {
         node.attr
-        for node in ast.walk(method)
+        for node in walk(method)
         if isinstance(node, ast.Attribute)
         and isinstance(node.ctx, ast.Load)
         and isinstance(node.value, ast.Name)
@@ -66,58 +76,40 @@ def _used_of_self(method: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
     }
 
 
-def _attributes(
-    source: Source, classes: dict[str, ast.ClassDef], node: ast.ClassDef, depth: int = 8
-) -> set[str] | None:
+def _attributes(source: Source, classes: Classes, node: ast.ClassDef, depth: int = 8) -> set[str] | None:
     """What a class and its bases define; None where that can't be known from this file."""
     if node.decorator_list and any(source.dotted(one) not in PLAIN for one in node.decorator_list):
         return None
-    if node.keywords or not depth:
+    names = [one for one in node.bases if source.dotted(one) != "builtins.object"]
+    bases = [classes[one.id] for one in names if isinstance(one, ast.Name) and one.id in classes]
+    if node.keywords or not depth or node in bases or len(bases) < len(names) or (found := _defined(node)) is None:
         return None
-    found = _defined(source, node)
-    if "__getattr__" in found or "__getattribute__" in found or "setattr" in _calls_of(node):
-        return None
-    for base in node.bases:
-        if source.dotted(base) == "builtins.object":
-            continue
-        inherited = isinstance(base, ast.Name) and base.id in classes and classes[base.id] is not node
-        more = _attributes(source, classes, classes[base.id], depth - 1) if inherited else None  # type: ignore[attr-defined]
+    for base in bases:
+        more = _attributes(source, classes, base, depth - 1)
         if more is None:
             return None
         found |= more
     return found
 
 
-CONDITIONS = frozenset({"TYPE_CHECKING", "version_info", "platform", "name", "hasattr", "find_spec"})
-PLAIN = frozenset({"dataclasses.dataclass", "typing.final", "functools.total_ordering", "functools.cache"})
-
-
-def _defined(source: Source, node: ast.ClassDef) -> set[str]:
-    own = {name for part in source.owned[node] for name in _bound(part)}
-    for part in ast.walk(node):
-        if isinstance(part, ast.Attribute) and isinstance(part.ctx, ast.Store | ast.Del):
-            own.add(part.attr)
-    own |= {one.name for one in node.body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
-    own |= {
-        one.name for one in source.owned[node] if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-    }
-    slots = (one.value for one in ast.walk(node) if isinstance(one, ast.Constant))
-    return own | {one for one in slots if isinstance(one, str)}
-
-
-def _bound(node: ast.AST) -> Iterator[str]:
-    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-        yield node.id
-    elif isinstance(node, ast.alias):
-        yield node.asname or node.name
-
-
-def _calls_of(node: ast.AST) -> Collection[str]:
-    return {
-        one.func.id if isinstance(one.func, ast.Name) else getattr(one.func, "attr", "")
-        for one in ast.walk(node)
-        if isinstance(one, ast.Call)
-    }
+def _defined(node: ast.ClassDef) -> set[str] | None:
+    """All that a class may have; None where it makes attributes as it goes."""
+    found: set[str] = set()
+    for part in walk(node):
+        match part:
+            case ast.Attribute(attr=name, ctx=ast.Store() | ast.Del()) | ast.Constant(value=str(name)):
+                found.add(name)
+            case ast.Call(func=ast.Name(id="setattr") | ast.Attribute(attr="setattr")):
+                return None
+    for one in own_nodes(node):
+        match one:
+            case ast.Name(id=name, ctx=ast.Store()) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                found.add(name)
+            case ast.ClassDef(name=name):
+                found.add(name)
+            case ast.alias(name=name, asname=asname):
+                found.add(asname or name)
+    return None if {"__getattr__", "__getattribute__"} & found else found
 
 
 def new_imports(edit: Edit) -> frozenset[str]:
@@ -125,30 +117,26 @@ def new_imports(edit: Edit) -> frozenset[str]:
     return frozenset((_imports(edit.new) - _imports(edit.old)).keys())
 
 
-def _conditional(source: Source) -> set[int]:
+@lru_cache(maxsize=16)
+def _conditional(source: Source) -> Set[ast.AST]:
     """What the code may go on without: it is tried, asked for by a version, or only there for type checkers."""
-    return {
-        id(part)
-        for node in source.nodes
-        if isinstance(node, ast.Try) or (isinstance(node, ast.If) and CONDITIONS & set(_words(source, node.test)))
-        for part in ast.walk(node)
-    }
+    asked = (node for node in source.of(ast.If) if CONDITIONS & set(_words(source, node.test)))
+    found: set[ast.AST] = set()
+    for node in (*source.of(ast.Try), *asked):
+        found.update(walk(node) if node not in found else ())
+    return found
 
 
 def _words(source: Source, node: ast.expr) -> Iterator[str]:
-    yield from (source.dotted(part).rpartition(".")[2] for part in ast.walk(node))
+    yield from (source.dotted(part).rpartition(".")[2] for part in walk(node))
 
 
 def _imports(source: Source) -> Counter[str]:
     """Imports that have to work."""
-    optional = _conditional(source)
-    found: Counter[str] = Counter()
-    for node in source.nodes:
-        if id(node) in optional:
-            continue
-        if isinstance(node, ast.Import):
-            found.update(one.name for one in node.names)
-        elif isinstance(node, ast.ImportFrom):
+    needed = (node for node in source.of(ast.Import) if node not in _conditional(source))
+    found = Counter(one.name for node in needed for one in node.names)
+    for node in source.of(ast.ImportFrom):
+        if node not in _conditional(source):
             module = "." * node.level + (node.module or "")
             found.update(f"{module}:{one.name}" for one in node.names)
     return found
@@ -160,14 +148,10 @@ def new_attributes(edit: Edit) -> frozenset[str]:
 
 
 def _of_modules(source: Source) -> frozenset[str]:
-    optional = _conditional(source)
     return frozenset(
         source.dotted(node)
-        for node in source.nodes
-        if isinstance(node, ast.Attribute)
-        and isinstance(node.ctx, ast.Load)
-        and _root(node) in source.imported
-        and id(node) not in optional
+        for node in source.of(ast.Attribute)
+        if isinstance(node.ctx, ast.Load) and _root(node) in source.names.imported and node not in _conditional(source)
     )
 
 

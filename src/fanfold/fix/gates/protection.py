@@ -7,7 +7,9 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
-from fanfold.fix.gates.edit import Edit, Source, last_name, plain
+from fanfold.fix.gates.edit import Edit
+from fanfold.fix.gates.nodes import last_name, plain, walk
+from fanfold.fix.gates.source import Source
 
 HASHES = frozenset({"S324", "B324", "hashlib"})
 SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "fish", "cmd", "cmd.exe", "powershell", "pwsh"})
@@ -42,7 +44,7 @@ def check(edit: Edit) -> Iterator[str]:
         return
     yield from _more(edit, _switched_off, "switches a protection off")
     yield from _more(edit, _shells, "runs a text by a shell")
-    yield from _more(edit, _readers, "reads what may run code")
+    yield from _reading(edit)
     yield from _more(edit, _told, "tells a secret")
     yield from _unencrypted(edit)
     yield from _unchecked(edit)
@@ -56,7 +58,7 @@ def check(edit: Edit) -> Iterator[str]:
 
 
 def _more(edit: Edit, found: Callable[[Source], Iterator[str]], what: str) -> Iterator[str]:
-    for text in Counter(found(edit.new)) - Counter(found(edit.old)):
+    for text in Counter(found(edit.added)) - Counter(found(edit.removed)):
         yield f"{what}: {text[:80]}"
 
 
@@ -78,8 +80,8 @@ def _switched_off(source: Source) -> Iterator[str]:
 
 def _shells(source: Source) -> Iterator[str]:
     """`["sh", "-c", command]`, where the command isn't the same each time."""
-    for node in source.nodes:
-        if isinstance(node, ast.List | ast.Tuple) and len(node.elts) >= 3:
+    for node in source.of(ast.List, ast.Tuple):
+        if len(node.elts) >= 3:
             program, option, command = node.elts[:3]
             names = [one.value for one in (program, option) if isinstance(one, ast.Constant)]
             if len(names) == 2 and all(isinstance(one, str) for one in names) and not isinstance(command, ast.Constant):
@@ -88,20 +90,26 @@ def _shells(source: Source) -> Iterator[str]:
                     yield plain(node)
 
 
-def _readers(source: Source) -> Iterator[str]:
+def _reading(edit: Edit) -> Iterator[str]:
     """Readers of pickled objects, but for those that say which classes they know."""
-    bounded = any(name.endswith(".find_class") for name, _ in source.scopes)
-    for node in source.nodes:
-        if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load):
-            name = source.dotted(node)
-            if READERS.match(name) and not bounded:
-                yield name
+    if not _is_bounded(edit.new):
+        before, after = (Counter(), edit.new) if _is_bounded(edit.old) else (_readers(edit.removed), edit.added)
+        yield from (f"reads what may run code: {name[:80]}" for name in _readers(after) - before)
+
+
+def _is_bounded(source: Source) -> bool:
+    return any(name.endswith(".find_class") for name, _ in source.scopes)
+
+
+def _readers(source: Source) -> Counter[str]:
+    read = (name for name, node in source.named if isinstance(node.ctx, ast.Load))
+    return Counter(name for name in read if READERS.match(name))
 
 
 def _told(source: Source) -> Iterator[str]:
-    for node in source.nodes:
-        if isinstance(node, ast.Call) and last_name(node.func) in TELLING:
-            given = [part for one in (*node.args, *(key.value for key in node.keywords)) for part in ast.walk(one)]
+    for node in source.of(ast.Call):
+        if last_name(node.func) in TELLING:
+            given = [part for one in (*node.args, *(key.value for key in node.keywords)) for part in walk(one)]
             names = (one for one in given if isinstance(one, ast.Name | ast.Attribute))
             yield from (plain(one) for one in names if TOLD.search(last_name(one)))
 
@@ -119,32 +127,30 @@ def _unencrypted(edit: Edit) -> Iterator[str]:
 
 
 def _texts(source: Source) -> Iterator[str]:
-    for node in source.nodes:
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
+    return (node.value for node in source.of(ast.Constant) if isinstance(node.value, str))
 
 
 def _unchecked(edit: Edit) -> Iterator[str]:
     """A program whose failure was told doesn't fail unseen."""
-    old, new = (Counter(_checks(one)) for one in (edit.old, edit.new))
+    old, new = (Counter(_checks(one)) for one in (edit.removed, edit.added))
     if new["False"] > old["False"] and new["True"] < old["True"]:
         yield "no longer asks whether a program failed: check=False"
 
 
 def _checks(source: Source) -> Iterator[str]:
-    for name, node in source.calls():
+    for name, node in source.calls:
         if name.startswith("subprocess."):
             yield from (plain(one.value) for one in node.keywords if one.arg == "check")
 
 
 def _weak_hashes(source: Source) -> Iterator[str]:
-    for name, node in source.calls():
+    for name, node in source.calls:
         if name in CHECKSUMS or (name == "hashlib.new" and node.args and not isinstance(node.args[0], ast.Constant)):
             yield plain(node)
     for scope, body in source.scopes:
-        for one in source.owned[body]:
+        for one in source.own(body):
             if isinstance(one, ast.Call) and any(map(_is_insecure, one.keywords)):
-                words = {scope.rpartition(".")[2], *(part.id for part in ast.walk(one) if isinstance(part, ast.Name))}
+                words = {scope.rpartition(".")[2], *(part.id for part in walk(one) if isinstance(part, ast.Name))}
                 if any(SECRETIVE.search(word) or "password" in word for word in words):
                     yield plain(one)
 
@@ -155,10 +161,9 @@ def _is_insecure(keyword: ast.keyword) -> bool:
 
 def _extracted(source: Source) -> Iterator[str]:
     """Members that a loop unpacks without a look at them."""
-    loops = (node for node in source.nodes if isinstance(node, ast.For))
-    for loop in loops:
+    for loop in source.of(ast.For):
         if all(isinstance(one, ast.Expr | ast.Assign) for one in loop.body):
-            yield from (plain(one) for one in ast.walk(loop) if _is_extract(one))
+            yield from (plain(one) for one in walk(loop) if _is_extract(one))
 
 
 def _is_extract(node: ast.AST) -> bool:
@@ -169,7 +174,7 @@ def _is_extract(node: ast.AST) -> bool:
 
 def _modes(source: Source) -> Iterator[str]:
     """Modes that are worked out of constants, so that their rule can't read them."""
-    for _, node in source.calls():
+    for _, node in source.calls:
         for mode in (*node.args, *(one.value for one in node.keywords)):
             worked_out = isinstance(mode, ast.Call) and source.dotted(mode.func) == "builtins.int"
             if worked_out and last_name(node.func) in {"chmod", "fchmod", "lchmod", "mkdir", "makedirs"}:

@@ -8,9 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from fanfold.fix.gates.edit import Edit, Function, Source
+from fanfold.fix.gates.edit import Edit
 from fanfold.fix.gates.effects import REWRITABLE, Effect, Step, effects, is_constant, steps
+from fanfold.fix.gates.nodes import Function
 from fanfold.fix.gates.rules import ANYTHING, ASSERTING, lets_go
+from fanfold.fix.gates.source import Source
 
 CLOSING = frozenset({"close", "aclose", "release", "acquire", "shutdown", "terminate", "start", "stop", "cleanup"})
 TELLING = frozenset({"debug", "info", "warn", "warning", "error", "exception", "critical", "log"})
@@ -31,27 +33,31 @@ class Region:
 
 def check(edit: Edit) -> Iterator[str]:
     """Effects that the file has no longer, by the place where they were."""
-    gone = effects(edit.old) - (effects(edit.new) - _unreached(edit))
+    gone = effects(edit.removed) - (effects(edit.added) - _unreached(edit))
     if not gone:
         return
-    for region in _regions(edit.old, edit.new):
+    for region in _regions(edit.removed, edit.added):
         yield from dict.fromkeys(_lost(edit, region, gone))
 
 
 def _unreached(edit: Edit) -> Counter[Effect]:
     """What is done by functions that are new and that nothing in the file speaks of."""
     known = {name.partition("#")[0] for name, _ in edit.old.scopes}
-    named = {node.id for node in edit.new.nodes if isinstance(node, ast.Name)}
-    named |= {node.attr for node in edit.new.nodes if isinstance(node, ast.Attribute)}
-    named |= {node.value for node in edit.new.nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    made = [(name, node) for name, node in edit.added.scopes if name.partition("#")[0] not in known]
+    named = _mentioned(edit.new) if made else set()
     found: Counter[Effect] = Counter()
-    for name, node in edit.new.scopes:
-        whole = name.partition("#")[0]
-        last = whole.rpartition(".")[2]
-        is_called = last in named or last.startswith("__") or whole in known
+    for name, node in made:
+        last = name.partition("#")[0].rpartition(".")[2]
+        is_called = last in named or last.startswith("__")
         if isinstance(node, Function) and not node.decorator_list and not is_called:
-            found.update(one for step in steps(edit.new)[name] for one in step.effects.elements())
+            found.update(one for step in steps(edit.added)[name] for one in step.effects.elements())
     return found
+
+
+def _mentioned(source: Source) -> set[str]:
+    """The names that a text speaks of, those in strings too."""
+    texts = {node.value for node in source.of(ast.Constant) if isinstance(node.value, str)}
+    return texts | {node.id for node in source.of(ast.Name)} | {node.attr for node in source.of(ast.Attribute)}
 
 
 def _regions(old: Source, new: Source) -> Iterator[Region]:
@@ -101,14 +107,14 @@ def _merged(step: Step, region: Region) -> bool:
 def _replaced(edit: Edit, region: Region, effect: Effect) -> bool:
     """Whether something stands for an effect that isn't one of its kind."""
     if effect.kind == "name":
-        return effect.name in edit.new.bound
+        return effect.name in edit.new.names.bound
     if effect.kind == "raise":
         return _ends_generator(effect, region)
     if effect.kind == "return":
         return _was_constant(region)
     if effect.kind == "call" and (_is_named(effect.name, region) or _is_spelt_alike(effect.name, region)):
         return True
-    return effect.kind == "call" and effect.name in CLOSING and _contexts(edit.new) > _contexts(edit.old)
+    return effect.kind == "call" and effect.name in CLOSING and _contexts(edit.added) > _contexts(edit.removed)
 
 
 def _was_constant(region: Region) -> bool:
@@ -144,7 +150,7 @@ def _handed_on(node: ast.AST) -> set[str]:
 
 
 def _contexts(source: Source) -> int:
-    return sum(len(node.items) for node in source.nodes if isinstance(node, ast.With | ast.AsyncWith))
+    return sum(len(node.items) for node in source.of(ast.With, ast.AsyncWith))
 
 
 def _kept(edit: Edit, step: Step) -> Counter[Effect]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import SequenceMatcher
+from functools import lru_cache
 
 from fanfold.fix.gates import values
-from fanfold.fix.gates.edit import Edit, Function, Source
+from fanfold.fix.gates.differences import differences
+from fanfold.fix.gates.edit import Edit
+from fanfold.fix.gates.nodes import Function
 from fanfold.fix.gates.rules import names_of
+from fanfold.fix.gates.source import Source
 
 NEAR_LINES = 5
 UNRELATED_LINES = 8
@@ -39,29 +43,34 @@ def unrelated(edit: Edit) -> Iterator[str]:
     if not edit.before or not edit.findings or any(finding.line == 0 for finding in edit.findings):
         return
     yield from values.check(edit)
+    limit = UNRELATED_LINES + 2 * len(edit.findings)
+    if sum(hunk.lines for hunk in hunks(edit)) <= limit:
+        return
     places = _places(edit)
-    far = [hunk for hunk in hunks(edit) if not _is_near(hunk, places)]
     near = [hunk for hunk in hunks(edit) if _is_near(hunk, places)]
-    names = _names_in(edit, near) | {name for one in edit.findings for name in names_of(one)}
-    loose = [hunk for hunk in far if not (_names_in(edit, [hunk]) & names)]
+    far = [hunk for hunk in hunks(edit) if hunk not in near]
+    sides = _by_line(edit.old), _by_line(edit.new)
+    names = _names_in(near, *sides) | {name for one in edit.findings for name in names_of(one)}
+    loose = [hunk for hunk in far if not (_names_in([hunk], *sides) & names)]
     count = sum(hunk.lines for hunk in loose)
-    if count > UNRELATED_LINES + 2 * len(edit.findings):
-        first = loose[0].new.start or 1
-        yield f"changes {count} lines that no finding is about, from line {first} on"
+    if count > limit:
+        yield f"changes {count} lines that no finding is about, from line {loose[0].new.start or 1} on"
 
 
-def hunks(edit: Edit) -> list[Hunk]:
+def hunks(edit: Edit) -> tuple[Hunk, ...]:
     """Where the texts differ, other than by indentation and blank lines."""
-    before, after = _lines(edit.before), _lines(edit.after)
-    matcher = SequenceMatcher(None, before, after, autojunk=len(before) + len(after) > 4000)
+    return _hunks(edit.before, edit.after)
+
+
+@lru_cache(maxsize=16)
+def _hunks(before: bytes, after: bytes) -> tuple[Hunk, ...]:
+    there, here = _lines(before), _lines(after)
     found = []
-    for kind, first, last, start, end in matcher.get_opcodes():
-        if kind == "equal":
-            continue
-        count = sum(map(bool, before[first:last])) + sum(map(bool, after[start:end]))
+    for old, new in differences(there, here):
+        count = sum(bool(there[one]) for one in old) + sum(bool(here[one]) for one in new)
         if count:
-            found.append(Hunk(range(first + 1, last + 1), range(start + 1, end + 1), count))
-    return found
+            found.append(Hunk(range(old.start + 1, old.stop + 1), range(new.start + 1, new.stop + 1), count))
+    return tuple(found)
 
 
 def _lines(text: bytes) -> list[str]:
@@ -74,9 +83,8 @@ def _places(edit: Edit) -> set[int]:
     about = [(finding.line, finding.end_line or finding.line) for finding in edit.findings]
     for first, last in about:
         places |= set(range(first - NEAR_LINES, last + NEAR_LINES + 1))
-    for node in edit.old.nodes:
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            places |= set(range(node.lineno - 1, (node.end_lineno or node.lineno) + 2))
+    for node in edit.old.of(ast.Import, ast.ImportFrom):
+        places |= set(range(node.lineno - 1, (node.end_lineno or node.lineno) + 2))
     for first, last in _innermost(edit.old, about):
         places |= set(range(first, last + 1))
     return places
@@ -85,7 +93,7 @@ def _places(edit: Edit) -> set[int]:
 def _innermost(source: Source, about: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """The extents of the smallest function, or statement of a module or a class, around each place."""
     nodes = [node for node in source.nodes if isinstance(node, ast.stmt) and not isinstance(node, ast.ClassDef)]
-    functions = [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    functions = [*source.of(ast.FunctionDef), *source.of(ast.AsyncFunctionDef)]
     for first, last in about:
         around: list[ast.stmt] = [
             one for one in functions if _first(one) <= first and last <= (one.end_lineno or one.lineno)
@@ -106,15 +114,19 @@ def _is_near(hunk: Hunk, places: set[int]) -> bool:
     return not places.isdisjoint(lines)
 
 
-def _names_in(edit: Edit, chosen: list[Hunk]) -> set[str]:
+def _names_in(chosen: Iterable[Hunk], *sides: Mapping[int, set[str]]) -> set[str]:
     """Names that the lines of hunks bind, or name by one side only: what the rest of a file may have to follow."""
-    sides = []
-    for source, lines in (
-        (edit.old, {n for one in chosen for n in one.old}),
-        (edit.new, {n for one in chosen for n in one.new}),
-    ):
-        sides.append({name for node in source.nodes if getattr(node, "lineno", 0) in lines for name in _name(node)})
-    return sides[0] ^ sides[1]
+    old, new = sides
+    there = {name for hunk in chosen for line in hunk.old for name in old.get(line, ())}
+    here = {name for hunk in chosen for line in hunk.new for name in new.get(line, ())}
+    return there ^ here
+
+
+def _by_line(source: Source) -> Mapping[int, set[str]]:
+    found: dict[int, set[str]] = defaultdict(set)
+    for node in source.nodes:
+        found[getattr(node, "lineno", 0)].update(_name(node))
+    return found
 
 
 def _name(node: ast.AST) -> Iterator[str]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import ast
-import io
 import keyword
 import re
-import tokenize
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fanfold.fix.gates.edit import Edit, Source, is_python, tokens
+from fanfold.fix.gates.comments import Comment, comments, tokens
+from fanfold.fix.gates.edit import Edit, is_python
+from fanfold.fix.gates.source import Source, encoding_of
 
 SUPPRESSIONS = re.compile(
     r"""
@@ -33,6 +32,7 @@ SUPPRESSIONS = re.compile(
 )
 CODE = re.compile(r"[A-Za-z][\w-]*")
 WORD = re.compile(r"[^\W\d]\w*")
+NO_TYPE_CHECK = "no_type_check"
 
 
 @dataclass(frozen=True)
@@ -74,27 +74,20 @@ def check(edit: Edit) -> Iterator[str]:
     yield from no_suppression(edit.path, edit.before, edit.after)
     if not edit.readable:
         return
-    for name, count in (_silencers(edit.new) - _silencers(edit.old)).items():
+    for name, count in (_silencers(edit.added) - _silencers(edit.removed)).items():
         yield f"silences a checker instead of fixing: {name}" + (f", {count} times" if count > 1 else "")
-    if edit.before and (encoding := _encoding(edit.after)) not in {_encoding(edit.before), "utf-8"}:
+    if edit.before and (encoding := encoding_of(edit.after)) not in {encoding_of(edit.before), "utf-8"}:
         yield f"changes the encoding of the file to {encoding}"
 
 
 def _silencers(source: Source) -> Counter[str]:
-    names = (source.dotted(node) for node in source.nodes if isinstance(node, ast.Name | ast.Attribute))
-    return Counter(name for name in names if name in SILENCING)
-
-
-def _encoding(text: bytes) -> str:
-    try:
-        return tokenize.detect_encoding(io.BytesIO(text).readline)[0].removesuffix("-sig")
-    except (SyntaxError, ValueError):
-        return "unknown"
+    return Counter(name for name, _ in source.named if name in SILENCING)
 
 
 def no_suppression(path: str, before: bytes, after: bytes) -> tuple[str, ...]:
     """Nothing is silenced that was not silenced before; narrowing an old comment is allowed, and moving its line."""
-    old, new = Counter(suppressions(path, before)), Counter(suppressions(path, after))
+    there, here = Counter(_comments(path, before)), Counter(_comments(path, after))
+    old, new = Counter(_suppressions(there - here)), Counter(_suppressions(here - there))
     spare = list((old - new).elements())
     reasons = []
     for suppression in (new - old).elements():
@@ -107,32 +100,28 @@ def no_suppression(path: str, before: bytes, after: bytes) -> tuple[str, ...]:
     return tuple(dict.fromkeys(reasons))
 
 
-def suppressions(path: str, source: bytes) -> list[Suppression]:
-    """Every comment in a file that tells a tool to look away."""
-    return [
-        Suppression(
-            re.sub(r"\s+", "", match["kind"]).lower(),
-            frozenset(CODE.findall(match["codes"])),
-            frozenset(WORD.findall(code)),
-        )
-        for code, comment in _comments(path, source)
-        for match in SUPPRESSIONS.finditer(comment)
-    ]
+def _suppressions(found: Counter[Comment]) -> Iterator[Suppression]:
+    for comment in found.elements():
+        for match in SUPPRESSIONS.finditer(comment.text):
+            kind = re.sub(r"\s+", "", match["kind"]).lower()
+            yield Suppression(kind, frozenset(CODE.findall(match["codes"])), frozenset(WORD.findall(comment.code)))
 
 
-def _comments(path: str, source: bytes) -> list[tuple[str, str]]:
-    """A Python file's comments, and the decorator that is one by its effect; each after the code before it on its line.
+def _comments(path: str, text: bytes) -> Iterator[Comment]:
+    """A Python file's comments, and the decorator that is one by its effect.
 
     All lines of what can't be read as Python, so that nothing hides there.
     """
-    if is_python(path) and (read := tokens(source)):
-        return [
-            (token.line[: token.start[1]], token.string)
-            for token in read
-            if token.type == tokenize.COMMENT
-            or (token.string == "no_type_check" and token.line.lstrip().startswith("@"))
-        ]
-    return [(_before_comment(line), line) for line in source.decode("utf-8", "replace").splitlines()]
+    found = comments(text) if is_python(path) else None
+    if found is None:
+        for line in text.decode("utf-8", "replace").splitlines():
+            yield Comment(_before_comment(line), line)
+        return
+    yield from found
+    if NO_TYPE_CHECK.encode() in text:
+        for token in tokens(text):
+            if token.string == NO_TYPE_CHECK and token.line.lstrip().startswith("@"):
+                yield Comment(token.line[: token.start[1]], token.string)
 
 
 def _before_comment(line: str) -> str:

@@ -6,8 +6,10 @@ import ast
 from collections import Counter
 from collections.abc import Iterator
 
-from fanfold.fix.gates.edit import Edit, Source
+from fanfold.fix.gates.edit import Edit
+from fanfold.fix.gates.nodes import walk
 from fanfold.fix.gates.rules import REMOVES, UNUSED_IMPORT
+from fanfold.fix.gates.source import Source
 
 BROAD = frozenset({"builtins.Exception", "builtins.BaseException", "builtins.BaseExceptionGroup"})
 OWN_FAULTS = frozenset(
@@ -24,54 +26,59 @@ QUIET = ast.Pass | ast.Continue | ast.Break
 
 def check(edit: Edit) -> Iterator[str]:
     """No more handlers that do nothing, and none that catch everything, than there were."""
-    quiet = sum(1 for _ in _quiet(edit.new)) - sum(1 for _ in _quiet(edit.old)) - _emptied(edit)
-    if quiet > 0:
+    quiet = _quiet(edit.added) - _quiet(edit.removed)
+    if quiet > 0 and (quiet := quiet - _emptied(edit)) > 0:
         yield f"swallows errors in {quiet} more place{'s' if quiet > 1 else ''}"
-    broad = sum(1 for _ in _broad(edit.new)) - sum(1 for _ in _broad(edit.old))
+    broad = _broad(edit.added) - _broad(edit.removed)
     if broad > 0:
         yield f"catches every error, or errors of the code itself, in {broad} more place{'s' if broad > 1 else ''}"
     yield from _elsewhere(edit)
-    if _drowned(edit.new) > _drowned(edit.old):
+    if _drowned(edit.added) > _drowned(edit.removed):
         yield "leaves a finally clause, which swallows the error on its way"
-    if _exits(edit.new) > _exits(edit.old):
+    if _exits(edit.added) > _exits(edit.removed):
         yield "swallows errors in __exit__"
 
 
-def _quiet(source: Source) -> Iterator[ast.AST]:
+def _quiet(source: Source) -> int:
     """Handlers that do nothing with an error, and what stands for them."""
-    for node in source.nodes:
-        if (isinstance(node, ast.ExceptHandler) and all(_says_nothing(one) for one in node.body)) or (
-            isinstance(node, ast.Call) and source.dotted(node.func) == "contextlib.suppress"
-        ):
-            yield node
+    return len(_quiet_handlers(source)) + len(_suppressing(source))
+
+
+def _quiet_handlers(source: Source) -> list[ast.ExceptHandler]:
+    return [node for node in source.of(ast.ExceptHandler) if all(map(_says_nothing, node.body))]
+
+
+def _suppressing(source: Source) -> list[ast.Call]:
+    return [call for name, call in source.calls if name == "contextlib.suppress"]
 
 
 def _elsewhere(edit: Edit) -> Iterator[str]:
     """What catches everything still does under another name, and what suppresses it says no more than before."""
-    if _indirect(edit.new) > _indirect(edit.old):
+    if _indirect(edit.added) > _indirect(edit.removed):
         yield "catches every error under another name"
     rules = {finding.rule for finding in edit.findings}
-    suppressed = _suppressed(edit.new) - _suppressed(edit.old)
-    wider = suppressed["builtins.BaseException"] and _unbounded(edit.new) > _unbounded(edit.old)
+    suppressed = _suppressed(edit.added) - _suppressed(edit.removed)
+    wider = suppressed["builtins.BaseException"] and _unbounded(edit.added) > _unbounded(edit.removed)
     if wider or (suppressed and rules & UNSAID and not rules & SUPPRESSIBLE):
         yield "suppresses every error without a word"
-    if rules & UNSAID and _busy(edit.new) > _busy(edit.old):
+    if rules & UNSAID and _busy(edit.added) > _busy(edit.removed):
         yield "swallows errors by a statement that does nothing"
-    if rules & UNSAID and _in_parts(edit.new) > _in_parts(edit.old):
+    if rules & UNSAID and _in_parts(edit.added) > _in_parts(edit.removed):
         yield "catches every error by its parts"
-    if rules & UNSAID and _unwatched(edit.new) > _unwatched(edit.old):
+    if rules & UNSAID and _unwatched(edit.added) > _unwatched(edit.removed):
         yield "leaves errors to where nobody asks for them"
 
 
 def _busy(source: Source) -> int:
     """Handlers that do nothing and look as though they did."""
-    handlers = (one for one in _quiet(source) if isinstance(one, ast.ExceptHandler))
-    return sum(any(isinstance(one, ast.AugAssign | ast.Assign) for one in each.body) for each in handlers)
+    return sum(
+        any(isinstance(one, ast.AugAssign | ast.Assign) for one in each.body) for each in _quiet_handlers(source)
+    )
 
 
 def _in_parts(source: Source) -> int:
     """Handlers of so many kinds that hardly any error is left, or of failed assertions and unknown names."""
-    caught = (node.type for node in source.nodes if isinstance(node, ast.ExceptHandler))
+    caught = (node.type for node in source.of(ast.ExceptHandler))
     kinds = ([source.dotted(one) for one in each.elts] for each in caught if isinstance(each, ast.Tuple))
     return sum(
         sum(one.startswith("builtins.") for one in ones) >= MANY or not NEVER_MEANT.isdisjoint(ones) for ones in kinds
@@ -80,7 +87,7 @@ def _in_parts(source: Source) -> int:
 
 def _unwatched(source: Source) -> int:
     """What runs elsewhere, where nobody asks for its errors."""
-    calls = (node.value for node in source.nodes if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call))
+    calls = (node.value for node in source.of(ast.Expr) if isinstance(node.value, ast.Call))
     return sum(_starts(source, call.func) for call in calls)
 
 
@@ -95,10 +102,9 @@ def _starts(source: Source, called: ast.expr) -> bool:
 
 def _indirect(source: Source) -> int:
     """Handlers of everything that can't be told from their own words."""
-    handlers = (node.type for node in source.nodes if isinstance(node, ast.ExceptHandler))
     return sum(
         isinstance(caught, ast.Name | ast.Tuple) and source.may_be(caught, BROAD) and _named(caught) not in BROAD
-        for caught in handlers
+        for caught in (node.type for node in source.of(ast.ExceptHandler))
     )
 
 
@@ -108,25 +114,22 @@ def _named(node: ast.expr) -> str:
 
 def _unbounded(source: Source) -> int:
     """Where even what ends the program is caught."""
-    handlers = (node.type for node in source.nodes if isinstance(node, ast.ExceptHandler))
-    caught = sum(one is None or source.dotted(one) == "builtins.BaseException" for one in handlers)
+    handlers = source.of(ast.ExceptHandler)
+    caught = sum(one.type is None or source.dotted(one.type) == "builtins.BaseException" for one in handlers)
     return caught + _suppressed(source)["builtins.BaseException"]
 
 
 def _suppressed(source: Source) -> Counter[str]:
     """What of everything is suppressed, by name."""
-    calls = (call for name, call in source.calls() if name == "contextlib.suppress")
-    names = (source.dotted(one) for call in calls for one in call.args)
+    names = (source.dotted(one) for call in _suppressing(source) for one in call.args)
     return Counter(name for name in names if name in BROAD)
 
 
 def _emptied(edit: Edit) -> int:
     """Handlers that a finding empties: they only import what nobody needs, or print."""
     return sum(
-        isinstance(node, ast.ExceptHandler)
-        and not all(_says_nothing(one) for one in node.body)
-        and all(_says_nothing(one) or _goes(edit, one) for one in node.body)
-        for node in edit.old.nodes
+        not all(map(_says_nothing, node.body)) and all(_says_nothing(one) or _goes(edit, one) for one in node.body)
+        for node in edit.old.of(ast.ExceptHandler)
     )
 
 
@@ -147,17 +150,12 @@ def _says_nothing(node: ast.stmt) -> bool:
     return isinstance(node, QUIET | ast.Delete)
 
 
-def _broad(source: Source) -> Iterator[ast.AST]:
-    for node in source.nodes:
-        if isinstance(node, ast.ExceptHandler) and _is_broad(source, node.type):
-            if not any(isinstance(one, ast.Raise) for part in node.body for one in ast.walk(part)):
-                yield node
-        elif (
-            isinstance(node, ast.Call)
-            and source.dotted(node.func) == "contextlib.suppress"
-            and any(_is_broad(source, one) for one in node.args)
-        ):
-            yield node
+def _broad(source: Source) -> int:
+    handlers = sum(
+        _is_broad(source, node.type) and not any(isinstance(one, ast.Raise) for part in node.body for one in walk(part))
+        for node in source.of(ast.ExceptHandler)
+    )
+    return handlers + sum(any(_is_broad(source, one) for one in call.args) for call in _suppressing(source))
 
 
 def _is_broad(source: Source, caught: ast.expr | None, depth: int = 4) -> bool:
@@ -167,8 +165,8 @@ def _is_broad(source: Source, caught: ast.expr | None, depth: int = 4) -> bool:
         return any(_is_broad(source, one, depth) for one in caught.elts)
     if isinstance(caught, ast.Starred):
         return _is_broad(source, caught.value, depth)
-    if isinstance(caught, ast.Name) and depth and caught.id in source.aliases:
-        return _is_broad(source, source.aliases[caught.id], depth - 1)
+    if isinstance(caught, ast.Name) and depth and caught.id in source.names.aliases:
+        return _is_broad(source, source.names.aliases[caught.id], depth - 1)
     return source.dotted(caught) in BROAD | OWN_FAULTS
 
 
@@ -176,10 +174,9 @@ def _drowned(source: Source) -> int:
     """Ways out of a finally clause."""
     return sum(
         isinstance(part, ast.Return | ast.Break | ast.Continue)
-        for node in source.nodes
-        if isinstance(node, ast.Try)
+        for node in source.of(ast.Try)
         for one in node.finalbody
-        for part in ast.walk(one)
+        for part in walk(one)
     )
 
 
@@ -188,5 +185,5 @@ def _exits(source: Source) -> int:
         isinstance(part, ast.Return) and isinstance(part.value, ast.Constant) and part.value.value is True
         for name, node in source.scopes
         if name.rpartition(".")[2] in {"__exit__", "__aexit__"}
-        for part in source.owned[node]
+        for part in source.own(node)
     )

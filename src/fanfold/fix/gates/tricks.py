@@ -7,9 +7,10 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 
-from fanfold.fix.gates.edit import Edit, Source, last_name, plain
+from fanfold.fix.gates.edit import Edit
+from fanfold.fix.gates.nodes import Function, last_name, plain
+from fanfold.fix.gates.source import Source
 
 COMPARING = re.compile(r"(?:assert\w*|isclose|approx|eq|is_|__eq__|compare_digest)$")
 ANSWERS = frozenset({"__eq__", "__contains__", "__le__", "__ge__", "__instancecheck__", "__subclasscheck__"})
@@ -17,32 +18,33 @@ ANSWERS = frozenset({"__eq__", "__contains__", "__le__", "__ge__", "__instancech
 
 def check(edit: Edit) -> Iterator[str]:
     """No condition that is always the same, nothing but imports for type checkers only, no catch-all attributes."""
-    before, after = _found(edit.old), _found(edit.new)
+    before, after = _found(edit.removed), _found(edit.added)
     for what, count in after.items():
         if count > before[what]:
             yield what
-    for left in _tautologies(edit.new) - _tautologies(edit.old):
+    for left in _tautologies(edit.added) - _tautologies(edit.removed):
         yield f"compares {left[:80]} with itself"
-    asked = {plain(node.test) for node in edit.old.nodes if isinstance(node, ast.If | ast.IfExp)}
-    for node in edit.new.nodes:
-        if isinstance(node, ast.If | ast.IfExp) and _is_same(node.body, node.orelse) and plain(node.test) not in asked:
-            yield f"does the same whatever the answer is: {plain(node.test)[:80]}"
+    needless = list(dict.fromkeys(_needless(edit.added)))
+    asked = {plain(node.test) for node in edit.old.of(ast.If, ast.IfExp)} if needless else set()
+    yield from (f"does the same whatever the answer is: {text[:80]}" for text in needless if text not in asked)
     yield from _starred(edit)
 
 
-@lru_cache(maxsize=16)
 def _found(source: Source) -> Counter[str]:
-    return Counter(found for node in source.nodes for found in _seen(source, node))
+    told = (node for node in source.nodes if not isinstance(node, ast.expr) or isinstance(node, ast.IfExp | ast.BoolOp))
+    return Counter(found for node in told for found in _seen(source, node))
+
+
+def _needless(source: Source) -> Iterator[str]:
+    """What is asked with one thing to do for either answer."""
+    return (plain(node.test) for node in source.of(ast.If, ast.IfExp) if _is_same(node.body, node.orelse))
 
 
 def _tautologies(source: Source) -> Counter[str]:
     """What is compared with itself, by an operator or by a method of a test."""
-    compared = (node for node in source.nodes if isinstance(node, ast.Compare) and len(node.ops) == 1)
-    calls = (node for node in source.nodes if isinstance(node, ast.Call) and len(node.args) == 2)
-    asserted = (node for node in calls if COMPARING.match(last_name(node.func)))
-    pairs = [(node.left, node.comparators[0]) for node in compared] + [
-        (node.args[0], node.args[1]) for node in asserted
-    ]
+    pairs = [(node.left, node.comparators[0]) for node in source.of(ast.Compare) if len(node.ops) == 1]
+    calls = (node for node in source.of(ast.Call) if len(node.args) == 2 and COMPARING.match(last_name(node.func)))
+    pairs += [(node.args[0], node.args[1]) for node in calls]
     return Counter(plain(left) for left, right in pairs if type(left) is type(right) and plain(left) == plain(right))
 
 
@@ -58,8 +60,9 @@ def _seen(source: Source, node: ast.AST) -> Iterator[str]:
     if isinstance(node, ast.For | ast.AsyncFor) and _is_empty(node.iter):
         yield "adds a loop that never runs"
     for name in ("body", "orelse", "finalbody"):
-        yield from _dead(getattr(node, name, None))
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name in {"__getattr__", "__getattribute__"}:
+        if isinstance(statements := getattr(node, name, None), list):
+            yield from _dead(statements)
+    if isinstance(node, Function) and node.name in {"__getattr__", "__getattribute__"}:
         yield f"adds {node.name}, with which every attribute is there"
     if isinstance(node, ast.FunctionDef) and node.name in ANSWERS and _always_agrees(node):
         yield f"adds {node.name}, which says yes to anything"
@@ -86,10 +89,9 @@ def _is_empty(node: ast.expr) -> bool:
     return (isinstance(node, ast.Dict) and not node.keys) or (isinstance(node, ast.Constant) and not node.value)
 
 
-def _dead(body: object) -> Iterator[str]:
+def _dead(statements: list[ast.stmt]) -> Iterator[str]:
     """Statements that come after the way out of their block; a bare `yield` there makes a generator."""
     ways_out = ast.Return | ast.Raise | ast.Continue | ast.Break
-    statements = body if isinstance(body, list) else []
     for one, following in itertools.pairwise(statements):
         makes_generator = isinstance(following, ast.Expr) and isinstance(following.value, ast.Yield)
         if isinstance(one, ways_out) and not makes_generator:
@@ -110,7 +112,7 @@ def _constant(source: Source, node: ast.If | ast.While | ast.IfExp | ast.Assert)
     if isinstance(test, ast.Call) and source.dotted(test.func) in {"builtins.bool", "builtins.int"}:
         same = not test.args or isinstance(test.args[0], ast.Constant)
     if isinstance(test, ast.Name):
-        same = isinstance(source.aliases.get(test.id), ast.Constant) and test.id.lstrip("_").isupper()
+        same = isinstance(source.names.aliases.get(test.id), ast.Constant) and test.id.lstrip("_").isupper()
     if isinstance(test, ast.Compare):
         same = isinstance(test.left, ast.Constant) and all(isinstance(one, ast.Constant) for one in test.comparators)
     endless = isinstance(node, ast.While) and isinstance(test, ast.Constant) and bool(test.value) and test is node.test
@@ -147,19 +149,19 @@ def _is_alias(source: Source, node: ast.stmt) -> bool:
 
 def _starred(edit: Edit) -> Iterator[str]:
     """Named parameters may not disappear in `*args` and `**kwargs`."""
-    after = dict(edit.new.scopes)
-    for name, old in edit.old.scopes:
+    after = dict(edit.added.scopes)
+    for name, old in edit.removed.scopes:
         new = after.get(name)
-        if not isinstance(old, ast.FunctionDef | ast.AsyncFunctionDef) or not isinstance(new, type(old)):
+        if not isinstance(old, Function) or not isinstance(new, type(old)):
             continue
         gone = _named(old) - _named(new)
         if gone and len(_stars(new)) > len(_stars(old)):
             yield f"takes anything instead of {', '.join(sorted(gone))} in {name}"
 
 
-def _named(node: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+def _named(node: Function) -> set[str]:
     return {one.arg for one in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)}
 
 
-def _stars(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.arg]:
+def _stars(node: Function) -> list[ast.arg]:
     return [one for one in (node.args.vararg, node.args.kwarg) if one]

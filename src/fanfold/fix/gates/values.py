@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fanfold.fix.gates.definitions import header
-from fanfold.fix.gates.edit import Definition, Edit, Function, Source
+from fanfold.fix.gates.edit import Edit
 from fanfold.fix.gates.effects import Step, steps
+from fanfold.fix.gates.nodes import Definition, Function
+from fanfold.fix.gates.source import Source
 
 SPELLING = frozenset({"W605", "PLW1401", "W1401", "anomalous-backslash-in-string", "invalid-escape-sequence"})
 UNITS = frozenset({"microseconds", "milliseconds", "seconds", "minutes", "hours", "days", "weeks"})
@@ -32,9 +34,9 @@ def check(edit: Edit) -> Iterator[str]:
     if any(one.rule in SPELLING for one in edit.findings):
         yield from _respelt(edit)
     yield from _rematched(edit)
-    after = steps(edit.new)
-    scopes = dict(edit.old.scopes)
-    for name, before in steps(edit.old).items():
+    after = steps(edit.added)
+    scopes = dict(edit.removed.scopes)
+    for name, before in steps(edit.removed).items():
         if name in after and not _is_about(edit, scopes[name]):
             yield from _changed(edit, before, after[name])
 
@@ -46,8 +48,8 @@ def _is_about(edit: Edit, scope: Definition | ast.Module) -> bool:
 
 def _defaults(edit: Edit) -> Iterator[str]:
     """What arguments are that nobody gives is as it was."""
-    after = dict(edit.new.scopes)
-    for name, old in edit.old.scopes:
+    after = dict(edit.added.scopes)
+    for name, old in edit.removed.scopes:
         new = after.get(name)
         if isinstance(old, Function) and isinstance(new, Function) and not any(edit.rules_at(header(old))):
             before, now = (_shape(f"{name} {ast.unparse(one.args)}") for one in (old, new))
@@ -57,9 +59,9 @@ def _defaults(edit: Edit) -> Iterator[str]:
 
 def _respelt(edit: Edit) -> Iterator[str]:
     """A text that is to be spelt otherwise stays the same."""
-    kept = {node.value for node in edit.new.nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    for node in edit.old.nodes:
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value not in kept:
+    kept = {node.value for node in edit.new.of(ast.Constant) if isinstance(node.value, str)}
+    for node in edit.removed.of(ast.Constant):
+        if isinstance(node.value, str) and node.value not in kept:
             rules = {one.rule for one in edit.rules_at(range(node.lineno, (node.end_lineno or node.lineno) + 1))}
             if rules & SPELLING:
                 yield f"changes a text that was only to be spelt otherwise: {node.value[:80]!r}"
@@ -75,7 +77,7 @@ def _rematched(edit: Edit) -> Iterator[str]:
 
 
 def _patterns(source: Source) -> Iterator[tuple[str, ast.Call]]:
-    for name, value in source.aliases.items():
+    for name, value in source.names.aliases.items():
         if isinstance(value, ast.Call) and source.dotted(value.func).endswith("re.compile"):
             yield name, value
 
@@ -83,10 +85,10 @@ def _patterns(source: Source) -> Iterator[tuple[str, ast.Call]]:
 def _changed(edit: Edit, before: tuple[Step, ...], after: tuple[Step, ...]) -> Iterator[str]:
     there, here = {one.key for one in before}, {one.key for one in after}
     new = [_shape(one.key) for one in after if one.key not in there]
-    for step in before:
-        shape = _shape(step.key)
+    for step in before if new else ():
         if step.key in here or any(edit.rules_at(step.lines)):
             continue
+        shape = _shape(step.key)
         same = [one for one in new if one.words == shape.words]
         if same and all(one.values != shape.values for one in same):
             old, now = next(pair for pair in zip(shape.values, same[0].values, strict=True) if pair[0] != pair[1])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-import tokenize
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 
-from fanfold.fix.gates.edit import Edit, source_of, tokens
+from fanfold.fix.gates.comments import comments
+from fanfold.fix.gates.edit import Edit
+from fanfold.fix.gates.source import Source
 
 INSTRUCTION = re.compile(
     r"""
@@ -39,17 +40,20 @@ INSTRUCTION = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE | re.MULTILINE,
 )
-BETWEEN = frozenset({tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT})
 HIDDEN = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad\u180e\U000e0000-\U000e007f]")
 
 
 def check(edit: Edit) -> Iterator[str]:
     """No comment or text that instructs an agent, and no character that hides or turns round what stands there."""
     before, after = edit.before.decode("utf-8", "replace"), edit.after.decode("utf-8", "replace")
-    if len(HIDDEN.findall(after)) > len(HIDDEN.findall(before)):
+    if not after.isascii() and len(HIDDEN.findall(after)) > len(HIDDEN.findall(before)):
         yield "adds characters that can't be seen"
-    known = Counter(_normal(text) for text in _texts(edit.before, readable=edit.readable))
-    for text in _texts(edit.after, readable=edit.readable):
+    there, here = (
+        Counter(_texts(text, source, readable=edit.readable))
+        for text, source in ((edit.before, edit.old), (edit.after, edit.new))
+    )
+    known = Counter(_normal(text) for text in (there - here).elements())
+    for text in (here - there).elements():
         said = _normal(text)
         if known[said]:
             known[said] -= 1
@@ -61,22 +65,18 @@ def _said_before(words: str, before: str) -> bool:
     return " ".join(words.split()).lower() in " ".join(_normal(before).split()).lower()
 
 
-def _texts(source: bytes, *, readable: bool) -> Iterator[str]:
+def _texts(text: bytes, source: Source, *, readable: bool) -> Iterator[str]:
     """Comments, one after another as one text, and strings; all lines of what can't be read as Python."""
     if not readable:
-        yield from source.decode("utf-8", "replace").splitlines()
+        yield from text.decode("utf-8", "replace").splitlines()
         return
-    source_tree = source_of(source)
-    for node in source_tree.nodes if source_tree else ():
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
+    yield from (node.value for node in source.of(ast.Constant) if isinstance(node.value, str))
     block: list[str] = []
-    for token in tokens(source):
-        if token.type == tokenize.COMMENT:
-            block.append(token.string.lstrip("#! "))
-        elif token.type not in BETWEEN and block:
+    for comment in comments(text) or ():
+        if block and not comment.follows:
             yield "\n".join(block)
             block = []
+        block.append(comment.text.lstrip("#! "))
     if block:
         yield "\n".join(block)
 
