@@ -43,6 +43,8 @@ def ini_section(root: Path, name: str, section: str) -> Mapping[str, str] | None
 
     What is wrong with such a file is for the tool to say that reads it.
     """
+    if not (root / name).is_file():  # it may be a link to what has no end
+        return None
     parser = configparser.RawConfigParser(strict=False)
     try:
         parser.read_string((root / name).read_text(encoding="utf-8"))

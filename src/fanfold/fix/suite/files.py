@@ -26,6 +26,8 @@ def configures_pytest(root: Path) -> bool:
 
 
 def _has_section(path: Path, section: str) -> bool:
+    if not path.is_file():  # it may be a link to what has no end
+        return False
     parser = configparser.RawConfigParser(strict=False)
     try:
         parser.read(path, encoding="utf-8")
