@@ -138,3 +138,17 @@ def test_raw_results_are_all_there() -> None:
 
 def test_answer_survives_json() -> None:
     assert answer_of(answer_data(FULL)) == FULL
+
+
+def test_every_word_of_the_frame_is_in_the_answer_s_language() -> None:
+    starter = replace(JOB, id="E1", text="\n".join(f"line {number}" for number in range(9)), reference="starter:x.md:8")
+    sources = (Answered(source="rag_search", evidence=(starter, starter)),)
+    asked = replace(FULL, evidence=(starter, *FULL.evidence[1:]), sources=sources)
+    text = told(replace(asked, incident=replace(FULL.incident, language="pt")))
+    assert "contra ela: E3" in text
+    assert "(`starter:x.md:8`) (em inglês)" in text
+    assert "e mais 3 linhas" in text
+    assert ": 2 evidências (0 ms)" in text
+    for word in ("against", "more lines", "pieces"):
+        assert word not in text
+    assert "em inglês" not in told(asked)

@@ -18,6 +18,8 @@ SHOWN_HYPOTHESES = 3
 SHOWN_UNCITED = 8
 SHOWN_LINES = 5
 SHOWN_CHARS = 300
+STARTER = "starter:"
+"""What references to the starter set of knowledge begin with; it is in English."""
 
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _NO_TAG = "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}"
@@ -33,6 +35,12 @@ _TITLES: Final[Mapping[Language, Mapping[str, str]]] = {
         "evidence": "Evidence",
         "missing": "Not known",
         "sources": "Sources",
+        "against": "against it",
+        "lines": "and {} more lines",
+        "at": "at",
+        "piece": "1 piece",
+        "pieces": "{} pieces",
+        "starter": "",
         "raw": "The results could not be put together; here they are as they came",
     },
     "pt": {
@@ -45,6 +53,12 @@ _TITLES: Final[Mapping[Language, Mapping[str, str]]] = {
         "evidence": "Evidências",
         "missing": "O que não se sabe",
         "sources": "Fontes",
+        "against": "contra ela",
+        "lines": "e mais {} linhas",
+        "at": "em",
+        "piece": "1 evidência",
+        "pieces": "{} evidências",
+        "starter": " (em inglês)",
         "raw": "Não foi possível reunir os resultados; aqui estão como vieram",
     },
 }
@@ -55,8 +69,9 @@ def told(answer: Answer) -> str:
     titles = _TITLES[answer.incident.language]
     blocks = [_safe(answer.summary)]
     if answer.hypotheses:
-        blocks.append(_block(titles["cause"], [_hypothesis(answer.hypotheses[0])]))
-        blocks.append(_block(titles["other"], map(_hypothesis, answer.hypotheses[1:SHOWN_HYPOTHESES])))
+        shown_ones = [_hypothesis(one, titles) for one in answer.hypotheses[:SHOWN_HYPOTHESES]]
+        blocks.append(_block(titles["cause"], shown_ones[:1]))
+        blocks.append(_block(titles["other"], shown_ones[1:]))
     for name, claims in (
         ("blast", answer.blast_radius),
         ("next", answer.next_steps),
@@ -67,8 +82,8 @@ def told(answer: Answer) -> str:
     blocks.append(_block(titles["missing"], map(_safe, answer.missing)))
     shown = _shown(answer)
     places = _places(shown)
-    blocks.append(_block(titles["evidence"], (_evidence(piece, places) for piece in shown)))
-    blocks.append(_block(titles["sources"], (_source(one, places) for one in answer.sources)))
+    blocks.append(_block(titles["evidence"], (_evidence(piece, places, titles) for piece in shown)))
+    blocks.append(_block(titles["sources"], (_source(one, places, titles) for one in answer.sources)))
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
@@ -94,8 +109,8 @@ def _block(heading: str, lines: Iterable[str]) -> str:
     return f"## {heading}\n\n{listed}" if listed else ""
 
 
-def _hypothesis(hypothesis: Hypothesis) -> str:
-    against = f"; against it: {', '.join(hypothesis.against)}" if hypothesis.against else ""
+def _hypothesis(hypothesis: Hypothesis, titles: Mapping[str, str]) -> str:
+    against = f"; {titles['against']}: {', '.join(hypothesis.against)}" if hypothesis.against else ""
     return f"{_safe(hypothesis.text)} [{', '.join(hypothesis.evidence)}] ({hypothesis.confidence:.0%}{against})"
 
 
@@ -130,20 +145,24 @@ def _places(shown: Iterable[Evidence]) -> Mapping[str, str]:
     return {name: ones[0] for name, ones in places.items() if len(ones) > 1 and ones[0] and len(set(ones)) == 1}
 
 
-def _evidence(evidence: Evidence, places: Mapping[str, str]) -> str:
+def _evidence(evidence: Evidence, places: Mapping[str, str], titles: Mapping[str, str]) -> str:
     first, *more = [line for line in evidence.text.splitlines() if line.strip()] or [""]
     is_told = not evidence.reference or evidence.source in places
     where = "" if is_told else f" ({code(evidence.reference)})"
+    # What the starter set says stays as it was written.
+    where += titles["starter"] if evidence.reference.startswith(STARTER) else ""
     shown = [f"{evidence.id} {title(evidence.source)}: {code(first)}{where}", *map(code, more[:SHOWN_LINES])]
     if len(more) > SHOWN_LINES:
-        shown.append(f"and {len(more) - SHOWN_LINES} more lines")
+        shown.append(titles["lines"].format(len(more) - SHOWN_LINES))
     return "\n  - ".join(shown)
 
 
-def _source(answered: Answered, places: Mapping[str, str]) -> str:
-    where = f" at {code(places[answered.source])}" if answered.source in places else ""
+def _source(answered: Answered, places: Mapping[str, str], titles: Mapping[str, str]) -> str:
+    where = f" {titles['at']} {code(places[answered.source])}" if answered.source in places else ""
     count = len(answered.evidence)
-    what = _safe(answered.error) if answered.error else "1 piece" if count == 1 else f"{count} pieces"
+    what = (
+        _safe(answered.error) if answered.error else titles["piece"] if count == 1 else titles["pieces"].format(count)
+    )
     return f"{title(answered.source)}{where}: {what} ({answered.latency_ms:.0f} ms)"
 
 
