@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -104,6 +105,18 @@ async def test_who_was_paid_before_is_not_paid_again_on_any_runtime(place: Place
     assert {place.user.git("show", f"{report.branch}:{name}") for name in NAMES} == {FIXED}
     assert place.user.git("for-each-ref", "refs/fanfold") == ""
     assert fingerprint(place.user.root) == before
+
+
+async def test_who_goes_on_is_told_what_the_others_were_told(place: Place) -> None:
+    place.user.commit({"AGENTS.md": f"Write short lines. {SECRET}\n", ".fanfold/advice/ruff/F401.md": "Remove it.\n"})
+    past = await place.stopped()
+    (kept,) = past.folder.trails(next(n for n, task in enumerate(past.plan.tasks) if task.key == "c.py")).glob("*.json")
+    place.user.write({"AGENTS.md": "Write long lines.\n", ".fanfold/advice/ruff/F401.md": "Keep it.\n"})
+    agent = ScriptedAgent({name: [FIXED] for name in NAMES})
+    await place.resumed(past, agent)
+    assert [assignment.prompt for assignment in agent.asked] == [json.loads(kept.read_text())["prompt"]]
+    assert "Write short lines" in agent.asked[0].prompt
+    assert not [file for file in past.folder.path.rglob("*") if file.is_file() and SECRET.encode() in file.read_bytes()]
 
 
 async def test_what_had_not_landed_outlives_gc(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from fanfold.agents.protocol import Material
 from fanfold.engine import Done, Outcome
 from fanfold.fix.attempts import prompt
 from fanfold.fix.attempts.advised import unread_advice
@@ -25,7 +26,7 @@ from fanfold.fix.landing.delivery import deliver
 from fanfold.fix.landing.queue import PACES, MergeQueue
 from fanfold.fix.learning.session import courses_for
 from fanfold.fix.record import Run, attempted
-from fanfold.fix.runs.planned import note_plan, take_up_plan
+from fanfold.fix.runs.planned import Told, note_plan, note_told, take_up_plan, told_before
 from fanfold.fix.state import FileMetric, FileState, FixState
 from fanfold.fix.suite.covered import uncovered
 from fanfold.fix.suite.tested import Tester
@@ -148,13 +149,9 @@ async def _make_ready(run: Run) -> None:
     tasks = run.plan.tasks
     run.phase("fixing", f"{counted(tasks)}, {min(run.settings.jobs, len(tasks))} at once", files=len(tasks))
     checkers = tuple(checker.name for checker in able(run))
-    courses = await courses_for(run)
-    brief = Brief(run.repository.head, run.settings, checkers, run.census.findings, courses=courses)
-    bench = bench_for(run, brief)
-    if not all(agent.deterministic for agent in agents_of(run.stages)):
-        bench = replace(bench, brief=await _explained(run, bench))
-        run.notes += await unread_advice(run.repository.root, bench.commands, run.census.findings)
-    run.bench = bench
+    bench = bench_for(run, Brief(run.repository.head, run.settings, checkers, run.census.findings))
+    told = await _told(run, bench)
+    run.bench = replace(bench, brief=replace(bench.brief, material=told.material, courses=told.courses))
     await _open_queue(run)
 
 
@@ -166,10 +163,20 @@ async def _open_queue(run: Run) -> None:
     await run.closing.enter_async_context(run.queue.running(run.stop))
 
 
-async def _explained(run: Run, bench: Bench) -> Brief:
-    """The brief with what an agent reads."""
-    rules = {(one.checker, one.rule) for task in run.plan.tasks for one in task.findings}
-    return replace(bench.brief, material=await prompt.material_on(rules, bench.commands, run.repository.root))
+async def _told(run: Run, bench: Bench) -> Told:
+    """What agents are told and how tasks go through them; of a run that is gone on with, as it was."""
+    if (before := told_before(run)) is not None:
+        run.notes += before.notes
+        return before
+    known = len(run.notes)
+    courses, material = await courses_for(run), Material()
+    if not all(agent.deterministic for agent in agents_of(run.stages)):
+        rules = {(one.checker, one.rule) for task in run.plan.tasks for one in task.findings}
+        material = await prompt.material_on(rules, bench.commands, run.repository.root)
+        run.notes += await unread_advice(run.repository.root, bench.commands, run.census.findings)
+    told = Told(material, courses, tuple(run.notes[known:]))
+    await note_told(run, told)
+    return told
 
 
 def results_of(run: Run) -> FixState:
