@@ -154,6 +154,19 @@ def test_a_run_is_shown_as_its_own_report_told_it(here: Here) -> None:
     assert [task["attempts"] for task in data["tasks"]] == [1, 1, 1]
 
 
+def test_what_a_stopped_attempt_took_is_told_as_unknown(here: Here) -> None:
+    run = here.fix()
+    [file] = [path for path in (here.base / "state").rglob("attempt-1.json") if '"a.py"' in path.read_text()]
+    usage = {"requests": 1, "input_tokens": 10, "output_tokens": 2, "cost_usd": 0.5}
+    trail = {**json.loads(file.read_text()), "usage": usage}
+    file.write_text(json.dumps(trail))
+    lost = {"id": "lost", "usage": None, "stopped": True, "error": "the worker that it ran on was lost"}
+    file.with_name("attempt-2.json").write_text(json.dumps({**trail, **lost}))
+    told = here("show", run, "a.py")
+    assert "  took nobody knows what\n" in told
+    assert "All attempts together: 1 request, 10 tokens in and 2 out, at no known cost\n" in told
+
+
 def test_a_file_is_shown_with_all_that_was_said_and_without_secrets(here: Here) -> None:
     run = here.fix(*here.agent())
     told = here("show", run, "pkg/c.py")

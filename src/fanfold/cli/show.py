@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -149,7 +149,7 @@ def _attempt(number: int, count: int, trail: Trail) -> Iterator[str]:
         yield f"  ended without an answer: {visible(trail.error)}"
     else:
         yield f"  verified: {_verdict(trail)}"
-    if trail.usage not in (None, FREE):
+    if trail.usage != FREE and (trail.usage is not None or trail.stopped):
         yield f"  took {_usage(trail.usage)}"
     if trail.session:
         yield f"  the agent calls it {visible(trail.session)}"
@@ -170,9 +170,10 @@ def _usage(usage: Usage | None) -> str:
 
 
 def _sum(trails: Sequence[Trail]) -> Usage | None:
-    """What attempts took as far as that is known; None where nothing is."""
+    """What attempts took as far as that is known, None where nothing is; of the cost all is known, or none."""
     known = [trail.usage for trail in trails if trail.usage is not None]
-    return sum(known[1:], known[0]) if known else None
+    total = sum(known[1:], known[0]) if known else None
+    return replace(total, cost_usd=None) if total is not None and len(known) < len(trails) else total
 
 
 def _verdict(trail: Trail) -> str:
