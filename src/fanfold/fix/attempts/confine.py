@@ -84,15 +84,16 @@ class Confinement:
         if not starts_programs(agent):
             return await work(Place())
         try:
-            return await self._confined(workspace, path, scratch, work)
+            return await self._confined(agent, workspace, path, scratch, work)
         finally:
             # What it left in its home and in /tmp may be large, or closed to us.
             await uninterrupted(asyncio.to_thread(remove, os.fsencode(scratch)))
 
     async def _confined(
-        self, workspace: Workspace, path: str, scratch: Path, work: Callable[[Place], Awaitable[Report]]
+        self, agent: Agent, workspace: Workspace, path: str, scratch: Path, work: Callable[[Place], Awaitable[Report]]
     ) -> Report:
-        bubblewrap, _ = await bubblewrap_for(self.settings)
+        bubblewrap, why = await bubblewrap_for(self.settings)
+        _refuse_unbounded(self.settings, agent, bubblewrap, why)  # a worker elsewhere may have none
         if bubblewrap is None:
             place = await self._place(workspace, scratch, None, "host")
             return await self._watched(path, lambda: self._bounded(workspace, lambda: work(place)))
@@ -215,11 +216,15 @@ async def refuse_unbounded(settings: FixSettings, agents: Iterable[Agent]) -> No
         return
     bubblewrap, why = await bubblewrap_for(settings)
     for agent in starting:
-        if bubblewrap is None and settings.sandbox != "none" and (unbounded := getattr(agent, "unbounded", "")):
-            raise FixError(
-                f"agent {name_of(agent)} is not started without a sandbox, for {unbounded}; there is none here: {why}",
-                hint="install bubblewrap, or let it do what you may do: --sandbox none",
-            )
+        _refuse_unbounded(settings, agent, bubblewrap, why)
+
+
+def _refuse_unbounded(settings: FixSettings, agent: Agent, bubblewrap: Path | None, why: str) -> None:
+    if bubblewrap is None and settings.sandbox != "none" and (unbounded := getattr(agent, "unbounded", "")):
+        raise FixError(
+            f"agent {name_of(agent)} is not started without a sandbox, for {unbounded}; there is none here: {why}",
+            hint="install bubblewrap, or let it do what you may do: --sandbox none",
+        )
 
 
 async def bubblewrap_for(settings: FixSettings) -> tuple[Path | None, str]:
