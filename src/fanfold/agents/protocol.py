@@ -203,6 +203,7 @@ class Agent(Protocol):
     without one the user's checkout is watched meanwhile. One that may never say all that it took names what it says in
     an attribute `tells`, a set of "cost" and "tokens": within a limit of anything else it isn't begun with.
     One of whose attempts the user says what they cost has that in an attribute `attempt_cost_usd`.
+    One that has a purse set aside what each of its requests may take has `reserves = True`.
     One that asks a model whose price nobody knows has `price_known = False`: nor is that, within a limit of money.
     """
 

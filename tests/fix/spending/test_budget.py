@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fanfold.agents.protocol import BudgetExhausted
+from fanfold.agents.spending import Spending, Terms
 from fanfold.fix.spending.allowance import Allowance, Till
 from fanfold.fix.spending.budget import Budget, Limits
 from fanfold.fix.spending.ledger import NAME, Amount, Ledger
@@ -187,6 +190,92 @@ async def test_program_that_does_not_say_what_it_took_is_not_asked_again_within_
     async with unlimited.attempt("a.py", PROGRAM):
         pass
     assert unlimited.budget.spent == Amount(known=False)
+
+
+async def test_attempt_that_took_nothing_says_nothing_of_the_next_ones() -> None:
+    of = till(cost_usd=1.0, jobs=8)
+    async with of.attempt("a.py", PROGRAM) as purse:
+        purse.tell(took(0, 0.0))
+
+    async def attempt() -> None:
+        async with of.attempt("b.py", PROGRAM) as purse:
+            await asyncio.sleep(0)
+            purse.tell(took(5, 0.9))
+
+    await asyncio.gather(*(attempt() for _ in range(8)), return_exceptions=True)
+    assert of.budget.spent.cost_usd == 0.9
+
+
+async def test_programs_that_cost_nothing_as_the_user_says_work_at_once() -> None:
+    free = Free(name="free")
+    of, running, peak = till(cost_usd=1.0, jobs=8), 0, 0
+
+    async def attempt() -> None:
+        nonlocal running, peak
+        async with of.attempt("b.py", free) as purse:
+            running += 1
+            peak = max(peak, running)
+            await asyncio.sleep(0)
+            running -= 1
+            purse.tell(Usage(cost_usd=0.0))
+
+    await attempt()
+    await asyncio.gather(*(attempt() for _ in range(8)))
+    assert peak == 8
+
+
+async def test_who_knows_its_cost_alone_has_all_tokens_set_aside_and_then_as_many_as_it_took() -> None:
+    of, program = till(cost_usd=100.0, tokens=100, jobs=8), Spending(Terms(keeps_budget=True))
+
+    async def attempt() -> None:
+        async with of.attempt("a.py", PROGRAM) as purse, program.of(purse) as bill:
+            await asyncio.sleep(0)
+            bill.usage = took(40, 1.0)
+            purse.tell(bill.usage)
+
+    done = await asyncio.gather(*(attempt() for _ in range(8)), return_exceptions=True)
+    assert [isinstance(one, BudgetExhausted) for one in done].count(True) == 6
+    assert of.budget.spent == Amount(tokens=80, cost_usd=2.0)
+
+
+async def test_what_was_kept_ready_for_an_agent_that_turns_out_to_ask_is_given_back() -> None:
+    of = till(tokens=100)
+    async with of.attempt("a.py", MODEL) as purse:
+        purse.tell(took(10))
+    async with of.attempt("a.py", MODEL) as purse, of.attempt("b.py", MODEL):
+        purse.reserve(tokens=5).settle(took(5))
+    assert (of.budget.spent.tokens, of.budget.held.tokens) == (15, 0)
+
+
+async def test_agent_that_is_known_to_ask_may_have_nothing_to_ask_for() -> None:
+    @dataclass
+    class Asker(ScriptedAgent):
+        reserves: bool = True
+
+    of, asker = till(cost_usd=1.0), Asker(name="asker")
+    async with of.attempt("a.py", asker):
+        pass
+    async with of.attempt("b.py", asker) as purse:
+        purse.reserve(tokens=1, cost_usd=1.0).settle(took(1, 0.5))
+    assert of.budget.spent == Amount(tokens=1, cost_usd=0.5)
+
+
+async def test_where_nothing_can_be_written_down_nothing_is_spent_and_what_was_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of = till(tokens=100, ledger=Ledger(tmp_path / NAME))
+    async with of.attempt("a.py", MODEL) as purse:
+        reserved = purse.reserve(tokens=40)
+        with monkeypatch.context() as full:
+            full.setattr(os, "write", lambda _, text: len(text) // 2)
+            reserved.settle(took(10))
+            with pytest.raises(BudgetExhausted, match="can't be written down: No space left"):
+                purse.reserve(tokens=5)
+        assert (of.budget.spent.tokens, of.budget.held.tokens) == (10, 0)
+    of.budget.close()
+    again = till(tokens=100, ledger=Ledger(tmp_path / NAME)).budget
+    assert again.spent.tokens == 40, "what isn't known to have been less counts in full"
+    again.close()
 
 
 async def test_program_that_was_stopped_before_it_could_say_anything_may_be_asked_again() -> None:
@@ -447,3 +536,9 @@ def test_threads_lose_nothing() -> None:
     for thread in threads:
         thread.join()
     assert of.budget.spent.tokens == 2000
+
+
+class Free(ScriptedAgent):
+    """A program whose attempts cost nothing, as the user says."""
+
+    attempt_cost_usd = 0.0

@@ -19,7 +19,10 @@ from fanfold.agents.protocol import AgentError, AgentUnusable, Assignment, Repor
 from fanfold.agents.registry import AgentSettings
 from fanfold.agents.ruff import Ruff
 from fanfold.config import ConfigError
-from fanfold.llm import AnswerUnusable, InWords, Model, ModelError, ModelUnusable, Unpaid
+from fanfold.llm import AnswerUnusable, InWords, Model, ModelError, ModelUnusable, Unpaid, Usage
+
+FREE = Usage(cost_usd=0.0)
+"""Where nothing was asked."""
 
 
 @dataclass
@@ -36,6 +39,7 @@ class Llm:
     options: LlmOptions
     model: Model
     deterministic: bool = False
+    reserves: ClassVar[bool] = True
     argument: ClassVar[str] = "model"
     _unusable: ModelUnusable | None = field(default=None, repr=False)
 
@@ -69,7 +73,7 @@ class Llm:
         paths = (assignment.path, *assignment.others)
         file, *others = await asyncio.to_thread(lambda: [_opened(assignment.root, path) for path in paths])
         if file is None:
-            return Report(summary="left alone: no regular file of source code in UTF-8")
+            return Report(summary="left alone: no regular file of source code in UTF-8", usage=FREE)
         files = (file, *(other for other in others if other is not None))
         try:
             async with self.model.opened():

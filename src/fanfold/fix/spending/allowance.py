@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fanfold.agents.protocol import Agent, AgentError, BudgetExhausted
 from fanfold.fix.spending.budget import Budget, Hold
@@ -28,12 +28,14 @@ class Customs:
     Attributes:
         ask: those that set aside what they may take by themselves.
         dearest: the most that an attempt of the others came to.
+        most_tokens: the most that a request of those who ask came to.
         untold: those of whose attempts nobody knows what they took.
         at_work: attempts that have set something aside.
     """
 
     ask: set[str] = field(default_factory=set)
     dearest: dict[str, Amount] = field(default_factory=dict)
+    most_tokens: dict[str, int] = field(default_factory=dict)
     untold: set[str] = field(default_factory=set)
     at_work: set[Allowance] = field(default_factory=set)
 
@@ -110,11 +112,13 @@ class Allowance:
         self._agent = agent.name
         self._spends = not agent.deterministic
         self._priced_usd: float | None = getattr(agent, "attempt_cost_usd", None)
-        self._holds: set[Hold] = set()
+        self._holds: dict[Hold, Amount] = {}
         self._advance: Hold | None = None
         self._settled = Amount()
         self._told: Usage | None = None
         self._stopped = False
+        if getattr(agent, "reserves", False) is True:
+            customs.ask.add(agent.name)
 
     @property
     def left_cost_usd(self) -> float | None:
@@ -147,7 +151,8 @@ class Allowance:
         """
         with self._budget.lock:
             self._asks()
-            return self._reserved(self._budget.hold(self._key, self._asked(tokens, cost_usd)))
+            likely = self._likely_of(tokens, cost_usd)
+            return self._reserved(self._budget.hold(self._key, self._asked(tokens, cost_usd), likely), likely)
 
     async def reserve_in_turn(self, *, tokens: int, cost_usd: float | None = None) -> Reserved:
         """As `reserve`, once others have given back what they set aside and didn't use.
@@ -157,11 +162,11 @@ class Allowance:
         """
         with self._budget.lock:
             self._asks()
-        asked = self._asked(tokens, cost_usd)
-        hold = await self._budget.hold_in_turn(self._key, lambda: asked)
+        likely = self._likely_of(tokens, cost_usd)
+        hold = await self._budget.hold_in_turn(self._key, lambda: self._asked(tokens, cost_usd), likely=lambda: likely)
         if hold is None:
             raise RuntimeError("what is asked for without a condition is set aside or refused")
-        return self._reserved(hold)
+        return self._reserved(hold, likely)
 
     def tell(self, usage: Usage | None) -> None:
         """What the agent says that the attempt took, all in all; None = it doesn't say."""
@@ -175,21 +180,24 @@ class Allowance:
         """What was set aside came to this; a second time is passed over."""
         with self._budget.lock:
             if hold in self._holds:
-                self._holds.discard(hold)
+                del self._holds[hold]
+                most = self._customs.most_tokens
+                most[self._agent] = max(most.get(self._agent, 0), _tokens(usage))
                 cost_usd = usage.cost_usd if usage.cost_usd is not None else _bound(hold.amount, usage)
                 self._settle(hold, Amount(tokens=_tokens(usage), cost_usd=cost_usd, known=usage.cost_usd is not None))
 
     def close(self) -> None:
         """Settle all that is open."""
         with self._budget.lock:
-            for hold in self._holds:
-                self._settle(hold, hold.amount)
+            for hold, likely in self._holds.items():
+                self._settle(hold, likely)
             self._holds.clear()
-            if self._agent in self._customs.ask or not self._budget.counts_spending:
-                self._settle_rest()
-            elif self._advance is not None:
-                self._settle(self._advance, self._came_to())
+            asks = self._agent in self._customs.ask
+            if self._advance is not None:
+                self._settle(self._advance, Amount() if asks else self._came_to())
                 self._advance = None
+            if asks or not self._budget.counts_spending:
+                self._settle_rest()
             self._customs.at_work.discard(self)
             self._budget.wake()
 
@@ -200,7 +208,16 @@ class Allowance:
         if self._agent in self._customs.untold:
             why = f"agent {self._agent} didn't say what an attempt took, so it can't be kept within a budget"
             raise self._unusable(f"{why}: {UNTOLD}")
-        return self._customs.dearest.get(self._agent) or self._budget.all_that_is_left(self._key)
+        dearest = self._customs.dearest.get(self._agent)
+        if dearest is None:
+            return self._budget.all_that_is_left(self._key)
+        return dearest if dearest.tokens else replace(dearest, tokens=self._tokens_at_most())
+
+    def _tokens_at_most(self) -> int:
+        """What is set aside for who doesn't know how many tokens it takes: as many as the dearest before, else all."""
+        if not self._budget.counts_tokens:
+            return 0
+        return self._customs.most_tokens.get(self._agent) or self._budget.all_that_is_left(self._key).tokens
 
     def _likely(self) -> Amount:
         """What an attempt came to that ended without a word: as much as the dearest before it, or as the user says."""
@@ -224,10 +241,15 @@ class Allowance:
         if cost_usd is None and self._budget.counts_money:
             why = f"nobody knows what a request of agent {self._agent} costs, so none is sent within a budget of money"
             raise self._unusable(f"{why}: {PRICE}")
+        return Amount(tokens=tokens or self._tokens_at_most(), cost_usd=cost_usd or 0.0, known=cost_usd is not None)
+
+    def _likely_of(self, tokens: int, cost_usd: float | None) -> Amount:
+        """What a request comes to of which nothing more is heard."""
+        tokens = tokens or self._customs.most_tokens.get(self._agent, 0)
         return Amount(tokens=tokens, cost_usd=cost_usd or 0.0, known=cost_usd is not None)
 
-    def _reserved(self, hold: Hold) -> Reserved:
-        self._holds.add(hold)
+    def _reserved(self, hold: Hold, likely: Amount) -> Reserved:
+        self._holds[hold] = likely
         return Reserved(self, hold)
 
     def _settle(self, hold: Hold, came_to: Amount) -> None:
@@ -245,7 +267,8 @@ class Allowance:
             known=not unknown,
         )
         if more != Amount():
-            self._settle(self._budget.put_aside(self._key, Amount()), more)
+            self._settled += more
+            self._budget.add(self._key, more)
 
     def _came_to(self) -> Amount:
         """What an attempt took of an agent that didn't ask."""
@@ -257,6 +280,8 @@ class Allowance:
                 self._customs.untold.add(self._agent)
             return dearest or Amount(tokens=_tokens(told or Usage()), known=False)
         took = Amount(tokens=_tokens(told), cost_usd=told.cost_usd or 0.0, known=told.cost_usd is not None)
+        if not (took.tokens or took.cost_usd) and self._priced_usd is None:
+            return took  # it had nothing to do, which says nothing of the next one
         most = dearest or Amount()
         self._customs.dearest[self._agent] = Amount(
             tokens=max(most.tokens, took.tokens), cost_usd=max(most.cost_usd, took.cost_usd)

@@ -125,6 +125,11 @@ class Budget:
         """What the run took by now; what was set aside and never settled is taken for spent."""
         return self._whole.spent
 
+    @property
+    def held(self) -> Amount:
+        """What is set aside by now."""
+        return self._whole.held
+
     def spent_on(self, key: str) -> Amount:
         """The same of one task."""
         return self._tasks[key].spent
@@ -138,6 +143,11 @@ class Budget:
     def counts_money(self) -> bool:
         """Whether money is limited."""
         return self.run.cost_usd is not None or self.task.cost_usd is not None
+
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether tokens are limited."""
+        return self.run.tokens is not None or self.task.tokens is not None
 
     @property
     def counts_spending(self) -> bool:
@@ -178,8 +188,8 @@ class Budget:
             self._worked_s[key] += seconds
             self._ledger.worked(key, seconds, self._now())
 
-    def hold(self, key: str, asked: Amount) -> Hold:
-        """Set so much aside.
+    def hold(self, key: str, asked: Amount, likely: Amount | None = None) -> Hold:
+        """Set so much aside; should the process die, it came to what is `likely`, None = all of it.
 
         Raises:
             BudgetExhausted: it isn't left, or others have set it aside.
@@ -187,7 +197,7 @@ class Budget:
         with self.lock:
             self._refuse(key, asked, held=False)
             self._refuse(key, asked, held=True)
-            return self.put_aside(key, asked)
+            return self.put_aside(key, asked, likely)
 
     async def hold_in_turn(
         self, key: str, asked: Callable[[], Amount | None], *, likely: Callable[[], Amount] | None = None
@@ -216,11 +226,20 @@ class Budget:
                     self._waiting.remove(news)
 
     def put_aside(self, key: str, amount: Amount, likely: Amount | None = None) -> Hold:
-        """Set so much aside, whether or not it is there; should the process die, it came to what is `likely`."""
+        """Set so much aside, whether or not it is there; should the process die, it came to what is `likely`.
+
+        Raises:
+            BudgetExhausted: it can't be written down, so nobody would know of it then.
+        """
         with self.lock:
+            try:
+                number = self._ledger.hold(key, likely or amount, self._now())
+            except OSError as error:
+                why = f"what is spent can't be written down: {error.strerror}"
+                raise BudgetExhausted(why, hint="make room on the disk of the run's folder") from error
             for account in self._accounts(key):
                 account.held += amount
-            return Hold(key, amount, self._ledger.hold(key, likely or amount, self._now()))
+            return Hold(key, amount, number)
 
     def settle(self, hold: Hold, came_to: Amount) -> None:
         """What was set aside came to this much, be it less or more."""
@@ -230,6 +249,13 @@ class Budget:
                 account.spent += came_to
             self._ledger.settle(hold.number, hold.key, came_to, self._now())
             self.wake()
+
+    def add(self, key: str, amount: Amount) -> None:
+        """So much was spent for which nothing had been set aside."""
+        with self.lock:
+            for account in self._accounts(key):
+                account.spent += amount
+            self._ledger.add(key, amount, self._now())
 
     def wake(self) -> None:
         """Have those look again who wait for something."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 from collections import defaultdict
@@ -52,6 +53,7 @@ class Ledger:
     """A file of lines, each written before what it says counts; without a path nothing is written.
 
     A line is small and goes to the kernel in one call, which outlives the process, though not the machine's power.
+    Where the disk is full nothing can be set aside any more; what had been then counts in full in the next process.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -64,18 +66,29 @@ class Ledger:
             self._write({"began": True})
 
     def hold(self, task: str, amount: Amount, now_s: float) -> int:
-        """An amount is set aside for a task; the number that settles it."""
+        """An amount is set aside for a task; the number that settles it.
+
+        Raises:
+            OSError: it can't be written.
+        """
         self._count += 1
         self._write({"hold": self._count, "task": task, **_told(amount), "now": now_s})
         return self._count
 
     def settle(self, number: int, task: str, amount: Amount, now_s: float) -> None:
         """So much of what was set aside, or beyond it, was spent."""
-        self._write({"settle": number, "task": task, **_told(amount), "now": now_s})
+        with contextlib.suppress(OSError):
+            self._write({"settle": number, "task": task, **_told(amount), "now": now_s})
+
+    def add(self, task: str, amount: Amount, now_s: float) -> None:
+        """So much was spent for which nothing had been set aside."""
+        self._count += 1
+        self.settle(self._count, task, amount, now_s)
 
     def worked(self, task: str, seconds: float, now_s: float) -> None:
         """An agent was at work on a task for so long."""
-        self._write({"worked": seconds, "task": task, "now": now_s})
+        with contextlib.suppress(OSError):
+            self._write({"worked": seconds, "task": task, "now": now_s})
 
     def close(self) -> None:
         """Write no more."""
@@ -85,7 +98,9 @@ class Ledger:
 
     def _write(self, line: dict[str, Any]) -> None:
         if self._file is not None:
-            os.write(self._file, b"\n" + json.dumps(line).encode())
+            text = b"\n" + json.dumps(line).encode()
+            if os.write(self._file, text) < len(text):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _told(amount: Amount) -> dict[str, Any]:
