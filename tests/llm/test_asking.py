@@ -172,6 +172,16 @@ async def test_each_request_is_paid_for_before_it_is_sent_and_settled_after_it()
     assert asked.usage.cost_usd == pytest.approx((100 * 1.0 + 20 * 10.0) / 1e6)
 
 
+@pytest.mark.parametrize("status", [408, 504, 524])
+async def test_an_answer_that_a_server_in_between_didnt_wait_for_counts_in_full(status: int) -> None:
+    purse = CountingPurse()
+    async with connected([Reply(status=status), LISBON]) as (_, model):
+        asked = await model.ask("Which city?", City, purse=purse)
+    lost, answered = purse.settled
+    assert lost.input_tokens + lost.output_tokens == purse.reserved[0][0]
+    assert asked.usage == lost + answered
+
+
 async def test_what_a_purse_refuses_isnt_sent_and_isnt_tried_again() -> None:
     async with connected([LISBON]) as (server, model):
         with pytest.raises(Unpaid, match="not so much is left") as caught:

@@ -34,6 +34,8 @@ _FORMS = re.compile(
 _TOO_LONG = re.compile(r"context|too long|maximum", re.IGNORECASE)
 NOTHING = Usage(cost_usd=0.0)
 _NO_CONNECTION = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout"})
+_GAVE_UP = frozenset({408, 504, 524})
+"""What servers in between say that didn't wait for the answer; there may be one all the same."""
 NO_FORMS = frozenset({400, 404, 415, 422, 500, 501})
 
 
@@ -149,7 +151,7 @@ class Asking(WrapperModel):
             try:
                 response = await self._sent(messages, how, parameters)
             except (exceptions.ModelHTTPError, exceptions.ModelConnectionError) as error:
-                if isinstance(error, exceptions.ModelHTTPError) or not was_sent(error):
+                if not may_be_answered(error):
                     took = NOTHING  # what is refused, or came nowhere, isn't charged
                 raise
             took = self._took(response, most)
@@ -214,6 +216,13 @@ def passes(error: Exception) -> bool:
         return False
     passing = (exceptions.ModelServerError, exceptions.ModelUnavailableError, exceptions.ModelConnectionError)
     return isinstance(error, (*passing, AnswerCut)) or is_throttled(error) or is_timeout(error)
+
+
+def may_be_answered(error: Exception) -> bool:
+    """Whether a model may have answered a request that failed so."""
+    if isinstance(error, exceptions.ModelHTTPError):
+        return error.status_code in _GAVE_UP
+    return was_sent(error)
 
 
 def was_sent(error: BaseException) -> bool:
