@@ -81,7 +81,7 @@ async def test_what_setup_made_or_the_user_copied_stays(assignment: Assignment) 
 @pytest.mark.parametrize("where", ["path", "others"])
 async def test_a_file_that_is_put_aside_can_t_be_worked_on(assignment: Assignment, where: str) -> None:
     file = ".TOOL/module.py"
-    asked = replace(assignment, **{where: file if where == "path" else (file,)})
+    asked = replace(assignment, path=file) if where == "path" else replace(assignment, others=(file,))
     with pytest.raises(AgentError, match=r"\.TOOL/module\.py is kept from programs"):
         async with put_aside(asked, PATTERNS):
             raise AssertionError
