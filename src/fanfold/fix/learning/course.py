@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations, product
 
-WORTH = 60.0
+WORTH = 80.0
 """A fix is worth so many tries of the dearest stage: below one chance in so many it isn't tried again."""
 CLEARLY = 0.03
 """A way must save this share of what the user's own order costs, or that is kept."""
