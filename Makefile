@@ -2,8 +2,8 @@
 
 PYTHON_IN = .venv/bin/python
 STAMP = .venv/.fanfold-pyproject.toml
-# Two at least: tests wait for programs as much as they compute.
-WORKERS ?= auto
+# One more than there are processors: tests wait for programs now and then.
+WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 PYTEST_ARGS ?=
 BENCHMARKS = $(filter-out benchmarks/packages.py benchmarks/demo.py,$(wildcard benchmarks/*.py))
 
