@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from fanfold.agents import AgentError, Assignment
+from fanfold.agents import AgentError, Assignment, aside
 from fanfold.agents.aside import put_aside
 from fanfold.process import Sandbox
 
@@ -76,6 +78,40 @@ async def test_what_setup_made_or_the_user_copied_stays(assignment: Assignment) 
     async with put_aside(replace(assignment, sandbox=sandbox), PATTERNS):
         assert {".Env", ".tool"} <= names(root)
         assert ".aider.conf.yml" not in names(root)
+
+
+async def test_what_the_repository_has_beside_a_copy_of_the_user_s_is_put_aside(assignment: Assignment) -> None:
+    root = assignment.root
+    copied, tracked = root / ".tool" / "local.json", root / ".tool" / "settings.json"
+    copied.write_text("mine")
+    sandbox = Sandbox(bubblewrap=Path("/usr/bin/bwrap"), scratch=assignment.scratch, write=(root,), kept=(copied,))
+    async with put_aside(replace(assignment, sandbox=sandbox), PATTERNS):
+        assert copied.read_text() == "mine"
+        assert not tracked.exists()
+        assert not (root / ".Env").exists()
+    assert tracked.read_text() == "{}"
+
+
+async def test_who_is_stopped_while_it_is_put_aside_leaves_all_in_its_place(
+    assignment: Assignment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on, before = threading.Event(), threading.Event(), names(assignment.root)
+
+    def slow(*given: Any) -> None:
+        begun.set()
+        go_on.wait(10)
+        put(*given)
+
+    put = aside._put
+    monkeypatch.setattr(aside, "_put", slow)
+    task = asyncio.create_task(aside.put_aside(assignment, PATTERNS).__aenter__())
+    await asyncio.to_thread(begun.wait)
+    task.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert names(assignment.root) == before
 
 
 @pytest.mark.parametrize("where", ["path", "others"])

@@ -7,7 +7,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -19,8 +19,8 @@ from fanfold.agents.protocol import AgentError, Assignment
 async def put_aside(assignment: Assignment, patterns: Sequence[str]) -> AsyncIterator[None]:
     """Keep what lies at the top of the workspace and is called like this elsewhere, as long as the block.
 
-    What setup made or the user copied there stays: it is no repository's. Afterwards all is as it was, whatever a
-    program has put in its place.
+    What setup made or the user copied there stays in a sandbox, which keeps it as it is: it is no repository's.
+    Afterwards all is as it was, whatever a program has put in its place.
 
     Args:
         patterns: of names, in small letters; there are systems where other letters are the same file.
@@ -35,21 +35,47 @@ async def put_aside(assignment: Assignment, patterns: Sequence[str]) -> AsyncIte
             )
     moved: dict[Path, Path] = {}
     try:
-        await asyncio.to_thread(_put, assignment, patterns, moved)
+        await _to_its_end(lambda: _put(assignment, patterns, moved))
         yield
     finally:
-        _put_back(moved)  # before anybody else can look
+        await _to_its_end(lambda: _put_back(moved))
+
+
+async def _to_its_end(work: Callable[[], None]) -> None:
+    """Work in a thread, waited for even when cancelled: nobody is to look at the workspace in the midst of it."""
+    task, cancelled = asyncio.ensure_future(asyncio.to_thread(work)), None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        task.exception()  # the cancellation outranks it
+        raise cancelled
+    task.result()
 
 
 def _put(assignment: Assignment, patterns: Sequence[str], moved: dict[Path, Path]) -> None:
     kept = () if assignment.sandbox is None else assignment.sandbox.kept
-    found = [path for path in _named(assignment.root, patterns) if not any(one.is_relative_to(path) for one in kept)]
+    found = [path for one in _named(assignment.root, patterns) for path in _beside(one, kept)]
     if not found:
         return
     aside = Path(tempfile.mkdtemp(prefix="aside-", dir=assignment.scratch))
-    for path in found:
-        shutil.move(path, aside / path.name)
-        moved[path] = aside / path.name
+    for number, path in enumerate(found):
+        place = aside / str(number)
+        shutil.move(path, place)
+        moved[path] = place
+
+
+def _beside(path: Path, kept: Collection[Path]) -> Iterator[Path]:
+    """What there is at a path but what is kept: all of it, or what lies around that."""
+    if path in kept:
+        return
+    if not any(one.is_relative_to(path) for one in kept):
+        yield path
+        return
+    for inner in sorted(path.iterdir()):
+        yield from _beside(inner, kept)
 
 
 def _put_back(moved: Mapping[Path, Path]) -> None:
