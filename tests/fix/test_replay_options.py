@@ -188,7 +188,7 @@ class Odd(Exception):
 ENDINGS: dict[str, tuple[Agent, dict[str, Any], set[str]]] = {
     "time": (ScriptedAgent({"a.py": [(hang,)]}, otherwise=FIXED), {"deadline_s": 1.0}, {"timed out", "fixed"}),
     "money": (Dear({"a.py": [WORSE]}, otherwise=PART), {"max_cost_usd": 2.5, "jobs": 1}, {"cancelled"}),
-    "money of a file": (Dear({"a.py": [()]}, otherwise=PART), {"task_max_cost_usd": 0.5}, {"cancelled", "partial"}),
+    "money of a file": (Dear({"a.py": [()]}, otherwise=PART), {"task_max_cost_usd": 0.5}, {"cancelled"}),
     "crash": (ScriptedAgent({"a.py": [Odd("no")], "b.py": [PART, Odd("no")]}, otherwise=FIXED), {}, {"failed"}),
     "lost": (ScriptedAgent({"a.py": [AgentError("no"), WORSE]}), {}, {"refused", "unchanged"}),
 }  # fmt: skip
