@@ -238,6 +238,15 @@ def test_relative_workspaces_of_a_file_are_relative_to_the_file(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
+    "line",
+    ['workspaces = "~nobody-here/x"', 'sandbox_read = ["~nobody-here/x"]', 'agent_command = "~nobody-here/x {file}"'],
+)
+def test_the_home_of_nobody_is_told(tmp_path: Path, line: str) -> None:
+    own(tmp_path, f"[fix]\n{line}\n")
+    assert "~nobody-here/x begins with a home that there is not" in refusal(tmp_path).message
+
+
+@pytest.mark.parametrize(
     ("command", "argv"),
     [
         ("'./tools/agent {file} \"a b\"'", ["{root}/tools/agent", "{file}", "a b"]),

@@ -37,6 +37,12 @@ def test_either_file_and_either_spelling_count(tmp_path: Path) -> None:
     assert load_config(tmp_path).rag_result_limit == 8
 
 
+def test_the_home_of_nobody_is_told(tmp_path: Path) -> None:
+    own(tmp_path, '[troubleshoot]\naudit_file = "~nobody-here/x"\n')
+    with pytest.raises(ConfigError, match="begins with a home that there is not"):
+        load_config(tmp_path)
+
+
 def test_call_beats_file_where_it_says_something(tmp_path: Path) -> None:
     own(tmp_path, "[troubleshoot]\ntotal_timeout_seconds = 30\nnode_timeout_seconds = 20\n")
     config = load_config(tmp_path, total_timeout_seconds=3.0, node_timeout_seconds=None)

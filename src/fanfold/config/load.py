@@ -14,7 +14,7 @@ from pydantic_settings import EnvSettingsSource
 
 from fanfold.config.files import find_table, refuse_unknown, shown
 from fanfold.config.keys import refuse_unknown_hosts
-from fanfold.config.settings import ENVIRONMENT_PREFIX, ConfigError, Expected, FixSettings
+from fanfold.config.settings import ENVIRONMENT_PREFIX, ConfigError, Expected, FixSettings, expanded
 
 Origins = Mapping[str, str]
 """Where each setting came from: "default", "environment (NAME)", "command line" or the name of a file."""
@@ -127,7 +127,7 @@ def _option(name: str) -> str:
 def _paths_from(root: Path, table: dict[str, object]) -> dict[str, object]:
     """A relative path of a file is relative to that file, whatever directory the user is in."""
     paths = {name: value for name in PATHS if isinstance(value := table.get(name), str)}
-    paths_from_here = {name: root / Path(value).expanduser() for name, value in paths.items()}
+    paths_from_here = {name: root / expanded(value) for name, value in paths.items()}
     return {**table, **paths_from_here, **_programs_from(root, table)}
 
 
@@ -166,7 +166,7 @@ def _command_from(root: Path, command: object) -> object:
 
 
 def _program_from(root: Path, program: str) -> str:
-    return os.path.normpath(root / Path(program).expanduser()) if "/" in program else program
+    return os.path.normpath(root / expanded(program)) if "/" in program else program
 
 
 def _stands_outside(name: str, folder: Path, root: Path, *, hint: str) -> None:

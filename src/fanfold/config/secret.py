@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from pydantic import GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from fanfold.config.settings import ConfigError
+from fanfold.config.settings import ConfigError, expanded
 
 MAX_BYTES = 64 * 1024
 FORMS = '{ env = "NAME" } or { file = "path" }'
@@ -100,7 +100,7 @@ def _secret(value: object, info: ValidationInfo) -> Secret:
 
 def _absolute(place: str, context: object) -> Path:
     root = context.get("root") if isinstance(context, Mapping) else None
-    return Path(root or Path.cwd()) / Path(place).expanduser()
+    return Path(root or Path.cwd()) / expanded(place)
 
 
 def _refuse(why: str) -> NoReturn:

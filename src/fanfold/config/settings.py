@@ -26,6 +26,18 @@ class ConfigError(FanfoldError):
     """A setting is unknown or has a wrong value, or a configuration file can't be read."""
 
 
+def expanded(path: str | Path) -> Path:
+    """The path, with the home in the place of the `~` or `~name` that it begins with.
+
+    Raises:
+        ConfigError: there is no such home.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise ConfigError(f"{path} begins with a home that there is not", hint="write the path in full") from None
+
+
 @dataclass(frozen=True)
 class Expected:
     """What a setting accepts, in words that finish "must be ..."."""
@@ -75,7 +87,7 @@ def _paths(value: object) -> object:
     items = _items(value)
     if not isinstance(items, list | tuple):
         return items
-    return [Path(item).expanduser().absolute() if isinstance(item, str) and item else item for item in items]
+    return [expanded(item).absolute() if isinstance(item, str) and item else item for item in items]
 
 
 NonEmpty = Annotated[str, StringConstraints(min_length=1)]
@@ -270,7 +282,7 @@ class FixSettings(BaseSettings):
     @field_validator("baseline", "workspaces", "state", "cluster_certificates", mode="after")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
-        return value and value.expanduser().absolute()
+        return value and expanded(value).absolute()
 
     @model_validator(mode="before")
     @classmethod

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fanfold.config import ConfigError, Found, find_table, project_root, refuse_unknown, shown
 from fanfold.config.keys import refuse_unknown_hosts
+from fanfold.config.settings import expanded
 from fanfold.llm import ModelSettings
 from fanfold.troubleshoot.sources.protocol import Source, SourceError
 from fanfold.troubleshoot.sources.registry import source_names, sources_for
@@ -110,7 +111,7 @@ def _environment() -> dict[str, Any]:
 
 def _from_variable(name: str, value: str) -> object:
     if name in PATHS and not value.startswith("{"):
-        return Path(value).expanduser().absolute()  # of the user who is here, and not of the file
+        return expanded(value).absolute()  # of the user who is here, and not of the file
     if name not in IN_JSON:
         return value
     try:

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from fanfold.config.secret import Secret
+from fanfold.config.settings import expanded
 from fanfold.engine import BranchError, Done, fan_out
 from fanfold.process import Completed, ProcessError, allowed_environment, find_program, run
 from fanfold.redact import MASK, redact
@@ -216,7 +217,7 @@ class Command:
     def _program(self) -> str:
         program = self._settings.command[0]
         if os.sep in program:
-            return str(self._root / Path(program).expanduser())
+            return str(self._root / expanded(program))
         return str(find_program(program) or program)
 
     @property

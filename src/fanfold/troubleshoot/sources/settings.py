@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from fanfold.config.secret import Secret
-from fanfold.config.settings import ConfigError
+from fanfold.config.settings import ConfigError, expanded
 from fanfold.troubleshoot.sources.protocol import SourceError
 
 T = TypeVar("T")
@@ -50,7 +50,7 @@ def _address(url: str) -> str:
 
 def _from_root(path: Path, info: ValidationInfo) -> Path:
     root = info.context.get("root") if isinstance(info.context, Mapping) else None
-    return Path(root or Path.cwd()) / path.expanduser()
+    return Path(root or Path.cwd()) / expanded(path)
 
 
 def _one_or_more(value: object) -> object:

@@ -12,6 +12,7 @@ from types import TracebackType
 
 from platformdirs import user_data_path
 
+from fanfold.config.settings import expanded
 from fanfold.troubleshoot.sources.knowledge.documents import Unreadable, blocks_of, content_of, files_under
 from fanfold.troubleshoot.sources.knowledge.embedders import embedder_of
 from fanfold.troubleshoot.sources.knowledge.entry import Entry, Hit, Skipped, Updated
@@ -115,7 +116,7 @@ class Index:
         Raises:
             SourceError: the index can't be used.
         """
-        roots = [Path(os.path.abspath(path.expanduser())) for path in paths]  # noqa: PTH100 links stay what they are
+        roots = [Path(os.path.abspath(expanded(path))) for path in paths]  # noqa: PTH100 links stay what they are
         skipped: list[Skipped] = []
         files = [(str(path), path) for path in files_under(roots, skipped)]
         return self._update(files, [str(root) for root in roots], skipped, budget_s)

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol, cast
 
+from fanfold.config.settings import expanded
 from fanfold.troubleshoot.sources.logs.line import decoded
 
 CHUNK_BYTES = 1024 * 1024
@@ -87,7 +88,7 @@ def find(
     found: dict[Path, LogFile] = {}
     trouble: list[str] = []
     for named in paths:
-        start = root / Path(named).expanduser()
+        start = root / expanded(named)
         for place in _meant(start):
             if not place.exists():
                 trouble.append(f"there is no {place}")

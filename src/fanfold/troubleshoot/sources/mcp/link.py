@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fanfold.config.settings import expanded
 from fanfold.errors import FanfoldError
 from fanfold.process import allowed_environment, find_program
 from fanfold.redact import MASK, redact
@@ -132,7 +133,7 @@ class Link:
     def _program(self) -> str:
         program = self._settings.command[0]
         if os.sep in program:
-            return str(self._root / Path(program).expanduser())
+            return str(self._root / expanded(program))
         return str(find_program(program) or program)
 
 
