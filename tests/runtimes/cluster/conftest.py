@@ -32,6 +32,13 @@ def far(_importable: None) -> ModuleType:
     return module
 
 
+@pytest.fixture(autouse=True)
+def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that comes or goes is noticed soon."""
+    monkeypatch.setattr("fanfold.runtimes.cluster.board.LOOK_S", 0.05)
+    monkeypatch.setattr("fanfold.runtimes.cluster.connect.AGAIN_S", 0.2)
+
+
 @pytest.fixture(scope="session")
 def cluster(_importable: None) -> Iterator[Cluster]:
     """Two workers, for the whole session."""

@@ -149,7 +149,7 @@ async def test_steps_go_on_without_workers(far: ModuleType, begin: Any, tmp_path
     async with Cluster(workers=1) as cluster:
         run = asyncio.create_task(far.lasting.run(begin("a"), runtime=Cluster(cluster.address, patience_s=0.1)))
         await until(lambda: far.tries(tmp_path, "finish"))
-    await asyncio.sleep(1.5)
+    await asyncio.sleep(0.5)
     assert not run.done()
     (tmp_path / "go").touch()
     assert len((await run).state["ran"]) == 1

@@ -231,13 +231,13 @@ class Board:
         reason: OSError | None = None
         while self._error is None:
             await asyncio.sleep(LOOK_S * (1 + len(self._serving) / 100))
-            if self._serving or not self._is_waited_for:
-                since_s = time_s()
             try:
                 self._notice(await self._scheduler.workers())
             except OSError as error:
                 reason = error
-            if not self._serving and time_s() - since_s >= self._terms.patience_s:
+            if self._serving or not self._is_waited_for:
+                since_s = time_s()
+            elif time_s() - since_s >= self._terms.patience_s:
                 self._fail(self._no_workers(reason))
 
     @property
