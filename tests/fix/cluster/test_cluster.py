@@ -34,6 +34,8 @@ FILES = {
 MARK = "XDG_MARK_OF_THIS_TEST"
 """Even agents see variables of this prefix, so that every process of a run can be told by it."""
 SURELY_S = 60.0
+RUFF = ("--check", "ruff")
+"""A type checker takes most of a run's time: where it doesn't matter which checker it is, it is the fast one."""
 
 
 @pytest.fixture
@@ -110,7 +112,7 @@ def agent(tmp_path: Path, first: str) -> tuple[str, ...]:
     return ("--agent-command", f"{sys.executable} {script} {{file}}")
 
 
-@pytest.mark.parametrize("asked", [("--tests", "final"), ("--tests", "each", "pkg/b.py")])
+@pytest.mark.parametrize("asked", [("--tests", "final"), (*RUFF, "--tests", "each", "pkg/b.py")])
 def test_same_commits_and_report_as_without_workers(
     repository: TemporaryRepository, tmp_path: Path, mark: str, asked: tuple[str, ...]
 ) -> None:
@@ -130,7 +132,7 @@ def test_change_that_broke_a_test_gets_its_second_chance_on_a_worker(
 ) -> None:
     breaks = agent(tmp_path, "pathlib.Path('pkg/b.py').write_bytes(pathlib.Path('pkg/b.py').read_bytes()"
                              ".replace(b'return x', b'return x + 1'))")  # fmt: skip
-    options = ("--jobs", "1", "--max-attempts", "1", *breaks, "pkg/b.py")
+    options = (*RUFF, "--jobs", "1", "--max-attempts", "1", *breaks, "pkg/b.py")
     here = fix(repository, tmp_path, "--runtime", "native", *options)
     (tmp_path / "once").unlink()
     there = fix(repository, tmp_path, "--workers", "2", *options)
@@ -145,7 +147,7 @@ def test_worker_killed_in_the_midst_of_an_attempt_costs_nothing(
 ) -> None:
     """Its agent, which lives on without it, is killed as well."""
     kills = agent(tmp_path, "os.kill(os.getppid(), signal.SIGKILL); time.sleep(600)")
-    report = fix(repository, tmp_path, "--workers", "2", "--jobs", "2", "--tests", "none", *kills)
+    report = fix(repository, tmp_path, *RUFF, "--workers", "2", "--jobs", "2", "--tests", "none", *kills)
     statuses = {one["path"]: (one["status"], one["reasons"]) for one in report["tasks"]}
     assert {status for status, _ in statuses.values()} <= {"fixed", "partial"}, statuses
     assert len(commits(repository, report).split("Fixed-by:")) == len(statuses) + 1
@@ -157,7 +159,7 @@ def test_interrupt_leaves_no_process_and_keeps_what_has_landed(
     repository: TemporaryRepository, tmp_path: Path, mark: str
 ) -> None:
     sleeps = agent(tmp_path, "time.sleep(600)")
-    options = ("--workers", "2", "--jobs", "2", "--tests", "none")
+    options = (*RUFF, "--workers", "2", "--jobs", "2", "--tests", "none")
     process = subprocess.Popen(
         command(tmp_path, *options, *sleeps),
         cwd=repository.root,

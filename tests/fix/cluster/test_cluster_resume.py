@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -12,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from fanfold.config import load_settings
+from fanfold.fix.runs import Past, home_of, pasts
+from fanfold.git import Repository
 from fanfold.testing.repositories import TemporaryRepository, make_repository
 
 pytest.importorskip("distributed")
@@ -63,9 +67,9 @@ def test_outcomes_of_workers_outlive_the_coordinator(user: TemporaryRepository, 
     running = fanfold(
         user, "fix", *quick, "--workers", "2", "--agent-command", agent, "--workspaces", str(tmp_path / "home")
     )
-    while not _all_but_one_came_back(user):
+    while not _all_but_one_came_back(user, tmp_path / "state"):
         assert running.poll() is None, running.communicate()
-        time.sleep(0.2)
+        time.sleep(0.05)
     os.kill(running.pid, signal.SIGKILL)
     running.communicate()
     hold.unlink()
@@ -86,6 +90,8 @@ def test_outcomes_of_workers_outlive_the_coordinator(user: TemporaryRepository, 
     assert user.git("for-each-ref", "refs/fanfold") == ""
 
 
-def _all_but_one_came_back(user: TemporaryRepository) -> bool:
-    runs = json.loads(said(fanfold(user, "runs", "--json")))["runs"]
-    return bool(runs) and (runs[-1]["files"], runs[-1]["waiting"]) == (3, 1)
+def _all_but_one_came_back(user: TemporaryRepository, state: Path) -> bool:
+    async def recorded() -> list[Past]:
+        return await pasts(home_of(load_settings(user.root, {"state": state}), await Repository.open(user.root)))
+
+    return [(len(past.plan.tasks), past.summary.places) for past in asyncio.run(recorded())] == [(3, 2)]

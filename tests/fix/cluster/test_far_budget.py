@@ -130,7 +130,7 @@ async def test_what_a_lost_worker_had_set_aside_is_spent_and_who_waits_for_it_is
 async def test_what_was_set_aside_is_written_down_before_a_worker_hears_of_it(tmp_path: Path) -> None:
     def known() -> int:
         """What the next process of the run would take for spent, if this one died."""
-        return Ledger(shutil.copy(tmp_path / NAME, tmp_path / "copy")).before.spent["a.py"].tokens
+        return Ledger(Path(shutil.copy(tmp_path / NAME, tmp_path / "copy"))).before.spent["a.py"].tokens
 
     first = till(tokens=10, ledger=Ledger(tmp_path / NAME))
     async with placed(first).attempt() as purse:

@@ -177,33 +177,33 @@ def another_worker(cluster: Cluster, package: str, version: str) -> Iterator[str
 
 @pytest.mark.parametrize("package", ["fanfold", "distributed", "pydantic", "flow"])
 async def test_a_worker_with_other_versions_is_refused_before_any_branch_is_placed(
-    far: ModuleType, begin: Any, tmp_path: Path, package: str
+    cluster: Cluster, far: ModuleType, begin: Any, tmp_path: Path, package: str
 ) -> None:
-    async with Cluster(workers=1) as cluster:
-        with another_worker(cluster, package, "0.0.9") as address, pytest.raises(VersionsDiffer) as refused:
-            await far.plain.run(begin("a"), runtime=cluster)
+    with another_worker(cluster, package, "0.0.9") as address, pytest.raises(VersionsDiffer) as refused:
+        await far.plain.run(begin("a"), runtime=cluster)
     assert package in str(refused.value)
     assert "0.0.9 there" in str(refused.value)
     assert address in str(refused.value)
     assert not far.tries(tmp_path, "a")
 
 
-async def test_a_plain_dask_worker_serves_when_its_versions_are_ours(far: ModuleType, begin: Any) -> None:
-    async with Cluster(workers=1) as cluster:
-        with another_worker(cluster, "none", "0"):
-            result = await far.plain.run(begin(*"abcdef"), runtime=Cluster(cluster.address))
-    assert len({each.split()[1] for each in result.state["ran"]}) == 2
+async def test_a_plain_dask_worker_serves_when_its_versions_are_ours(
+    cluster: Cluster, far: ModuleType, begin: Any
+) -> None:
+    with another_worker(cluster, "none", "0"):
+        result = await far.plain.run(begin(*"abcdef"), runtime=Cluster(cluster.address))
+    assert len({each.split()[1] for each in result.state["ran"]}) == len(cluster.pids) + 1
 
 
 async def test_a_worker_with_other_versions_that_comes_late_is_not_used(
-    far: ModuleType, begin: Any, caplog: pytest.LogCaptureFixture
+    cluster: Cluster, far: ModuleType, begin: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with Cluster(workers=1) as cluster:
-        run = asyncio.create_task(far.endless.run(begin("a"), runtime=cluster))
-        await asyncio.sleep(0.5)
-        with another_worker(cluster, "fanfold", "0.0.9") as address:
-            while f"the worker {address} isn't used" not in caplog.text:
-                await asyncio.sleep(0.05)
-        assert not run.done()
-        run.cancel()
-        await asyncio.wait([run])
+    run = asyncio.create_task(far.endless.run(begin("a"), runtime=cluster))
+    while not far.tries(tmp_path, "a"):
+        await asyncio.sleep(0.01)
+    with another_worker(cluster, "fanfold", "0.0.9") as address:
+        while f"the worker {address} isn't used" not in caplog.text:
+            await asyncio.sleep(0.05)
+    assert not run.done()
+    run.cancel()
+    await asyncio.wait([run])
