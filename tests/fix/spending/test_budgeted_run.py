@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,8 @@ class Spender:
     """Fixes a file with requests of which it knows the most that each may take; asks before each of them.
 
     Attributes:
-        held: a file at which it waits for ever.
+        held: a file at which it waits for ever, in its request `held_at`, counted from 0.
+        text: what it writes.
         taken: what all requests took.
     """
 
@@ -41,6 +43,8 @@ class Spender:
     took: int = 10
     cost_usd: float | None = None
     held: str = ""
+    held_at: int = 0
+    text: str = FIXED
     name: str = "spender"
     deterministic: bool = False
     taken: int = 0
@@ -51,17 +55,17 @@ class Spender:
         self.paths.append(assignment.path)
         usage = Usage()
         assert assignment.purse is not None
-        for _ in range(self.requests):
+        for number in range(self.requests):
             held = await assignment.purse.reserve_in_turn(tokens=self.most, cost_usd=self.cost_usd)
             await asyncio.sleep(0)
-            if assignment.path == self.held:
+            if (assignment.path, number) == (self.held, self.held_at):
                 self.waiting.set()
                 await asyncio.Event().wait()
             self.taken += self.took
             one = Usage(requests=1, input_tokens=self.took, cost_usd=self.cost_usd)
             held.settle(one)
             usage += one
-        (assignment.root / assignment.path).write_text(FIXED)
+        (assignment.root / assignment.path).write_text(self.text)
         return Answer(usage=usage)
 
 
@@ -205,6 +209,39 @@ async def test_resumed_run_goes_on_with_what_is_left_and_a_higher_limit_may_be_g
     report = await resumed(max_tokens=spent + 20)
     assert report.budget is not None
     assert (again.taken, report.budget.tokens, report.budget.max_tokens) == (20, spent + 20, spent + 20)
+
+
+@pytest.mark.parametrize("limits", [{}, {"max_tokens": 10_000}])
+async def test_what_a_killed_process_took_is_in_the_lines_of_who_took_it(
+    tmp_path: Path, limits: dict[str, Any]
+) -> None:
+    """What stands in the record when a process dies is copied away, and put back as if it had ended there."""
+    files = {"a.py": UNUSED, "b.py": UNUSED, "pyproject.toml": "[tool.ruff]\n"}
+    place = Place(make_repository(tmp_path / "user", files), tmp_path)
+    cheap = Spender(name="cheap", requests=2, text=UNUSED + "# by cheap\n")
+    strong = Spender(name="strong", requests=3, most=100, held_at=2, held="b.py")
+    running = asyncio.create_task(place.run(cheap, strong, max_attempts=1, jobs=1, **limits))
+    await strong.waiting.wait()
+    folder, killed = (await place.last()).folder.path, place.home / "killed"
+    shutil.copytree(folder, killed)
+    running.cancel()
+    await running
+    shutil.rmtree(folder)
+    shutil.copytree(killed, folder)
+    past = await place.last()
+    request = request_again(past.begun, {}, place.request().settings, place.user.root)
+    again = [Spender(name="cheap", requests=2, text=UNUSED + "# by cheap\n"), Spender(name="strong", requests=3)]
+    report = (await carry_out(request, agent=again, past=past)).report
+    lines = {line.agent: line for line in report.stages}
+    assert by_status(report) == {"fixed": 2}
+    assert [(lines[name].attempts, lines[name].cut_off) for name in ("cheap", "strong")] == [(3, 1), (3, 1)]
+    assert lines["cheap"].usage == Usage(requests=6, input_tokens=60)
+    # Of three requests that were under way at b.py, two had come to 10 each, and the third to whatever it might.
+    assert lines["strong"].usage == Usage(requests=9, input_tokens=30 + 20 + 100 + 30)
+    assert report.budget is None or report.budget.tokens == 60 + 180
+    [line] = [task for task in report.tasks if task.path == "b.py"]
+    assert line.usage is not None
+    assert line.usage.input_tokens == 2 * 20 + 30 + 120
 
 
 async def test_without_limits_the_report_says_nothing_of_a_budget(place: Place) -> None:

@@ -23,6 +23,8 @@ class Effort:
         ok: whether what it made was verified.
         fixed: findings of the task that it fixed, beyond those that had been fixed before it; 0 where another try was
             taken instead.
+        id: of its trail; "" where nobody noted it.
+        cut_off: it belongs to an earlier process of the run, which ended before the task did; nothing came of it.
         error: why it ended without an answer, None = it didn't, or somebody or something else ended it.
     """
 
@@ -33,6 +35,8 @@ class Effort:
     ok: bool = False
     fixed: int = 0
     error: str | None = None
+    id: str = ""
+    cut_off: bool = False
 
 
 def usage_of(efforts: Iterable[Effort]) -> Usage | None:

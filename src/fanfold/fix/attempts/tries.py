@@ -127,7 +127,14 @@ class _Try:
         """
         trail, report = await self._worked(await self._begun())
         error = _unanswered(report)
-        took = Effort(stage=trail.stage, agent=trail.agent, agent_s=trail.agent_s, usage=trail.usage, error=error)
+        took = Effort(
+            id=trail.id,
+            stage=trail.stage,
+            agent=trail.agent,
+            agent_s=trail.agent_s,
+            usage=trail.usage,
+            error=error,
+        )
         self.worker.efforts.append(took)
         try:
             if isinstance(report, Report):
@@ -153,7 +160,7 @@ class _Try:
             await trails.begin(self.standing.task.key, trail)
         started_s = time.monotonic()
         try:
-            report = await self._work(trail.prompt)
+            report = await self._work(trail)
         except BaseException as error:  # noqa: BLE001  raised again when it is written down
             usage = self._usage(error.usage if isinstance(error, AgentError) else None)
             said = error.transcript if isinstance(error, AgentError) else ""
@@ -242,14 +249,14 @@ class _Try:
         material, course = self.worker.desk.bench.brief.material, self.worker.desk.course
         return replace(material, examples={**material.examples, **course.examples})
 
-    async def _work(self, prompt: str) -> Report:
+    async def _work(self, trail: Trail) -> Report:
         bench, workspace, path = self.worker.desk.bench, self.judge.workspace, self.standing.task.path
         assignment = Assignment(
             root=workspace.root,
             path=path,
             others=self.judge.task.others,
             findings=self.standing.left,
-            prompt=prompt,
+            prompt=trail.prompt,
             scratch=_scratch(workspace),
             verify=self.judge.verify,
             attempt=self.number,
@@ -263,13 +270,14 @@ class _Try:
             material=self._material,
             leave=self._leave,
         )
-        work = partial(self._in_place, assignment)
+        work = partial(self._in_place, trail.id, assignment)
         with counted() as self.spent:
             return await bench.confinement.carry_out(self._agent, workspace, path, assignment.scratch, work)
 
-    async def _in_place(self, assignment: Assignment, place: Place) -> Report:
+    async def _in_place(self, trail: str, assignment: Assignment, place: Place) -> Report:
         assignment = replace(assignment, sandbox=place.sandbox, environment=place.environment)
-        async with self.worker.desk.bench.till.attempt(self.standing.task.key, self._agent) as purse:
+        till, key = self.worker.desk.bench.till, self.standing.task.key
+        async with till.attempt(key, self._agent, known_as=trail) as purse:
             told: Usage | None = None
             try:
                 report = await self._in_time(replace(assignment, purse=purse))

@@ -35,8 +35,8 @@ class FarTill:
         """The coordinator has looked when it placed the task here."""
 
     @contextlib.asynccontextmanager
-    async def attempt(self, key: str, agent: Agent) -> AsyncIterator[FarPurse]:  # noqa: ARG002  (it is the branch's)
-        """What one attempt may take.
+    async def attempt(self, key: str, agent: Agent, *, known_as: str = "") -> AsyncIterator[FarPurse]:  # noqa: ARG002
+        """What one attempt may take; the key is the branch's, and the coordinator has the trail of it.
 
         Raises:
             BudgetExhausted: as with `Till.attempt`.

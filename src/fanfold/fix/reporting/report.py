@@ -97,6 +97,7 @@ class StageLine:
         agent_s: seconds that it took, summed over attempts.
         usage: what it took, None = nothing is known of it.
         unmeasured: attempts of which nobody knows what they took; they aren't part of `usage`.
+        cut_off: attempts of earlier processes of the run, which ended before the tasks did; they took what they took.
         unanswered: attempts that ended without an answer, `error` why the last of them did.
     """
 
@@ -109,6 +110,7 @@ class StageLine:
     agent_s: float = 0.0
     usage: Usage | None = None
     unmeasured: int = 0
+    cut_off: int = 0
     unanswered: int = 0
     error: str | None = None
 

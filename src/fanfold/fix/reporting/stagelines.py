@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from fanfold.fix.attempts.effort import Effort
 from fanfold.fix.attempts.stages import Stage, name_of
 from fanfold.fix.reporting.report import StageLine
+from fanfold.fix.spending.budget import Budget
 
 Efforts = Mapping[str, tuple[Effort, ...]]
 """By the task's key."""
@@ -21,6 +22,17 @@ def stage_lines(stages: Sequence[Stage], tried: Efforts, landed: Efforts) -> tup
     """
     names = dict.fromkeys((place, name_of(agent)) for place, stage in enumerate(stages) for agent in stage.agents)
     return tuple(_line(place, name, tried, landed) for place, name in names)
+
+
+def cut_off(stages: Sequence[Stage], budget: Budget, key: str, known: Sequence[Effort]) -> tuple[Effort, ...]:
+    """What earlier processes of the run tried at a task and didn't bring to an end, beyond what is known of it."""
+    places = {name_of(agent): place for place, stage in enumerate(stages) for agent in stage.agents}
+    ids = {one.id for one in known}
+    return tuple(
+        Effort(id=attempt, stage=places[one.agent], agent=one.agent, agent_s=one.seconds, usage=one.usage, cut_off=True)
+        for attempt, one in budget.earlier.items()
+        if one.task == key and attempt not in ids and one.agent in places
+    )
 
 
 def _line(place: int, name: str, tried: Efforts, landed: Efforts) -> StageLine:
@@ -39,6 +51,7 @@ def _line(place: int, name: str, tried: Efforts, landed: Efforts) -> StageLine:
         agent_s=sum(one.agent_s for one in efforts),
         usage=sum(known[1:], known[0]) if known else None,
         unmeasured=len(efforts) - len(known),
+        cut_off=sum(one.cut_off for one in efforts),
         unanswered=len(errors),
         error=errors[-1] if errors else None,
     )

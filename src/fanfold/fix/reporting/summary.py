@@ -32,7 +32,7 @@ from fanfold.fix.reporting.report import (
     TaskStatus,
     TestsLine,
 )
-from fanfold.fix.reporting.stagelines import stage_lines
+from fanfold.fix.reporting.stagelines import cut_off, stage_lines
 from fanfold.fix.runs.budgeted import budget_line
 from fanfold.fix.suite.run import SuiteResult
 from fanfold.fix.suite.tested import comparable
@@ -139,9 +139,10 @@ def _stages(run: Run) -> tuple[StageLine, ...]:
 
 
 def _tried(run: Run, task: Task) -> tuple[Effort, ...]:
-    """All that was tried at a task, what was stopped in its midst with it."""
+    """All that was tried at a task, what was stopped in its midst or cut off with its process with it."""
     stopped = run.bench.stopped.get(task.key, ()) if run.bench else ()
-    return (*run.landing.efforts.get(task.key, ()), *stopped)
+    tried = (*run.landing.efforts.get(task.key, ()), *stopped)
+    return (*tried, *cut_off(run.stages, run.till.budget, task.key, tried))
 
 
 async def _tasks(run: Run) -> tuple[TaskLine, ...]:

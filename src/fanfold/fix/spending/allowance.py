@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 
 from fanfold.agents.protocol import Agent, AgentError, BudgetExhausted
+from fanfold.fix.attempts.stages import name_of
 from fanfold.fix.spending.budget import Budget, Hold
 from fanfold.fix.spending.ledger import Amount
 from fanfold.llm.usage import Usage
@@ -56,20 +57,23 @@ class Till:
         self.budget.check_time(key)
 
     @contextlib.asynccontextmanager
-    async def attempt(self, key: str, agent: Agent) -> AsyncIterator[Allowance]:
+    async def attempt(self, key: str, agent: Agent, *, known_as: str = "") -> AsyncIterator[Allowance]:
         """What one attempt at a task may take; at its end whatever wasn't settled is taken for spent.
 
+        Args:
+            known_as: its id, by which the next process of the run knows it if this one dies; "" = none has to.
         Raises:
             BudgetExhausted: the time is up, before it or in its midst; or what the agent may take isn't left.
         """
         budget = self.budget
         budget.check_time(key)
-        allowance = Allowance(budget, self.customs, key, agent)
+        allowance = Allowance(budget, self.customs, key, agent, known_as)
         began_s: float | None = None
         left = budget.time_left()
         try:
             async with asyncio.timeout(left and left[0]) as in_time:
                 await allowance.begin()
+                allowance.begun()
                 began_s, left = budget.now_s(), budget.time_left(key)
                 in_time.reschedule(left and asyncio.get_running_loop().time() + left[0])
                 yield allowance
@@ -87,7 +91,7 @@ class Till:
         finally:
             allowance.close()
             if began_s is not None:
-                budget.worked(key, budget.now_s() - began_s)
+                budget.worked(key, budget.now_s() - began_s, known_as, allowance.told)
 
 
 class Reserved:
@@ -105,17 +109,18 @@ class Reserved:
 class Allowance:
     """What one attempt may take: its `Purse`."""
 
-    def __init__(self, budget: Budget, customs: Customs, key: str, agent: Agent) -> None:
+    def __init__(self, budget: Budget, customs: Customs, key: str, agent: Agent, known_as: str = "") -> None:
         self._budget = budget
         self._customs = customs
         self._key = key
         self._agent = agent.name
+        self._shown, self._id = name_of(agent), known_as
         self._spends = not agent.deterministic
         self._priced_usd: float | None = getattr(agent, "attempt_cost_usd", None)
         self._holds: dict[Hold, Amount] = {}
         self._advance: Hold | None = None
         self._settled = Amount()
-        self._told: Usage | None = None
+        self.told: Usage | None = None
         self._stopped = False
         if getattr(agent, "reserves", False) is True:
             customs.ask.add(agent.name)
@@ -139,9 +144,17 @@ class Allowance:
             BudgetExhausted: that isn't left, or the agent doesn't say what it takes.
         """
         if self._spends and self._budget.counts_spending:
-            self._advance = await self._budget.hold_in_turn(self._key, self._in_advance, likely=self._likely)
+            self._advance = await self._budget.hold_in_turn(
+                self._key, self._in_advance, likely=self._likely, attempt=self._id
+            )
             if self._advance is not None:
                 self._customs.at_work.add(self)
+
+    def begun(self) -> None:
+        """Note that it begins, where another process may have to know."""
+        if self._id:
+            free = Usage(cost_usd=0.0) if self._agent in self._customs.ask or not self._spends else None
+            self._budget.begin(self._id, self._key, self._shown, free)
 
     def reserve(self, *, tokens: int, cost_usd: float | None = None) -> Reserved:
         """Set aside the most that a request may take.
@@ -152,7 +165,7 @@ class Allowance:
         with self._budget.lock:
             self._asks()
             likely = self._likely_of(tokens, cost_usd)
-            return self._reserved(self._budget.hold(self._key, self._asked(tokens, cost_usd), likely), likely)
+            return self._reserved(self._budget.hold(self._key, self._asked(tokens, cost_usd), likely, self._id), likely)
 
     async def reserve_in_turn(self, *, tokens: int, cost_usd: float | None = None) -> Reserved:
         """As `reserve`, once others have given back what they set aside and didn't use.
@@ -163,14 +176,16 @@ class Allowance:
         with self._budget.lock:
             self._asks()
         likely = self._likely_of(tokens, cost_usd)
-        hold = await self._budget.hold_in_turn(self._key, lambda: self._asked(tokens, cost_usd), likely=lambda: likely)
+        hold = await self._budget.hold_in_turn(
+            self._key, lambda: self._asked(tokens, cost_usd), likely=lambda: likely, attempt=self._id
+        )
         if hold is None:
             raise RuntimeError("what is asked for without a condition is set aside or refused")
         return self._reserved(hold, likely)
 
     def tell(self, usage: Usage | None) -> None:
         """What the agent says that the attempt took, all in all; None = it doesn't say."""
-        self._told = usage
+        self.told = usage
 
     def stop(self) -> None:
         """Somebody else stopped the agent, so that it couldn't say what it took."""
@@ -184,7 +199,8 @@ class Allowance:
                 most = self._customs.most_tokens
                 most[self._agent] = max(most.get(self._agent, 0), _tokens(usage))
                 cost_usd = usage.cost_usd if usage.cost_usd is not None else _bound(hold.amount, usage)
-                self._settle(hold, Amount(tokens=_tokens(usage), cost_usd=cost_usd, known=usage.cost_usd is not None))
+                took = Amount(tokens=_tokens(usage), cost_usd=cost_usd, known=usage.cost_usd is not None)
+                self._settle(hold, took, usage)
 
     def close(self) -> None:
         """Settle all that is open."""
@@ -252,13 +268,13 @@ class Allowance:
         self._holds[hold] = likely
         return Reserved(self, hold)
 
-    def _settle(self, hold: Hold, came_to: Amount) -> None:
+    def _settle(self, hold: Hold, came_to: Amount, usage: Usage | None = None) -> None:
         self._settled += came_to
-        self._budget.settle(hold, came_to)
+        self._budget.settle(hold, came_to, usage)
 
     def _settle_rest(self) -> None:
         """What the agent says that it took beyond what it settled."""
-        told = self._told or Usage()
+        told = self.told or Usage()
         said_nothing = told == Usage() and self._agent not in self._customs.ask
         unknown = self._spends and told.cost_usd is None and (told != Usage() or said_nothing)
         more = Amount(
@@ -272,7 +288,7 @@ class Allowance:
 
     def _came_to(self) -> Amount:
         """What an attempt took of an agent that didn't ask."""
-        told, dearest = self._told, self._customs.dearest.get(self._agent)
+        told, dearest = self.told, self._customs.dearest.get(self._agent)
         if told is None and self._priced_usd is not None:
             return self._likely()
         if told is None or (told.cost_usd is None and self._budget.counts_money):

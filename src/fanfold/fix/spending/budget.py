@@ -7,12 +7,13 @@ import contextlib
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from fanfold.agents.protocol import BudgetExhausted
-from fanfold.fix.spending.ledger import Amount, Ledger
+from fanfold.fix.spending.ledger import Amount, Earlier, Ledger
+from fanfold.llm.usage import Usage
 
 Whose = Literal["run", "task"]
 
@@ -182,14 +183,24 @@ class Budget:
         self.exhausted = self.exhausted or why
         return BudgetExhausted(why, hint="--max-minutes sets them")
 
-    def worked(self, key: str, seconds: float) -> None:
-        """An agent was at work on a task for so long."""
+    @property
+    def earlier(self) -> Mapping[str, Earlier]:
+        """The attempts of earlier processes of the run, by their ids."""
+        return self._ledger.before.attempts
+
+    def begin(self, attempt: str, key: str, agent: str, usage: Usage | None) -> None:
+        """An attempt begins; `usage` is what it takes if nothing more is heard of it, None = nobody knows."""
+        with self.lock:
+            self._ledger.begin(attempt, key, agent, usage, self._now())
+
+    def worked(self, key: str, seconds: float, attempt: str = "", usage: Usage | None = None) -> None:
+        """An agent was at work on a task for so long, which ended an attempt; `usage` is what that took all in all."""
         with self.lock:
             self._worked_s[key] += seconds
-            self._ledger.worked(key, seconds, self._now())
+            self._ledger.worked(key, seconds, self._now(), attempt, usage)
 
-    def hold(self, key: str, asked: Amount, likely: Amount | None = None) -> Hold:
-        """Set so much aside; should the process die, it came to what is `likely`, None = all of it.
+    def hold(self, key: str, asked: Amount, likely: Amount | None = None, attempt: str = "") -> Hold:
+        """Set so much aside for an attempt; should the process die, it came to what is `likely`, None = all of it.
 
         Raises:
             BudgetExhausted: it isn't left, or others have set it aside.
@@ -197,14 +208,20 @@ class Budget:
         with self.lock:
             self._refuse(key, asked, held=False)
             self._refuse(key, asked, held=True)
-            return self.put_aside(key, asked, likely)
+            return self.put_aside(key, asked, likely, attempt)
 
     async def hold_in_turn(
-        self, key: str, asked: Callable[[], Amount | None], *, likely: Callable[[], Amount] | None = None
+        self,
+        key: str,
+        asked: Callable[[], Amount | None],
+        *,
+        likely: Callable[[], Amount] | None = None,
+        attempt: str = "",
     ) -> Hold | None:
         """Set so much aside as soon as others have given back enough.
 
         Args:
+            attempt: the id of who asks.
             asked: how much, asked again whenever something was given back; None = nothing any more.
             likely: what it comes to if the process dies meanwhile, None = all of it.
         Raises:
@@ -217,7 +234,7 @@ class Budget:
                     return None
                 self._refuse(key, wanted, held=False)
                 if all(one.short(wanted, held=True) is None for one in self._accounts(key)):
-                    return self.put_aside(key, wanted, likely()) if likely else self.put_aside(key, wanted)
+                    return self.put_aside(key, wanted, likely() if likely else None, attempt)
                 self._waiting.append(news)
             try:
                 await news[1].wait()
@@ -225,7 +242,7 @@ class Budget:
                 with self.lock:
                     self._waiting.remove(news)
 
-    def put_aside(self, key: str, amount: Amount, likely: Amount | None = None) -> Hold:
+    def put_aside(self, key: str, amount: Amount, likely: Amount | None = None, attempt: str = "") -> Hold:
         """Set so much aside, whether or not it is there; should the process die, it came to what is `likely`.
 
         Raises:
@@ -233,7 +250,7 @@ class Budget:
         """
         with self.lock:
             try:
-                number = self._ledger.hold(key, likely or amount, self._now())
+                number = self._ledger.hold(key, likely or amount, self._now(), attempt)
             except OSError as error:
                 why = f"what is spent can't be written down: {error.strerror}"
                 raise BudgetExhausted(why, hint="make room on the disk of the run's folder") from error
@@ -241,13 +258,13 @@ class Budget:
                 account.held += amount
             return Hold(key, amount, number)
 
-    def settle(self, hold: Hold, came_to: Amount) -> None:
-        """What was set aside came to this much, be it less or more."""
+    def settle(self, hold: Hold, came_to: Amount, usage: Usage | None = None) -> None:
+        """What was set aside came to this much, be it less or more; `usage` are its figures, where they are known."""
         with self.lock:
             for account in self._accounts(hold.key):
                 account.held -= hold.amount
                 account.spent += came_to
-            self._ledger.settle(hold.number, hold.key, came_to, self._now())
+            self._ledger.settle(hold.number, hold.key, came_to, self._now(), usage)
             self.wake()
 
     def add(self, key: str, amount: Amount) -> None:

@@ -28,9 +28,11 @@ class Payer(Protocol):
         """
         ...
 
-    def attempt(self, key: str, agent: Agent) -> AbstractAsyncContextManager[OpenPurse]:
+    def attempt(self, key: str, agent: Agent, *, known_as: str = "") -> AbstractAsyncContextManager[OpenPurse]:
         """What one attempt at a task may take; at its end whatever wasn't settled is taken for spent.
 
+        Args:
+            known_as: its id, by which it is known though the process that it is in dies.
         Raises:
             BudgetExhausted: the time is up, before it or in its midst; or what the agent may take isn't left.
         """
