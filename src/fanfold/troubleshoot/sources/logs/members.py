@@ -13,7 +13,7 @@ from fanfold.troubleshoot.sources.logs.line import Level, Line, clean
 
 MOST_CODES = 20
 MOST_ELAPSED_S = 1e9
-LEVELS: Mapping[object, Level] = {"error": "error", "warning": "warning", "info": "info"}
+LEVELS: Mapping[str, Level] = {"error": "error", "warning": "warning", "info": "info"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def line_of(member: bytes, at: float, job: str) -> Line | None:
     offset = value.get("o")
     return Line(
         at,
-        LEVELS.get(value.get("l"), "error"),
+        LEVELS.get(_text(value, "l"), "error"),
         clean(text),
         _text(value, "h"),
         _text(value, "j") or job,
