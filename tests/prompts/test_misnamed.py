@@ -52,6 +52,16 @@ def test_a_link_is_told_and_what_a_name_holds_can_t_steer_a_terminal(tmp_path: P
     assert "\x1b" not in told(tmp_path, "ruff/\x1b[2J.md")[0]
 
 
+@pytest.mark.parametrize("linked", [FOLDER, ".fanfold"])
+def test_of_a_folder_that_is_a_link_nothing_is_told_but_that(tmp_path: Path, linked: str) -> None:
+    root, elsewhere = tmp_path / "project", tmp_path / "elsewhere" / "advice"
+    elsewhere.mkdir(parents=True)
+    (elsewhere / "private.md").touch()
+    (root / linked).parent.mkdir(parents=True)
+    (root / linked).symlink_to(elsewhere if linked == FOLDER else elsewhere.parent)
+    assert misnamed(root, RULES) == (f"advice in '{FOLDER}' is not read: it is a link, or in one",)
+
+
 def test_of_many_some_are_told(tmp_path: Path) -> None:
     lines = told(tmp_path, *(f"rufff/F{number}.md" for number in range(20)))
     assert len(lines) == 6

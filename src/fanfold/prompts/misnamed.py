@@ -29,6 +29,8 @@ def misnamed(root: Path, rules: Mapping[str, Collection[str]], *, complete: Coll
     Returns:
         So many lines at most, the last of which then says how many more there are.
     """
+    if (root / FOLDER).is_dir() and (root / FOLDER).resolve() != root.resolve() / FOLDER:
+        return (f"advice in {shown(FOLDER)} is not read: it is a link, or in one",)  # what is there is no repository's
     told = [
         f"advice in {shown(f'{FOLDER}/{inner}')} is not read: {why}"
         for inner in islice(_files(root / FOLDER), MAX_FILES)
