@@ -188,8 +188,10 @@ def test_a_file_is_shown_with_all_that_was_said_and_without_secrets(here: Here) 
     assert data["result"]["status"] == "fixed"
     assert [note["step"] for note in data["landing"]] == ["intend"]
     [file] = [path for path in (here.base / "state").rglob("attempt-1.json") if "pkg/c.py" in path.read_text()]
-    file.write_text(json.dumps({**json.loads(file.read_text()), "session": "0f-7"}))
-    assert "the agent calls it 0f-7\n" in here("show", run, "pkg/c.py")
+    file.write_text(json.dumps({**json.loads(file.read_text()), "session": "0f-7", "repeated": True}))
+    told = here("show", run, "pkg/c.py")
+    assert "the agent calls it 0f-7\n" in told
+    assert "the same change had been made before: what was said of it then stands\n" in told
     kept = b"".join(path.read_bytes() for path in (here.base / "state").rglob("*") if path.is_file())
     assert b"ghp_a1" not in kept
     assert "didn't work on ok.py" in here("show", run, "ok.py", code=2)

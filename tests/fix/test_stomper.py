@@ -32,6 +32,11 @@ SUITE = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _on_langgraph(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FANFOLD_FIX_RUNTIME")
+
+
 @pytest.fixture
 def repository(tmp_path: Path) -> TemporaryRepository:
     return make_repository(

@@ -14,5 +14,5 @@ def test_the_scripted_model_server_says_what_to_install(missing: str) -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
-        "ImportError: servers for tests need Starlette and uvicorn; run: pip install starlette uvicorn"
+        "ImportError: servers for tests need Starlette and uvicorn; run: pip install 'fanfold[testing]'"
     )

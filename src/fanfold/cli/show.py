@@ -153,6 +153,8 @@ def _attempt(number: int, count: int, trail: Trail) -> Iterator[str]:
         yield f"  took {_usage(trail.usage)}"
     if trail.session:
         yield f"  the agent calls it {visible(trail.session)}"
+    if trail.repeated:
+        yield "  the same change had been made before: what was said of it then stands"
     yield from (f"  {visible(reason)}" for reason in trail.reasons)
     yield from (f"  taken back: {visible(fix)}" for fix in trail.refused)
     for title, text in (("Prompt", trail.prompt), ("Transcript", trail.transcript), ("Diff", trail.diff)):

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-NEEDED = "servers for tests need Starlette and uvicorn; run: pip install starlette uvicorn"
+NEEDED = "servers for tests need Starlette and uvicorn; run: pip install 'fanfold[testing]'"
 
 try:
     import uvicorn
