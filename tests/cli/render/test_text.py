@@ -364,6 +364,14 @@ def test_one_agent_that_took_nothing_needs_no_table(report: Report) -> None:
     assert "  by  " not in told
 
 
+def test_what_was_stopped_before_anybody_knew_its_cost_is_told(report: Report) -> None:
+    line = replace(STAGES[1], attempts=2, unmeasured=2)
+    told = plain(replace(report, stages=(line,), interrupted=True))
+    assert "Nobody knows what 2 attempts took\n" in told
+    assert "Nobody" not in plain(replace(report, stages=STAGES[:1], interrupted=True))
+    assert "Nobody" not in plain(replace(report, stages=(line,)))
+
+
 def test_one_agent_that_cost_something_has_its_row(report: Report) -> None:
     told = plain(replace(report, stages=(replace(STAGES[1], usage=replace(SPENT, cost_usd=None), unmeasured=0),)))
     assert "Spent 1,234 tokens in 3 requests\n" in told

@@ -19,11 +19,12 @@ def bill(line: StageLine) -> tuple[str, str]:
 
 
 def spent(report: Report) -> tuple[tuple[str, ...], ...]:
-    """What all agents took, where any of them asked for something."""
-    usage = report.usage
+    """What all agents took, where any of them asked for something; of a run that was stopped, that it isn't known."""
+    usage, unmeasured = report.usage, sum(line.unmeasured for line in report.stages)
     if usage is None or not took(usage):
-        return ()
-    start = "Spent at least" if any(line.unmeasured for line in report.stages) else "Spent"
+        unknown = report.is_unfinished and unmeasured
+        return ((f"Nobody knows what {plural(unmeasured, 'attempt')} took",),) if unknown else ()
+    start = "Spent at least" if unmeasured else "Spent"
     cost = "" if usage.cost_usd is None else f"{dollars(usage.cost_usd)} and "
     return ((f"{start} {cost}{_tokens(usage):,} tokens in {plural(usage.requests, 'request')}",),)
 
