@@ -311,6 +311,12 @@ def test_any_text_gives_as_many_lines_as_harmless_text(report: Report, path: str
     assert all(line.isprintable() for line in told)
 
 
+def test_a_file_that_was_stopped_has_the_time_that_agents_worked_on_it(report: Report) -> None:
+    task = replace(report.tasks[0], path="x.py", status="cancelled", attempts=1, elapsed_s=0.0, agent_s=7.5)
+    [row] = [line for line in plain(replace(report, tasks=(task,))).splitlines() if "  x.py  " in line]
+    assert row.endswith("7.5 s")
+
+
 def test_summary_alone_is_short(report: Report) -> None:
     assert len(summary(report).lines) == 4
 

@@ -276,4 +276,5 @@ def _number(count: int | None) -> str:
 
 
 def _seconds_of(task: TaskLine) -> str:
-    return seconds(task.elapsed_s) if task.attempts or task.elapsed_s else ""
+    """How long it took from start to end; what was stopped has no end, but agents have been at it for some time."""
+    return seconds(task.elapsed_s or task.agent_s) if task.attempts or task.elapsed_s else ""
