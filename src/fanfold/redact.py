@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from urllib.parse import quote
 
 MASK = "***"
@@ -152,7 +153,8 @@ def redact(text: str, environment: Mapping[str, str] | None = None) -> str:
     Returns:
         A text of as many lines. Redacting it again changes nothing.
     """
-    for value in _held_secrets(os.environ if environment is None else environment):
+    variables = tuple((os.environ if environment is None else environment).items())
+    for value in _held_secrets(variables, frozenset(_held)):
         text = text.replace(value, MASK)
     text = _PRIVATE_KEY.sub(_without_key, text)
     for sign, shape in _TOKENS:
@@ -175,14 +177,15 @@ def _masked(text: str, spans: Iterator[tuple[int, int]]) -> str:
     return "".join([*pieces, text[done:]]) if pieces else text
 
 
-def _held_secrets(environment: Mapping[str, str]) -> list[str]:
+@lru_cache(maxsize=4)
+def _held_secrets(variables: tuple[tuple[str, str], ...], held: frozenset[str]) -> tuple[str, ...]:
     """Values to mask anywhere, longest first; words that any text may contain are left out."""
-    values = {value for name, value in environment.items() if _SECRET_NAME.search(name)}
-    for value in environment.values():
+    values = {value for name, value in variables if _SECRET_NAME.search(name)}
+    for _, value in variables:
         if "://" in value:
             values.update(password for match in _IN_URL.finditer(value) if (password := match["password"]))
-    kept = {value for value in values if len(value) >= 6 and not _is_common(value)} | _held
-    return sorted(kept | {quote(value, safe="") for value in kept}, key=len, reverse=True)
+    kept = {value for value in values if len(value) >= 6 and not _is_common(value)} | held
+    return tuple(sorted(kept | {quote(value, safe="") for value in kept}, key=len, reverse=True))
 
 
 def _is_common(value: str) -> bool:
