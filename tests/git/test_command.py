@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
 
-from fanfold.git.command import GitError, environment, git, uninterrupted, words
+from fanfold.git.command import GitError, environment, git, words
 
 
 def test_places_of_the_caller_are_dropped_and_configuration_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,35 +44,3 @@ async def test_a_failure_is_told_in_gits_words(tmp_path: Path) -> None:
         await git("rev-parse", "HEAD", cwd=tmp_path)
     assert (await git("rev-parse", "HEAD", cwd=tmp_path, ok=(128,))).returncode == 128
     assert words(b"error: one\nfatal: two\n\n") == "one; two"
-
-
-async def test_uninterrupted_work_ends_before_the_cancellation_goes_on() -> None:
-    steps = []
-
-    async def work() -> None:
-        for n in range(3):
-            await asyncio.sleep(0)
-            steps.append(n)
-
-    task = asyncio.create_task(uninterrupted(work()))
-    await asyncio.sleep(0)
-    task.cancel()
-    await asyncio.sleep(0)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert steps == [0, 1, 2]
-
-
-async def test_uninterrupted_work_may_fail_and_be_cancelled() -> None:
-    async def fails() -> None:
-        await asyncio.sleep(0)
-        raise KeyError
-
-    with pytest.raises(KeyError):
-        await uninterrupted(fails())
-    task = asyncio.create_task(uninterrupted(fails()))
-    await asyncio.sleep(0)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task

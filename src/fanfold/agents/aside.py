@@ -7,12 +7,13 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from fanfold.agents.protocol import AgentError, Assignment
+from fanfold.process import uninterrupted
 
 
 @asynccontextmanager
@@ -35,24 +36,10 @@ async def put_aside(assignment: Assignment, patterns: Sequence[str]) -> AsyncIte
             )
     moved: dict[Path, Path] = {}
     try:
-        await _to_its_end(lambda: _put(assignment, patterns, moved))
+        await uninterrupted(asyncio.to_thread(_put, assignment, patterns, moved))
         yield
     finally:
-        await _to_its_end(lambda: _put_back(moved))
-
-
-async def _to_its_end(work: Callable[[], None]) -> None:
-    """Work in a thread, waited for even when cancelled: nobody is to look at the workspace in the midst of it."""
-    task, cancelled = asyncio.ensure_future(asyncio.to_thread(work)), None
-    while not task.done():
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        task.exception()  # the cancellation outranks it
-        raise cancelled
-    task.result()
+        await uninterrupted(asyncio.to_thread(_put_back, moved))  # before anybody else can look
 
 
 def _put(assignment: Assignment, patterns: Sequence[str], moved: dict[Path, Path]) -> None:

@@ -10,10 +10,11 @@ from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
-from fanfold.git.command import GitError, git, records, text, uninterrupted
+from fanfold.git.command import GitError, git, records, text
 from fanfold.git.land import LandError
 from fanfold.git.repository import Repository
 from fanfold.git.takeback import take_back
+from fanfold.process import uninterrupted
 
 _UNDER_WAY = {
     "MERGE_HEAD": "merge",

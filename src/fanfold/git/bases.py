@@ -15,12 +15,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from fanfold.git.bundle import Bundle, BundleError, filters_of
-from fanfold.git.command import GitError, git, raw, uninterrupted
+from fanfold.git.command import GitError, git, raw
 from fanfold.git.pool import slot_home
 from fanfold.git.repository import Repository
 from fanfold.git.slot import is_still
 from fanfold.git.sweep import remove
 from fanfold.git.throwaway import quoted
+from fanfold.process import uninterrupted
 
 MAX_KEPT_BYTES = 10 << 30
 MAX_AGE_S = 30 * 86_400.0

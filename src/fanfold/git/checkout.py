@@ -8,12 +8,13 @@ from collections.abc import Awaitable, Collection
 from dataclasses import dataclass
 
 from fanfold.git.capture import PrivateGit, touched
-from fanfold.git.command import GitError, text, uninterrupted
+from fanfold.git.command import GitError, text
 from fanfold.git.objects import Objects
 from fanfold.git.repository import Repository
 from fanfold.git.slot import Slot
 from fanfold.git.sweep import sweep
 from fanfold.git.trees import GITLINK
+from fanfold.process import uninterrupted
 
 
 async def check_out(slot: Slot, repository: Repository, objects: Objects, wanted: str, tree: str) -> None:

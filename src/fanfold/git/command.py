@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TypeVar
 
 from fanfold.errors import FanfoldError
 from fanfold.process import Completed, ProgramNotFound, run
-
-T = TypeVar("T")
 
 MAX_WORDS = 600
 MAX_BYTES = 1 << 30
@@ -136,22 +132,6 @@ def raw(name: str) -> bytes:
 def records(output: bytes) -> list[bytes]:
     """The records of `-z` output."""
     return output.split(b"\0")[:-1]
-
-
-async def uninterrupted(work: Coroutine[object, object, T]) -> T:
-    """Await `work` to its end even when the caller is cancelled meanwhile; the cancellation goes on after it."""
-    task = asyncio.ensure_future(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        if not task.cancelled():
-            task.exception()  # the cancellation outranks it
-        raise cancelled
-    return task.result()
 
 
 def _count(value: str) -> int:

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TypeVar, cast
 
-from fanfold.git.command import SAFE, GitError, environment, uninterrupted, words
+from fanfold.git.command import SAFE, GitError, environment, words
+from fanfold.process import uninterrupted
 
 T = TypeVar("T")
 

@@ -10,13 +10,13 @@ from types import TracebackType
 from typing import TypeAlias
 
 from fanfold.git.change import ABSENT, Change, PathChange, path_changes
-from fanfold.git.command import UNSYNCED, GitError, git, records, text, uninterrupted
+from fanfold.git.command import UNSYNCED, GitError, git, records, text
 from fanfold.git.commits import Commits
 from fanfold.git.coprocess import Coprocess, lines
 from fanfold.git.objects import Objects, ObstructedError, sync_files
 from fanfold.git.repository import Repository
 from fanfold.git.trees import FILES, Node
-from fanfold.process import Completed
+from fanfold.process import Completed, uninterrupted
 
 
 class LandError(GitError):

@@ -8,10 +8,11 @@ from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from fanfold.git.command import UNSYNCED, GitError, raw, text, uninterrupted
+from fanfold.git.command import UNSYNCED, GitError, raw, text
 from fanfold.git.coprocess import Coprocess, lines
 from fanfold.git.repository import Repository
 from fanfold.git.trees import GITLINK, TREE, Node, Tree, listed, parse_tree, tree_id
+from fanfold.process import uninterrupted
 
 _OID_BYTES = {"sha1": 20, "sha256": 32}
 _SYNCS = 6

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from types import TracebackType
 
-from fanfold.git.command import UNSYNCED, GitError, git, text, uninterrupted
+from fanfold.git.command import UNSYNCED, GitError, git, text
 from fanfold.git.commits import Commits
 from fanfold.git.coprocess import Coprocess, lines
 from fanfold.git.repository import Repository
+from fanfold.process import uninterrupted
 
 PINS = "refs/fanfold/pins/"
 """A level further down than the names of branches: of `fanfold/run`, git would take `refs/fanfold/run` first."""

@@ -13,7 +13,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
-from fanfold.git.command import uninterrupted
 from fanfold.git.objects import Objects
 from fanfold.git.overlay.namespace import entered, reason_not_entered
 from fanfold.git.repository import Repository
@@ -21,6 +20,7 @@ from fanfold.git.slot import Slot, hold
 from fanfold.git.throwaway import Throwaway
 from fanfold.git.treediff import PATCH, TreeDiff
 from fanfold.git.workspace import Workspace, WorkspaceError
+from fanfold.process import uninterrupted
 
 if TYPE_CHECKING:
     from fanfold.git.overlay.workspace import Below

@@ -13,7 +13,7 @@ from typing import TypeVar
 from fanfold.git.capture import PrivateGit, capture, mode_at, untracked, without
 from fanfold.git.change import ABSENT, Change
 from fanfold.git.checkout import Written, restore, rewrite
-from fanfold.git.command import GitError, raw, records, text, uninterrupted
+from fanfold.git.command import GitError, raw, records, text
 from fanfold.git.diff import LINES, FileDiff, Hunk, parse_diff
 from fanfold.git.objects import Objects
 from fanfold.git.pipes import Folder, take_pipes_away
@@ -22,6 +22,7 @@ from fanfold.git.slot import Slot
 from fanfold.git.sweep import sweep
 from fanfold.git.throwaway import Throwaway
 from fanfold.git.trees import GITLINK, LINK, TREE
+from fanfold.process import uninterrupted
 
 T = TypeVar("T")
 

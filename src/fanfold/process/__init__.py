@@ -7,6 +7,7 @@ from fanfold.process.proxy import Proxy, ProxyError
 from fanfold.process.reach import program_reach, python_reach
 from fanfold.process.run import Completed, ProcessError, ProgramNotFound, run
 from fanfold.process.sandbox import Gate, Network, Sandbox, read_only, unusable
+from fanfold.process.uninterrupted import uninterrupted
 
 __all__ = [
     "Completed",
@@ -26,5 +27,6 @@ __all__ = [
     "python_reach",
     "read_only",
     "run",
+    "uninterrupted",
     "unusable",
 ]

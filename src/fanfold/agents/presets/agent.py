@@ -7,7 +7,7 @@ import contextlib
 import os
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -17,7 +17,7 @@ from fanfold.agents.presets.preset import Ask, Options, Preset, Said
 from fanfold.agents.program import MAX_LAST_WORDS_CHARS, Program, as_argument, transcript
 from fanfold.agents.protocol import AgentError, Assignment, Report
 from fanfold.agents.spending import Spending
-from fanfold.process import Completed
+from fanfold.process import Completed, uninterrupted
 from fanfold.redact import redact
 
 MAX_OUTPUT_BYTES = 32 * 1024 * 1024
@@ -79,7 +79,7 @@ class PresetAgent:
                 max_bytes=MAX_OUTPUT_BYTES,
             )
         finally:
-            _tidy(path for path in _left(ask.root, self.preset.leaves) if path not in before)
+            await uninterrupted(asyncio.to_thread(_tidy, ask.root, self.preset.leaves, before))
 
     def _ask(self, assignment: Assignment, limit_usd: float | None) -> Ask:
         prompt_file = assignment.scratch / "prompt.md"
@@ -135,9 +135,9 @@ def _left(root: Path, patterns: Iterable[str]) -> list[Path]:
     return [path for path in root.iterdir() if any(fnmatch(path.name, pattern) for pattern in wanted)]
 
 
-def _tidy(paths: Iterable[Path]) -> None:
+def _tidy(root: Path, patterns: Iterable[str], before: Collection[Path]) -> None:
     """What the program keeps for itself is no part of the change."""
-    for path in paths:
+    for path in (one for one in _left(root, patterns) if one not in before):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:

@@ -18,7 +18,6 @@ from fanfold.fix.errors import FixError
 from fanfold.fix.installed import linked_folders, site_directories
 from fanfold.fix.project import Project, workspace_environment
 from fanfold.git import Repository, Workspace
-from fanfold.git.command import uninterrupted
 from fanfold.git.footprint import Touched
 from fanfold.git.sweep import remove
 from fanfold.process import (
@@ -31,6 +30,7 @@ from fanfold.process import (
     TooLarge,
     find_program,
     python_reach,
+    uninterrupted,
     unusable,
 )
 from fanfold.process.proxy import LOOPBACK

@@ -27,9 +27,9 @@ from fanfold.fix.failure import words_of
 from fanfold.fix.findings.finding import Finding
 from fanfold.fix.findings.split import Task
 from fanfold.git import Change, Workspace
-from fanfold.git.command import uninterrupted
 from fanfold.git.sweep import remove
 from fanfold.llm.usage import Spent, Usage, counted
+from fanfold.process import uninterrupted
 
 MAX_REFUSED = 20
 """Fixes that an agent took back, of which the next one is told."""

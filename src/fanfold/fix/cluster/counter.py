@@ -21,8 +21,8 @@ from fanfold.fix.attempts.trail import Trail, Trails
 from fanfold.fix.record import Run
 from fanfold.fix.runs.saved import made
 from fanfold.fix.spending.allowance import Allowance, Reserved, Till
-from fanfold.git.command import uninterrupted
 from fanfold.llm.usage import Usage
+from fanfold.process import uninterrupted
 from fanfold.runtimes import Answer, get_context
 
 Question: TypeAlias = dict[str, Any]

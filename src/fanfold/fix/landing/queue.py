@@ -23,7 +23,7 @@ from fanfold.fix.landing.landed import KIND, Landing, Offer, Refusal
 from fanfold.fix.landing.turns import Order, Turns
 from fanfold.fix.runlog import RunLog
 from fanfold.git import LandConflict, Landed, LandRefused
-from fanfold.git.command import uninterrupted
+from fanfold.process import uninterrupted
 
 
 class Verifier(Protocol):

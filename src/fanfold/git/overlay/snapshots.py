@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fanfold.git.checkout import check_out
-from fanfold.git.command import GitError, uninterrupted
+from fanfold.git.command import GitError
 from fanfold.git.objects import Objects
 from fanfold.git.overlay import kernel
 from fanfold.git.repository import Repository
 from fanfold.git.slot import Slot, hold, is_still
 from fanfold.git.sweep import remove
 from fanfold.git.trees import Node
+from fanfold.process import uninterrupted
 
 Difference = tuple[str, Node | None, Node | None]
 
