@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,6 +59,21 @@ def test_what_a_fix_wrote_is_laid_at_it(case: tuple[str, list[Fix]]) -> None:
 def test_changed_lines_make_the_new_text(old: str, new: str) -> None:
     assert Draft.of(old).rewritten(new).text == new
     assert changed_lines(old, old) == []
+
+
+def changing(functions: int) -> float:
+    """Seconds of this process for the edits of a file in which each function changes."""
+    old = "".join(
+        f"def f{n}(x):\n    if x == None:\n        return {n}\n    return None\n\n\n" for n in range(functions)
+    )
+    began_s = time.process_time()
+    assert len(changed_lines(old, old.replace("==", "is"))) == functions
+    return time.process_time() - began_s
+
+
+def test_a_file_ten_times_as_long_takes_about_ten_times_as_long() -> None:
+    """Nothing else goes on meanwhile: a deadline and Ctrl-C wait for it."""
+    assert changing(1_200) < 40 * max(changing(120) for _ in range(3))
 
 
 def test_a_finding_keeps_its_identity_when_text_before_it_moves() -> None:

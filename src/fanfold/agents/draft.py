@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import bisect
-import difflib
 import functools
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+
+from fanfold.differences import differences
 
 NEWLINE = re.compile(r"\r\n|\n|\r")
 
@@ -174,16 +175,9 @@ def changed_lines(old: str, new: str) -> list[Edit]:
     """The edits, in whole lines, that make `new` out of `old`."""
     before, after = _split(old), _split(new)
     starts = list(itertools.accumulate(map(len, before), initial=0))
-    head = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(before, after, strict=False)))
-    tails = zip(reversed(before[head:]), reversed(after[head:]), strict=False)
-    tail = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], tails))
-    matcher = difflib.SequenceMatcher(
-        None, before[head : len(before) - tail], after[head : len(after) - tail], autojunk=False
-    )
     return [
-        Edit(starts[head + first], starts[head + last], "".join(after[head + start : head + end]))
-        for tag, first, last, start, end in matcher.get_opcodes()
-        if tag != "equal"
+        Edit(starts[gone.start], starts[gone.stop], "".join(after[come.start : come.stop]))
+        for gone, come in differences(before, after)
     ]
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from fanfold.differences import differences
 from fanfold.fix.gates import values
-from fanfold.fix.gates.differences import differences
 from fanfold.fix.gates.edit import Edit
 from fanfold.fix.gates.nodes import Function
 from fanfold.fix.gates.rules import names_of

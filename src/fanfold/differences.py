@@ -19,9 +19,22 @@ Chain = tuple[Pair, "Chain | None"]
 def differences(before: Sequence[Item], after: Sequence[Item]) -> Iterator[tuple[range, range]]:
     """Places in one sequence with those in the other that stand in their stead.
 
-    What is there once in both, in the same order, is laid side by side first, so that only what is between two such
-    places is compared item by item.
+    What both begin and end with is set apart. Then what is there once in both, in the same order, is laid side by side,
+    so that only what is between two such places is compared item by item.
     """
+    head = _alike(before, after)
+    tail = _alike(before[head:][::-1], after[head:][::-1])
+    old, new = before[head : len(before) - tail], after[head : len(after) - tail]
+    for gone, come in _between(old, new):
+        yield range(head + gone.start, head + gone.stop), range(head + come.start, head + come.stop)
+
+
+def _alike(before: Sequence[Item], after: Sequence[Item]) -> int:
+    """How many items both begin with."""
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(before, after, strict=False)))
+
+
+def _between(before: Sequence[Item], after: Sequence[Item]) -> Iterator[tuple[range, range]]:
     ends = [(-1, -1), *_anchors(before, after), (len(before), len(after))]
     for (first, start), (last, end) in itertools.pairwise(ends):
         old, new = before[first + 1 : last], after[start + 1 : end]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanfold.fix.gates.differences import differences
+from fanfold.differences import differences
 
 LINES = st.lists(st.sampled_from("abcdef"), max_size=24)
 
@@ -31,3 +31,9 @@ def test_only_the_lines_between_are_different() -> None:
 
 def test_moved_line_is_gone_in_one_place_and_new_in_another() -> None:
     assert list(differences(list("abcd"), list("bcda"))) == [(range(1), range(0)), (range(4, 4), range(3, 4))]
+
+
+def test_one_line_among_many_equal_ones_is_one_difference() -> None:
+    before = ["same"] * 9_000
+    after = [*before[:4_000], "other", *before[4_001:]]
+    assert list(differences(before, after)) == [(range(4_000, 4_001), range(4_000, 4_001))]
