@@ -78,6 +78,14 @@ async def test_an_answer_that_stays_of_no_use_is_an_error_that_says_why_and_what
     assert "Lisboa" in caught.value.said
 
 
+@pytest.mark.parametrize("form", ["tool", "schema", "words"])
+async def test_an_error_says_what_was_wrong_with_the_form_of_an_answer(form: str) -> None:
+    many = Reply(output={"name": "Lisboa", "people": "many"})
+    async with connected([many] * 3, output=form) as (_, model):
+        with pytest.raises(AnswerUnusable, match="of the form that was asked for: people: Input should be a valid int"):
+            await model.ask("Which city?", City)
+
+
 async def test_a_failure_in_the_middle_of_a_conversation_doesnt_begin_it_again() -> None:
     busy = Reply(status=429, retry_after="0")
     async with connected([Reply(output={"name": "Lisboa"}), busy, LISBON]) as (server, model):

@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from pydantic import ValidationError
+
 from fanfold.engine import RequestTooLarge
 from fanfold.engine.wrapper import text_of
 from fanfold.llm.errors import AnswerUnusable, ModelError, ModelUnusable, Refused, Unpaid
@@ -266,11 +268,18 @@ def _words_of(error: Exception) -> str:
 
 def _unusable(name: str, error: Exception, what: str) -> str:
     cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, Refused):
-        cause = cause.__cause__
-    if cause is None:
-        return f"{name} gave no answer of the form that was asked for: {what}"
-    return f"{name} gave no answer that can be used: {' '.join(cause.why.split())[:MOST_ERROR_CHARS]}"
+    while cause is not None and not isinstance(cause, (Refused, ValidationError)):
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(cause, Refused):
+        return f"{name} gave no answer that can be used: {' '.join(cause.why.split())[:MOST_ERROR_CHARS]}"
+    wrong = what if cause is None else _wrong_in(cause)
+    return f"{name} gave no answer of the form that was asked for: {wrong}"
+
+
+def _wrong_in(error: ValidationError) -> str:
+    """What was wrong with the last answer, place by place."""
+    said = ((".".join(map(str, one["loc"])), one["msg"]) for one in error.errors(include_url=False))
+    return "; ".join(f"{place}: {words}" if place else words for place, words in said)[:MOST_ERROR_CHARS]
 
 
 def _figures(model: str, usage: Usage, elapsed_s: float) -> dict[str, object]:
