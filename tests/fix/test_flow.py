@@ -20,6 +20,7 @@ from fanfold.fix.attempts.verify import Judgement
 from fanfold.fix.findings.split import Task
 from fanfold.fix.flow import AGAIN, FIX
 from fanfold.fix.landing.landed import Landing
+from fanfold.fix.landing.restored import Restored
 from fanfold.fix.run import Ended, carry_out
 from fanfold.fix.state import FileState
 from fanfold.git import Change, Repository, ResultBranch, WorkspacePool
@@ -215,6 +216,10 @@ async def test_outcome_that_comes_once_more_is_offered_once(tmp_path: Path) -> N
         landing.took([offer], await branch.publish([(offer.change, offer.message)]))
         assert landing.receive(outcome) is None
         assert landing.outcomes["a.py"].elapsed_s == 2.0
+        resumed = Landing(branch, "scripted")
+        resumed.restore(Restored(landed={"a.py": branch.commits[0].commit}))
+        assert resumed.receive(outcome) is None
+        assert (resumed.offered, landing.offered) == (1, 1), "what an earlier process landed had been offered, too"
 
 
 async def test_runtime_that_is_given_runs_the_flow(tmp_path: Path) -> None:

@@ -115,10 +115,9 @@ class Landing:
         if not isinstance(outcome, Done) or (change := outcome.value.change) is None:
             return None
         offer = Offer(outcome, change, message_of(outcome.value, makers_of(outcome.value.efforts) or self.agent))
-        if self._is_known(offer):
-            return None
+        known = self._is_known(offer)
         self._offered.add((offer.key, change.tree))
-        return offer
+        return None if known else offer
 
     def _is_known(self, offer: Offer) -> bool:
         """Whether a change has been decided on, or is about to be; by an earlier process of the run, perhaps."""
@@ -131,7 +130,7 @@ class Landing:
 
     @property
     def offered(self) -> int:
-        """How many changes were offered."""
+        """How many changes were offered, those to an earlier process of the run among them."""
         return len(self._offered)
 
     def took(self, offers: Sequence[Offer], landed: Sequence[Landed]) -> None:
