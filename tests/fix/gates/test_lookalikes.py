@@ -151,3 +151,11 @@ async def test_module_of_the_project_is_not_taken_for_one_of_python(tmp_path: Pa
     (tmp_path / "calendar.py").write_text("class Calendar:\n    ours = 1\n")
     edit = gates.Edit("a.py", b"", b"import calendar\ncalendar.Calendar.ours\n")
     assert await gates.Modules(Path(sys.executable), tmp_path).missing(edit) == ()
+
+
+def test_dictionary_of_keywords_that_was_there_before_hides_nothing() -> None:
+    before = "def f(g, x):\n    kw = {'factory': dict}\n    g(x, **kw)\n    return not g(x, factory=dict) == {}\n"
+    after = before.replace("not g(x, factory=dict) ==", "g(x, factory=dict) !=")
+    assert said(before, after, "SIM201", 4) == ()
+    one_more = before.replace("g(x, factory=dict)", "g(x, **kw)")
+    assert said(before, one_more, "SIM201", 4) == ("hides the argument factory of g in a dictionary (gate dynamic)",)

@@ -200,9 +200,13 @@ def _renamed(edit: Edit) -> Iterator[str]:
 def _expanded(edit: Edit) -> Iterator[str]:
     """Keywords of a call that a finding is about don't go into a dictionary where no rule sees them."""
     hidden = [(node, name) for node in edit.new.of(ast.Call) for name in _hidden_keywords(edit.new, node)]
+    calls = edit.old.of(ast.Call)
+    before = Counter((_called(edit.old, node), name) for node in calls for name in _hidden_keywords(edit.old, node))
+    now = Counter((_called(edit.new, node), name) for node, name in hidden)
     said = {(_called(edit.old, node), name) for node in edit.old.of(ast.Call) for name in _said(edit, node) if hidden}
     for node, name in hidden:
-        if (_called(edit.new, node), name) in said:
+        here = _called(edit.new, node), name
+        if here in said and now[here] > before[here]:
             yield f"hides the argument {name} of {plain(node.func)} in a dictionary"
 
 
