@@ -382,3 +382,9 @@ def test_one_agent_that_cost_something_has_its_row(report: Report) -> None:
     told = plain(replace(report, stages=(replace(STAGES[1], usage=replace(SPENT, cost_usd=None), unmeasured=0),)))
     assert "Spent 1,234 tokens in 3 requests\n" in told
     assert "2. llm:small" in told
+
+
+def test_what_is_known_of_the_cost_is_told_where_not_all_of_it_is(report: Report) -> None:
+    free = replace(STAGES[1], usage=replace(SPENT, cost_usd=None), unmeasured=0)
+    told = plain(replace(report, stages=(replace(STAGES[1], usage=SPENT, unmeasured=0), free)))
+    assert "Spent at least 0.0125 USD and 2,468 tokens in 6 requests\n" in told

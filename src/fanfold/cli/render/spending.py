@@ -25,7 +25,9 @@ def spent(report: Report) -> tuple[tuple[str, ...], ...]:
         unknown = report.is_unfinished and unmeasured
         return ((f"Nobody knows what {plural(unmeasured, 'attempt')} took",),) if unknown else ()
     start = "Spent at least" if unmeasured else "Spent"
-    cost = "" if usage.cost_usd is None else f"{dollars(usage.cost_usd)} and "
+    known_usd = sum(line.usage.cost_usd or 0.0 for line in report.stages if line.usage is not None)
+    part = f"at least {dollars(known_usd)} and " if known_usd and not unmeasured else ""
+    cost = part if usage.cost_usd is None else f"{dollars(usage.cost_usd)} and "
     return ((f"{start} {cost}{_tokens(usage):,} tokens in {plural(usage.requests, 'request')}",),)
 
 
