@@ -160,6 +160,7 @@ def test_default_in_the_help_is_the_default_of_the_setting(option: str, setting:
         (["fix", "--apply", "--dry-run"], "contradict"),
         (["fix", "--apply", "--diff"], "contradict"),
         (["fix", "--runtime", "ray"], "--runtime"),
+        (["fix", "--agent-env", "KEY=s3cret"], "holds no values, but there is one for KEY"),
         (["fix", "--workers", "0"], "workers is 0, but must be a whole number of at least 1"),
         (["fix", "--cluster", "127.0.0.1:8786"], "must be an address such as"),
         (["fix", "--cluster", "tcp://127.0.0.1:8786", "--workers", "2"], "--cluster and --workers contradict"),

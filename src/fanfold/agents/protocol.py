@@ -15,11 +15,13 @@ from fanfold.process import Sandbox
 class AgentError(FanfoldError):
     """The agent ended without an answer: it crashed, was killed, or refused.
 
-    `usage` is what it took until then, None where nobody knows; `transcript` what was asked and answered.
+    `usage` is what it took until then, None where nobody knows; `transcript` what was asked and answered; `again`
+    whether another try might end otherwise.
     """
 
     usage: Usage | None = None
     transcript: str = ""
+    again: bool = True
 
 
 class AgentUnusable(FanfoldError):

@@ -60,6 +60,19 @@ def _items(value: object) -> object:
     return [item.strip() for item in value.split(",") if item.strip()]
 
 
+def _variables(value: object) -> object:
+    """Names of variables; what may be a secret is in no error."""
+    items = _items(value)
+    for item in items if isinstance(items, (list, tuple)) else ():
+        if isinstance(item, str) and "=" in item:
+            name = item.partition("=")[0]
+            raise ConfigError(
+                f"agent_env names variables and holds no values, but there is one for {name}",
+                hint=f"export {name} in your shell, and give its name alone",
+            )
+    return items
+
+
 def _checks(value: object) -> object:
     """As `_items`, but `name=command` is one item whatever the command holds."""
     named = isinstance(value, str) and "=" in value and not value.lstrip().startswith("[")
@@ -104,6 +117,9 @@ Minutes = Annotated[
 ]
 Flag = Annotated[bool, Expected("true or false")]
 Items = Annotated[tuple[NonEmpty, ...], BeforeValidator(_items), Expected("a list of strings that aren't empty")]
+Variables = Annotated[
+    tuple[NonEmpty, ...], BeforeValidator(_variables), Expected("a list of names of environment variables")
+]
 Names = Annotated[
     tuple[NonEmpty, ...],
     Field(min_length=1),
@@ -228,7 +244,7 @@ class FixSettings(BaseSettings):
     race: Flag = False
     agents: Tables = Field(default_factory=dict)
     agent_command: Argv = ()
-    agent_env: Items = ()
+    agent_env: Variables = ()
     checks: Checks = ()
     select: Items = ()
     ignore: Items = ()

@@ -87,3 +87,4 @@ async def test_a_model_that_cant_be_reached_leaves_what_the_linter_fixed(tmp_pat
     [line] = report.tasks
     assert line.status == "partial"
     assert any("refused the key" in reason for reason in line.reasons)
+    assert line.attempts == 2

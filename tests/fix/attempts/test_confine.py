@@ -145,6 +145,12 @@ async def test_what_is_written_by_absolute_path_to_the_checkout_lands_in_the_wor
 
 
 @pytest.mark.usefixtures("_sandbox")
+async def test_a_place_to_write_in_that_is_not_there_is_told_before_anything_runs(fix: Fix, tmp_path: Path) -> None:
+    with pytest.raises(FixError, match=r"sandbox_write has .*/nowhere, which isn't there"):
+        await fix("fix()", sandbox_write=(tmp_path / "nowhere",))
+
+
+@pytest.mark.usefixtures("_sandbox")
 async def test_git_of_the_user_s_repository_is_out_of_reach(fix: Fix, user: TemporaryRepository) -> None:
     refs = user.git("for-each-ref", "--format=%(refname) %(objectname)")
     config = (user.root / ".git/config").read_bytes()

@@ -12,6 +12,7 @@ from typing import Protocol
 
 import pytest
 
+from fanfold.fix.errors import FixError
 from fanfold.fix.project import Project
 from fanfold.fix.suite.junit import CaseStatus
 from fanfold.fix.suite.run import Suite, SuiteResult, find_suite, regressions
@@ -273,7 +274,7 @@ NOT_RUNNING = {
     "left": ({"test_a.py": "import os\ndef test_a(): os._exit(0)\n"}, FAST, "there is no test report"),
     "no report": ({"test_a.py": "def test_a(): pass\n"}, f"{FAST} -p no:junitxml", "unrecognized arguments"),
     "isolated": ({"test_a.py": "def test_a(): pass\n"}, "python -I -m pytest", "fanfold_guard"),
-    "missing": ({"test_a.py": ""}, "no-such-program", "no-such-program"),
+    "missing": ({"test_a.py": ""}, "./no-such-program", "no-such-program"),
 }
 
 
@@ -361,6 +362,12 @@ def test_no_suite_is_found_where_the_environment_has_no_pytest(plain: Make, tmp_
     (tmp_path / "env/lib/python3.12/site-packages").mkdir(parents=True)
     project = Project(it.main, tmp_path / "env/bin/python", tmp_path / "env")
     assert find_suite(it.main, project, None, 60) is None
+
+
+def test_a_command_whose_program_is_not_there_is_refused(plain: Make) -> None:
+    it = plain({"test_a.py": ""})
+    with pytest.raises(FixError, match="program 'nosuchprogram' is not installed"):
+        it.suite("nosuchprogram -q")
 
 
 def result(cases: Mapping[str, CaseStatus] | None, returncode: int = 0) -> SuiteResult:

@@ -69,7 +69,7 @@ class Llm:
             BudgetExhausted: the next request might take more than is left.
         """
         if self._unusable is not None:
-            raise AgentError(self._unusable.message, hint=self._unusable.hint)
+            raise self._failed(self._unusable)
         paths = (assignment.path, *assignment.others)
         file, *others = await asyncio.to_thread(lambda: [_opened(assignment.root, path) for path in paths])
         if file is None:
@@ -86,7 +86,7 @@ class Llm:
             self._unusable = error  # every other request would fail, too
         over = error.why if isinstance(error, Unpaid) else None
         failure = over if isinstance(over, AgentError) else AgentError(error.message, hint=error.hint)
-        failure.usage, failure.transcript = error.usage, error.said
+        failure.usage, failure.transcript, failure.again = error.usage, error.said, self._unusable is None
         return failure
 
 

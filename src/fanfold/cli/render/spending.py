@@ -43,7 +43,7 @@ def budget(report: Report) -> tuple[tuple[str, ...], ...]:
     if line.max_tokens is not None:
         lines.append((f"tokens: {line.tokens:,} of {line.max_tokens:,}",))
     if line.max_minutes is not None:
-        lines.append((f"minutes: {line.minutes:.1f} of {line.max_minutes:g}",))
+        lines.append((f"minutes: {line.minutes:.{1 if line.minutes >= 1 else 2}f} of {line.max_minutes:g}",))
     each = (
         *([dollars(line.task_max_cost_usd)] if line.task_max_cost_usd is not None else []),
         *([f"{line.task_max_tokens:,} tokens"] if line.task_max_tokens is not None else []),

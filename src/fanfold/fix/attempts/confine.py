@@ -217,6 +217,13 @@ async def refuse_unbounded(settings: FixSettings, agents: Iterable[Agent]) -> No
     bubblewrap, why = await bubblewrap_for(settings)
     for agent in starting:
         _refuse_unbounded(settings, agent, bubblewrap, why)
+    if bubblewrap is not None and settings.cluster is None:  # machines elsewhere have paths of their own
+        await asyncio.to_thread(_refuse_missing, settings)
+
+
+def _refuse_missing(settings: FixSettings) -> None:
+    if missing := next((path for path in settings.sandbox_write if not path.exists()), None):
+        raise FixError(f"sandbox_write has {missing}, which isn't there", hint="make it first, or leave it out")
 
 
 def _refuse_unbounded(settings: FixSettings, agent: Agent, bubblewrap: Path | None, why: str) -> None:

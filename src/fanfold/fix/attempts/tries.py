@@ -197,6 +197,7 @@ class _Try:
         name, after, over = name_of(self._agent), self.standing, isinstance(error, BudgetExhausted)
         up = "budget" if over else "time" if isinstance(error, DeadlineExceeded) else ""
         trail = replace(trail, error=str(error), stopped=over, over=up)
+        self.futile = isinstance(error, AgentError) and not error.again
         if self.judge.best is not self.standing.best and await self.judge.restore_best():
             change, verdict = await self.judge.examine()
             await self._keep(trail, change, verdict)

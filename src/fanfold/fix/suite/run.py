@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from fanfold.fix.errors import FixError
 from fanfold.fix.guard import GuardReport, read_reports
 from fanfold.fix.installed import has_module, site_directories
 from fanfold.fix.project import Project, workspace_environment
@@ -20,7 +21,7 @@ from fanfold.fix.suite.command import parse
 from fanfold.fix.suite.files import configures_pytest, has_tests
 from fanfold.fix.suite.junit import CaseStatus, JUnitError, read_cases
 from fanfold.git import GitError, Repository
-from fanfold.process import Completed, ProcessError, ProgramNotFound, run
+from fanfold.process import Completed, ProcessError, ProgramNotFound, find_program, run
 from fanfold.redact import redact
 
 TAIL_BYTES = 8 * 1024
@@ -228,10 +229,20 @@ def find_suite(root: Path, project: Project, command: str | None, deadline_s: fl
         command: as the user types it, None = find it.
         deadline_s: seconds for one run.
     Raises:
-        FixError: the command can't be understood.
+        FixError: the command can't be understood, or its program isn't there.
     """
     if command is not None:
         called = parse(command, project)
+        program = called.argv[0]
+        if (
+            called.kind == "command"
+            and "/" not in program
+            and not find_program(program, environment=project.environment)
+        ):
+            raise FixError(
+                f"the test command's program {program!r} is not installed",
+                hint="install it, put its folder on PATH, or run no tests: --tests none",
+            )
         return Suite(called.argv, called.kind, deadline_s, project, called.python, called.variables, called.notes)
     sites = site_directories(project.python, project.environment)
     # An interpreter laid out in an unknown way is asked by running it: its own words then say what is missing.
