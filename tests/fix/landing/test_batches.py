@@ -166,6 +166,7 @@ def test_a_group_is_split_into_two_parts(bad: int, good: int, count: int) -> Non
         (Crowd(1, coming=False, waited_s=0, patience_s=60), 0.0),
         (Crowd(1, coming=True, waited_s=20, patience_s=60), 40.0),
         (Crowd(1, coming=True, waited_s=61, patience_s=60), 0.0),
+        (Crowd(1, coming=True, waited_s=1.1 - 0.8, patience_s=0.3000000000000001), 0.0),
         (Crowd(1, coming=True, waited_s=61, patience_s=math.inf), math.inf),
     ],
 )

@@ -151,6 +151,11 @@ class Batches(Generic[C]):
         self.rate = Rate(self.rate.bad, self.rate.seen + len(good))
 
 
+SOON_S = 1e-6
+"""What is no further away than this is now: differences of times have such remainders, and a clock may have no step
+that small, so that whoever waits for it would wait for ever."""
+
+
 @dataclass(frozen=True)
 class Crowd:
     """What is to be known to tell whether a batch should start.
@@ -177,4 +182,5 @@ def starts_in_s(crowd: Crowd, size: int) -> float | None:
         return None
     if crowd.waiting >= size or not crowd.coming:
         return 0.0
-    return max(0.0, crowd.patience_s - crowd.waited_s)
+    in_s = crowd.patience_s - crowd.waited_s
+    return in_s if in_s > SOON_S else 0.0
