@@ -185,9 +185,12 @@ def test_full_disk_of_the_repository_costs_no_byte_of_the_checkout(tmp_path: Pat
     if full == "before it lands":
         scene.acts["a.py"] = f"fix(); os.system('cat /dev/zero > {disk}/filler')"
     scene.wrapper = ("unshare", "-rm", "sh", "-c", ON_A_SMALL_DISK, str(disk), str(scene.user.root))
-    ran = scene.fix("--apply", "--sandbox", "none")
+    ran = scene.fix("--apply", "--sandbox", "none", settled=False)
     assert ran.code == 1, ran.told
     assert ran.report["applied"] is False
+    # Where there was room for a change but none for its commit, the run can be resumed.
+    resumable = scene.user.git("for-each-ref", "refs/fanfold") != ""
+    assert resumable is (ran.report["stopped"] is not None), ran.told
     assert ("No space left on device" if full == "before it lands" else "can't write the checkout") in ran.told
     if full == "when it is applied":
         assert set(scene.changed(ran)) == {"a.py", "b.py", "c.py"}, ran.told

@@ -188,7 +188,7 @@ async def test_a_command_of_the_users_own_is_run(checked: Check, tmp_path: Path)
 
 async def test_a_command_that_is_not_pytests_is_refused(tree: Tree) -> None:
     with pytest.raises(FixError, match="does not call pytest"):
-        await Pytest.called("tox").check(tree({"test_a.py": ""}))
+        await Pytest.called("python -m tox").check(tree({"test_a.py": ""}))
 
 
 def test_no_project_gets_it_without_asking(tmp_path: Path) -> None:
