@@ -125,7 +125,7 @@ class Scene:
         assert [name for name in changed if not touching(name)] == [], "the user's repository was touched"
         assert self.results() == results | ({ran.branch} if ran.branch else set()), ran.told
         self._see_that_nothing_is_left()
-        assert not settled or self.user.git("for-each-ref", "refs/fanfold") == "", f"objects are still pinned: {ran.told}"
+        assert not settled or self.user.git("for-each-ref", "refs/fanfold") == "", ("still pinned", ran.told)
         assert (
             not sound
             or self.user.git(

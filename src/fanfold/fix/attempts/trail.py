@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from fanfold.agents.protocol import Diagnostic
+from fanfold.fix.attempts.effort import Effort
 from fanfold.fix.undecodable import schema_of
 from fanfold.llm.usage import Usage
 from fanfold.redact import redact
@@ -87,6 +88,13 @@ class Trail:
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
         """Files may have names that aren't UTF-8."""
         return schema_of(source, handler)
+
+    @property
+    def effort(self) -> Effort:
+        """What it took, as it is counted; what it brought beyond those before it is not for itself to say."""
+        return Effort(
+            id=self.id, stage=self.stage, agent=self.agent, agent_s=self.agent_s, usage=self.usage, ok=self.ok
+        )
 
     def bounded(self, max_chars: int = MAX_CHARS) -> Trail:
         """Without secrets, and without the middle of what is too long."""

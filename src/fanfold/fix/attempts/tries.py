@@ -126,15 +126,7 @@ class _Try:
         Somebody else may be faster, the run may end, something may break: what it took until then is lost to nobody.
         """
         trail, report = await self._worked(await self._begun())
-        error = _unanswered(report)
-        took = Effort(
-            id=trail.id,
-            stage=trail.stage,
-            agent=trail.agent,
-            agent_s=trail.agent_s,
-            usage=trail.usage,
-            error=error,
-        )
+        took = replace(trail.effort, error=_unanswered(report))
         self.worker.efforts.append(took)
         try:
             if isinstance(report, Report):

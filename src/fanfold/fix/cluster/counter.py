@@ -171,16 +171,7 @@ class Counter:
         self._begun.pop(trail.id, None)
         fixed = max(trail.fixed - self._best, 0) if trail.ok else 0
         self._best += fixed
-        self.efforts.append(
-            Effort(
-                stage=trail.stage,
-                agent=trail.agent,
-                agent_s=trail.agent_s,
-                usage=trail.usage,
-                ok=trail.ok,
-                fixed=fixed,
-            )
-        )
+        self.efforts.append(replace(trail.effort, fixed=fixed))
         if self._trails is not None:
             await uninterrupted(self._trails.keep(self._key, trail))
 

@@ -30,8 +30,8 @@ def cut_off(stages: Sequence[Stage], budget: Budget, key: str, known: Sequence[E
     ids = {one.id for one in known}
     return tuple(
         Effort(id=attempt, stage=places[one.agent], agent=one.agent, agent_s=one.seconds, usage=one.usage, cut_off=True)
-        for attempt, one in budget.earlier.items()
-        if one.task == key and attempt not in ids and one.agent in places
+        for attempt, one in budget.earlier(key).items()
+        if attempt not in ids and one.agent in places
     )
 
 

@@ -117,6 +117,9 @@ class Budget:
         self._tasks: defaultdict[str, Account] = defaultdict(lambda: Account("task", self.task))
         self._worked_s: defaultdict[str, float] = self._ledger.before.worked_s
         self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+        self._earlier: defaultdict[str, dict[str, Earlier]] = defaultdict(dict)
+        for attempt, one in self._ledger.before.attempts.items():
+            self._earlier[one.task][attempt] = one
         for key, amount in self._ledger.before.spent.items():
             self._tasks[key].spent += amount
             self._whole.spent += amount
@@ -183,10 +186,9 @@ class Budget:
         self.exhausted = self.exhausted or why
         return BudgetExhausted(why, hint="--max-minutes sets them")
 
-    @property
-    def earlier(self) -> Mapping[str, Earlier]:
-        """The attempts of earlier processes of the run, by their ids."""
-        return self._ledger.before.attempts
+    def earlier(self, key: str) -> Mapping[str, Earlier]:
+        """The attempts of earlier processes of the run at a task, by their ids."""
+        return self._earlier.get(key, {})
 
     def begin(self, attempt: str, key: str, agent: str, usage: Usage | None) -> None:
         """An attempt begins; `usage` is what it takes if nothing more is heard of it, None = nobody knows."""
