@@ -84,6 +84,7 @@ def test_outcomes_of_workers_outlive_the_coordinator(user: TemporaryRepository, 
         ("c.py", "fixed"),
     ]
     assert paid.read_text().split()[len(before) :] == ["c.py"]
+    assert [(stage["attempts"], stage["cut_off"]) for stage in report["stages"]] == [(4, 1)]
     shown = json.loads(said(fanfold(user, "show", report["run_id"], "a.py", "--json")))
     assert [(trail["ok"], trail["transcript"]) for trail in shown["attempts"]] == [(True, "done with it\n")]
     assert "-import os" in shown["attempts"][0]["diff"]

@@ -109,11 +109,12 @@ class Counter:
     async def _begin(self, asked: Question) -> dict[str, Any]:
         budget, customs = self._till.budget, self._till.customs
         budget.check_time(self._key)
-        allowance = Allowance(budget, customs, self._key, self._agent(*asked["agent"]))
+        allowance = Allowance(budget, customs, self._key, self._agent(*asked["agent"]), asked["attempt"])
         left = budget.time_left()
         try:
             async with asyncio.timeout(left and left[0]):
                 await allowance.begin()
+                allowance.begun()
         except BaseException as error:
             allowance.stop()
             allowance.close()
@@ -152,7 +153,8 @@ class Counter:
             if told["stopped"]:
                 attempt.allowance.stop()
             attempt.allowance.close()
-            budget.worked(self._key, budget.now_s() - attempt.began_s)
+            seconds = budget.now_s() - attempt.began_s
+            budget.worked(self._key, seconds, told["attempt"], attempt.allowance.told)
         return {}
 
     async def _begin_trail(self, told: Question) -> dict[str, Any]:

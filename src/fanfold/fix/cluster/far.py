@@ -36,12 +36,12 @@ class FarTill:
 
     @contextlib.asynccontextmanager
     async def attempt(self, key: str, agent: Agent, *, known_as: str = "") -> AsyncIterator[FarPurse]:  # noqa: ARG002
-        """What one attempt may take; the key is the branch's, and the coordinator has the trail of it.
+        """What one attempt may take; the key is the branch's.
 
         Raises:
             BudgetExhausted: as with `Till.attempt`.
         """
-        here, number = coordinator(), new_id()
+        here, number = coordinator(), known_as or new_id()
         purse, stopped = FarPurse(here, number), False
         try:
             begun = await _asked(here, {"op": "begin", "attempt": number, "agent": self._place(agent)})
