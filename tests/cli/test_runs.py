@@ -80,7 +80,7 @@ class Here:
         """A run that ended by a signal when the agent was at one file and all others had landed; what it wrote."""
         (self.base / "paid.hold").write_text(held)
         process = self.started(*more)
-        self.wait_until(lambda: self.run()["waiting"] == 1 and self.run()["fixed"] == self.run()["files"] - 1)
+        self.wait_until(lambda: self.run()["waiting"] == 1 and self.run()["landed"] == self.run()["files"] - 1)
         process.send_signal(number)
         told, _ = process.communicate()
         (self.base / "paid.hold").unlink()
@@ -124,9 +124,9 @@ def test_nothing_is_remembered_at_first(here: Here) -> None:
 def test_runs_are_listed_with_what_came_of_them(here: Here) -> None:
     first, second = here.fix("a.py"), here.fix("b.py", "pkg")
     told = here("runs")
-    assert told.splitlines()[1].split() == ["run", "when", "state", "branch", "files", "fixed", "waiting"]
+    assert told.splitlines()[1].split() == ["run", "when", "state", "branch", "files", "landed", "waiting"]
     lines = [json.loads(here("runs", "--json"))["runs"][n] for n in range(2)]
-    assert [(one["run"], one["state"], one["files"], one["fixed"], one["waiting"]) for one in lines] == [
+    assert [(one["run"], one["state"], one["files"], one["landed"], one["waiting"]) for one in lines] == [
         (first, "settled", 1, 1, 0),
         (second, "settled", 2, 2, 0),
     ]
@@ -260,7 +260,7 @@ def test_what_is_at_work_is_left_alone(here: Here) -> None:
     process.communicate()
     assert process.returncode == 0
     assert here.run()["state"] == "settled"
-    assert here.run()["fixed"] == 3
+    assert here.run()["landed"] == 3
 
 
 def test_what_contradicts_how_it_was_begun_is_refused(here: Here) -> None:
@@ -293,7 +293,7 @@ def test_two_runs_at_once_are_both_right(here: Here) -> None:
     one, two = json.loads(here("runs", "--json"))["runs"]
     assert here.branches() == sorted([one["branch"], two["branch"]])
     for run in (one, two):
-        assert (run["state"], run["fixed"]) == ("settled", 2)
+        assert (run["state"], run["landed"]) == ("settled", 2)
         assert here.user.git("show", f"{run['branch']}:b.py") == FIXED
     assert fingerprint(here.user.root) == before
 

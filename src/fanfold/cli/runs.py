@@ -28,7 +28,7 @@ class RunLine:
     Args:
         started: local time, ISO 8601.
         pid: of the process at work, None = none is.
-        files: that it works on; `fixed` of them are on the result branch, `waiting` weren't attempted to the end.
+        files: that it works on; changes of `landed` ones are on the result branch, `waiting` weren't attempted to the end.
         branch: the result branch, None = it isn't there.
     """
 
@@ -37,7 +37,7 @@ class RunLine:
     state: RunState
     pid: int | None
     files: int
-    fixed: int
+    landed: int
     waiting: int
     branch: str | None
     base: str
@@ -82,7 +82,7 @@ def line_of(past: Past, refs: dict[str, str]) -> RunLine:
         state=past.state,
         pid=past.summary.owner_pid if past.state == "running" else None,
         files=files,
-        fixed=_fixed(past, at),
+        landed=_landed(past, at),
         waiting=max(files - past.summary.places, 0) if past.is_unfinished else 0,
         branch=begun.branch if at is not None else None,
         base=begun.base,
@@ -90,7 +90,7 @@ def line_of(past: Past, refs: dict[str, str]) -> RunLine:
     )
 
 
-def _fixed(past: Past, at: str | None) -> int:
+def _landed(past: Past, at: str | None) -> int:
     report = past.report
     if report is not None and not past.is_unfinished:
         return len(report.landed)
@@ -108,12 +108,12 @@ def _table(lines: list[RunLine]) -> Table:
             line.state if line.pid is None else f"{line.state} ({line.pid})",
             Quoted(line.branch or "-"),
             str(line.files),
-            str(line.fixed),
+            str(line.landed),
             str(line.waiting),
         )
         for line in lines
     )
-    return Table("Runs", ("run", "when", "state", "branch", "files", "fixed", "waiting"), rows, 4)
+    return Table("Runs", ("run", "when", "state", "branch", "files", "landed", "waiting"), rows, 4)
 
 
 def _what_next(lines: list[RunLine]) -> tuple[Lines, ...]:

@@ -86,7 +86,7 @@ def _head(past: Past, line: RunLine) -> Iterator[Line]:
     if line.branch is not None:
         yield ("result branch ", Quoted(line.branch))
     waiting = f", {line.waiting} waiting" if line.waiting else ""
-    yield (f"{plural(line.files, 'file')}, {line.fixed} fixed{waiting}",)
+    yield (f"{plural(line.files, 'file')}, {line.landed} landed{waiting}",)
     if line.state in ("interrupted", "killed"):
         yield (f"go on with it: fanfold fix --resume {past.name}",)
 
