@@ -8,7 +8,7 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 
-import fanfold.troubleshoot
+import fanfold.troubleshoot.nodes
 from fanfold.config import ConfigError
 from fanfold.testing.sources import MESSAGE, PIECES, CannedSource, four_sources
 from fanfold.troubleshoot import (
