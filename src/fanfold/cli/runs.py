@@ -28,7 +28,7 @@ class RunLine:
     Args:
         started: local time, ISO 8601.
         pid: of the process at work, None = none is.
-        files: that it works on; changes of `landed` ones are on the result branch, `waiting` weren't attempted to the end.
+        files: that it works on; of `landed` ones a change is on the result branch, `waiting` weren't tried to the end.
         branch: the result branch, None = it isn't there.
     """
 
