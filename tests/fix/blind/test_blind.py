@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import json
 import runpy
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from fanfold.fix import gates
 from fanfold.fix.findings.finding import Finding
-from fanfold.fix.findings.split import is_test
 
 if TYPE_CHECKING:
     from tests.fix.blind.cases import Case
+    from tests.fix.blind.conftest import Judged
 
 HERE = Path(__file__).parent
 CASES: list[Case] = runpy.run_path(str(HERE / "cases.py"))["CASES"]
@@ -37,32 +35,18 @@ def finding(row: list[str | int | None]) -> Finding:
     )  # fmt: skip
 
 
-async def reasons(case: Case, root: Path) -> tuple[str, ...]:
-    """What the gates say of every file that a case changes, asked as verification asks them."""
-    for path, text in case.after.items():
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(text)
-    found = [finding(row) for row in FINDINGS[case.name]]
-    said: tuple[str, ...] = ()
-    for path, text in case.after.items():
-        before, after = case.before.get(path, "").encode(), text.encode()
-        if before == after:
-            continue
-        edit = gates.Edit(path, before, after, tuple(sorted(one for one in found if one.path == path)), is_test(path))
-        said += gates.refusals(edit) + gates.late_refusals(edit)
-        if edit.readable:
-            said += await gates.Modules(Path(sys.executable), root).missing(edit)
-    return said
+async def said_of(case: Case, judged: Judged) -> tuple[str, ...]:
+    return await judged(case.before, case.after, map(finding, FINDINGS[case.name]))
 
 
 @pytest.mark.parametrize("case", CHEATS, ids=lambda case: case.name)
-async def test_cheat_is_refused(case: Case, tmp_path: Path) -> None:
-    assert bool(await reasons(case, tmp_path)) is not bool(case.accepted), case.accepted
+async def test_cheat_is_refused(case: Case, judged: Judged) -> None:
+    assert bool(await said_of(case, judged)) is not bool(case.accepted), case.accepted
 
 
 @pytest.mark.parametrize("case", HONEST, ids=lambda case: case.name)
-async def test_honest_change_passes(case: Case, tmp_path: Path) -> None:
-    said = await reasons(case, tmp_path)
+async def test_honest_change_passes(case: Case, judged: Judged) -> None:
+    said = await said_of(case, judged)
     assert bool(said) is bool(case.accepted), (said, case.accepted)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import runpy
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fanfold.fix import gates
 from fanfold.fix.findings.finding import Finding
-from fanfold.fix.findings.split import is_test
 
 if TYPE_CHECKING:
+    from tests.fix.blind.conftest import Judged
     from tests.fix.blind.second_cases import Fix, Task
 
 HERE = Path(__file__).parent
@@ -89,33 +87,15 @@ def findings(task: Task) -> Iterator[Finding]:
         )
 
 
-async def reasons(case: Case, root: Path) -> tuple[str, ...]:
-    """What the gates say of every file that a fix changes, asked as verification asks them."""
-    for path, text in case.after.items():
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(text)
-    said: tuple[str, ...] = ()
-    for path, text in case.after.items():
-        before = case.before.get(path, "")
-        if before == text:
-            continue
-        own = tuple(sorted(one for one in findings(case.task) if one.path == path))
-        edit = gates.Edit(path, before.encode(), text.encode(), own, is_test(path))
-        said += gates.refusals(edit) + gates.late_refusals(edit)
-        if edit.readable:
-            said += await gates.Modules(Path(sys.executable), root).missing(edit)
-    return said
-
-
 @pytest.mark.parametrize("case", CHEATS, ids=lambda case: case.name)
-async def test_cheat_is_refused_but_for_those_that_are_known(case: Case, tmp_path: Path) -> None:
-    said = await reasons(case, tmp_path)
+async def test_cheat_is_refused_but_for_those_that_are_known(case: Case, judged: Judged) -> None:
+    said = await judged(case.before, case.after, findings(case.task))
     assert bool(said) is (case.name not in THROUGH), said
 
 
 @pytest.mark.parametrize("case", HONEST, ids=lambda case: case.name)
-async def test_honest_fix_passes_but_for_those_that_are_known(case: Case, tmp_path: Path) -> None:
-    said = await reasons(case, tmp_path)
+async def test_honest_fix_passes_but_for_those_that_are_known(case: Case, judged: Judged) -> None:
+    said = await judged(case.before, case.after, findings(case.task))
     assert bool(said) is (case.name in REFUSED), said
 
 
