@@ -22,7 +22,7 @@ FILES = {
 
 
 @asynccontextmanager
-async def tester_of(where: Path, files: Mapping[str, str]) -> AsyncIterator[tuple[TemporaryRepository, Tester, str]]:
+async def opened(where: Path, files: Mapping[str, str]) -> AsyncIterator[tuple[TemporaryRepository, Tester, str]]:
     """A repository with one commit, who tests it, and the commit's id."""
     made = make_repository(where / "r", files)
     repository = await Repository.open(made.root)
@@ -41,7 +41,7 @@ def test_file_of_a_test_is_told_by_its_dotted_name() -> None:
 
 
 async def test_part_runs_its_files_only_and_the_base_counts_for_these_alone(tmp_path: Path) -> None:
-    async with tester_of(tmp_path, FILES) as (made, tester, base):
+    async with opened(tmp_path, FILES) as (made, tester, base):
         broken = made.commit({"lib.py": "def one() -> int:\n    return 2\n"})
         assert await tester.broken_by(broken) == ("tests.test_lib::test_one",)
         deep = await tester.part(["tests.deep.test_more.TestMore::test_two"], FILES)
@@ -57,12 +57,12 @@ async def test_part_runs_its_files_only_and_the_base_counts_for_these_alone(tmp_
 
 
 async def test_suite_of_which_nothing_passes_on_the_base_judges_nothing(tmp_path: Path) -> None:
-    async with tester_of(tmp_path, {"test_a.py": "import nowhere\n", "a.py": ""}) as (_, tester, _):
+    async with opened(tmp_path, {"test_a.py": "import nowhere\n", "a.py": ""}) as (_, tester, _):
         assert not comparable((await tester.whole()).base)
 
 
 async def test_suite_that_can_not_run_on_the_base_judges_nothing(tmp_path: Path) -> None:
     files = {"conftest.py": "raise RuntimeError\n", "test_a.py": "def test_a(): pass\n"}
-    async with tester_of(tmp_path, files) as (_, tester, base):
+    async with opened(tmp_path, files) as (_, tester, base):
         assert (await tester.whole()).base.error is not None
         assert await tester.broken_by(base) == ()
