@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import sys
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -131,6 +132,24 @@ def test_a_field_whose_type_is_not_imported_may_be_read_only() -> None:
     with pytest.raises(FrozenError):
         view.rules.append(3)
     assert base.view() == Unresolved([1], [2])
+
+
+AS_TEXT = "" if sys.version_info >= (3, 14) else "from __future__ import annotations\n"
+UNEVALUATED = """
+@dataclass
+class Unevaluated:
+    rules: Annotated[Unknown, read_only]
+    other: Annotated[list[Unknown], 1]
+"""
+
+
+def test_a_field_whose_annotation_python_has_not_evaluated_may_be_read_only() -> None:
+    names = dict(globals())
+    exec(compile(AS_TEXT + UNEVALUATED, "unevaluated", "exec", dont_inherit=True), names)
+    view = freeze(names["Unevaluated"]([1], [2])).view()
+    view.other.append(3)
+    with pytest.raises(FrozenError):
+        view.rules.append(3)
 
 
 def test_a_typed_dict_has_read_only_fields() -> None:

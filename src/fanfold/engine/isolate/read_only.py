@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, final
 
+from typing_extensions import Format, get_annotations
+
 
 @final
 class ReadOnly:
@@ -61,7 +63,7 @@ def _hints(cls: type) -> Iterator[tuple[str, Any]]:
         yield from typing.get_type_hints(cls, include_extras=True).items()
     except Exception:  # noqa: BLE001 annotations are code, and often name what was imported for type checkers only
         for base in reversed(cls.__mro__):
-            for name, hint in vars(base).get("__annotations__", {}).items():
+            for name, hint in get_annotations(base, format=Format.FORWARDREF).items():
                 yield name, _hint(hint, vars(sys.modules.get(base.__module__, types)))
 
 
@@ -72,7 +74,9 @@ def _hint(hint: Any, names: dict[str, Any]) -> Any:
         )["field"]
     except Exception:  # noqa: BLE001 as above
         text = getattr(hint, "__forward_arg__", hint)
-        return typing.Annotated[Any, read_only] if isinstance(text, str) and "read_only" in text else Any
+        if not isinstance(text, str):
+            return hint  # from Python 3.14 on, only what is missing in it is a name
+        return typing.Annotated[Any, read_only] if "read_only" in text else Any
 
 
 def _unwrapped(hint: Any) -> tuple[bool, Any]:
