@@ -14,7 +14,7 @@ from fanfold.git.parcel import Inbox, ParcelError, pack_change
 from fanfold.git.pin import Pins, drop_pin, pins
 from fanfold.git.pool import WorkspacePool, slot_home
 from fanfold.git.recorded import contents, make_again
-from fanfold.git.repository import Entry, Identity, Repository, RepositoryError, WorkingState
+from fanfold.git.repository import Entry, Identity, Repository, RepositoryError, WorkingState, paths_at_head
 from fanfold.git.workspace import Workspace, WorkspaceError
 
 __all__ = [
@@ -53,6 +53,7 @@ __all__ = [
     "make_again",
     "make_branches",
     "pack_change",
+    "paths_at_head",
     "pins",
     "slot_home",
     "stage",

@@ -222,6 +222,16 @@ class Repository:
         return await git(*args, cwd=self.root, stdin=stdin, ok=ok)
 
 
+async def paths_at_head(root: Path) -> tuple[str, ...]:
+    """Every file of the commit that is checked out in `root`, one git command where a `Repository` takes many.
+
+    Raises:
+        GitError: there is no such commit, or no such folder.
+    """
+    done = await git("ls-tree", "-r", "-z", "--full-tree", "--name-only", "HEAD", cwd=root)
+    return tuple(text(name) for name in records(done.stdout))
+
+
 async def _check_git(path: Path) -> None:
     if not path.is_dir():  # noqa: ASYNC240 one look
         raise RepositoryError(f"{path} is not a folder", hint="name the repository's folder")

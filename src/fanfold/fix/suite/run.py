@@ -20,7 +20,7 @@ from fanfold.fix.project import Project, workspace_environment
 from fanfold.fix.suite.command import parse
 from fanfold.fix.suite.files import configures_pytest, has_tests
 from fanfold.fix.suite.junit import CaseStatus, JUnitError, read_cases
-from fanfold.git import GitError, Repository
+from fanfold.git import GitError, paths_at_head
 from fanfold.process import Completed, ProcessError, ProgramNotFound, find_program, run
 from fanfold.redact import redact
 
@@ -281,8 +281,7 @@ def _is_worse(before: tuple[int, int], after: tuple[int, int]) -> bool:
 async def _tracked(root: Path) -> tuple[str, ...] | None:
     """What git knows of the main checkout's files, None where that can't be told."""
     try:
-        repository = await Repository.open(root)
-        return tuple(entry.path for entry in await repository.tree(repository.head))
+        return await paths_at_head(root)
     except (GitError, ProcessError, ProgramNotFound):
         return None
 
