@@ -6,6 +6,7 @@ import asyncio
 import platform
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
@@ -21,7 +22,8 @@ from fanfold.config import settings_with_origins, workspaces_home
 from fanfold.errors import FanfoldError
 from fanfold.fix.attempts.confine import find_bubblewrap
 from fanfold.fix.checkers import Scope
-from fanfold.fix.checkers.present import checkers_present
+from fanfold.fix.checkers.present import Presence, checkers_present
+from fanfold.fix.installed import installed_version, site_directories
 from fanfold.fix.project import Project, find_project
 from fanfold.git import Repository, why_no_overlays
 from fanfold.process import allowed_environment, find_program, run
@@ -39,20 +41,20 @@ class Tool:
     Args:
         without: what its absence means, shown where it is missing.
         needed: nothing works without it.
-        kind: a program, a module that the project's interpreter runs, or a package beside Fanfold's own.
+        kind: a program, a module that the project's interpreter runs, a package beside Fanfold's own, or a checker.
     """
 
     name: str
     without: str
     needed: bool = False
-    kind: Literal["program", "module", "package"] = "program"
+    kind: Literal["program", "module", "package", "checker"] = "program"
 
 
 TOOLS = (
     Tool("git", "nothing works: install git 2.38 or newer", needed=True),
-    Tool("ruff", "the agent autofix and the usual checker are missing: pip install ruff", needed=True),
-    Tool("mypy", "types can't be checked: install it where the project's code runs"),
-    Tool("pytest", "tests run with --test-command only: install it where the project's code runs", kind="module"),
+    Tool("ruff", "the agent autofix and the usual checker are missing: pip install ruff", needed=True, kind="checker"),
+    Tool("mypy", "types can't be checked: install it where the project's code runs", kind="checker"),
+    Tool("pytest", "tests run with --test-command only: install it where the project's code runs", kind="checker"),
     Tool("coverage", "no report says which changed lines tests run: install it where pytest is", kind="module"),
     Tool("pydantic-ai-slim", "the agent llm needs it: pip install 'fanfold[llm]'", kind="package"),
     Tool("openai", "the agent llm needs it for most models: pip install 'fanfold[llm]'", kind="package"),
@@ -85,7 +87,10 @@ def examine(start: Path | None = None) -> int:
 async def _examine(start: Path) -> tuple[tuple[Section, ...], bool]:
     repository, root = await _repository(start)
     project = find_project(root)
-    probes = await asyncio.gather(*(_probe(tool, project) for tool in TOOLS))
+    checkers, agents, workspaces, sandbox = await asyncio.gather(
+        _checkers(project), _agents(), _workspaces(root), find_bubblewrap()
+    )
+    probes = await asyncio.gather(*(_probe(tool, project, checkers) for tool in TOOLS))
     settings = _settings(root)
     needed = [probe for probe in probes if probe.found is None and probe.tool.needed]
     sections: tuple[Section, ...] = (
@@ -93,10 +98,10 @@ async def _examine(start: Path) -> tuple[tuple[Section, ...], bool]:
         repository,
         _environment(project),
         _tools(probes),
-        await _checkers(project),
-        await _agents(),
-        await _workspaces(root),
-        _sandbox(*await find_bubblewrap()),
+        _checkers_table(checkers),
+        agents,
+        workspaces,
+        _sandbox(*sandbox),
         Lines(
             "Missing", tuple((f"{probe.tool.name}: {probe.tool.without}",) for probe in probes if probe.found is None)
         ),
@@ -130,13 +135,27 @@ def _environment(project: Project) -> Lines:
     )
 
 
-async def _probe(tool: Tool, project: Project) -> Probe:
+async def _probe(tool: Tool, project: Project, checkers: Sequence[Presence]) -> Probe:
     if tool.kind == "package":
         return _package(tool)
-    path = project.python if tool.kind == "module" else find_program(tool.name, environment=project.environment)
-    if path is None:
-        return Probe(tool, None, None)
-    argv = [path, "-m", tool.name] if tool.kind == "module" else [path]
+    if tool.kind == "checker":
+        one = next((one for one in checkers if one.name == tool.name), Presence(tool.name))
+        return Probe(tool, one.version and f"{one.name} {one.version}", one.path)
+    if tool.kind == "module":
+        return await _module(tool, project)
+    path = find_program(tool.name, environment=project.environment)
+    return Probe(tool, None, None) if path is None else await _asked(tool, [path], project)
+
+
+async def _module(tool: Tool, project: Project) -> Probe:
+    sites = site_directories(project.python, project.environment)
+    if installed := await asyncio.to_thread(installed_version, tool.name, sites):
+        return Probe(tool, f"{tool.name} {installed}", project.python)
+    return await _asked(tool, [project.python, "-m", tool.name], project)
+
+
+async def _asked(tool: Tool, argv: Sequence[str | Path], project: Project) -> Probe:
+    path = Path(argv[0])
     try:
         done = await run([*argv, "--version"], cwd=project.root, env=allowed_environment(), deadline_s=PROBE_DEADLINE_S)
     except FanfoldError:
@@ -164,14 +183,17 @@ def _tools(probes: list[Probe]) -> Table:
     return Table("Tools", ("tool", "version", "where"), rows, 3)
 
 
-async def _checkers(project: Project) -> Table:
-    """The checkers that are known, with the version of each that is there."""
+async def _checkers(project: Project) -> tuple[Presence, ...]:
     try:
         specs = settings_with_origins(project.root, {})[0].checks
     except FanfoldError:
         specs = ()  # what is wrong with the settings is told with them
     with tempfile.TemporaryDirectory(prefix="fanfold-") as cache:
-        found = await checkers_present(Scope(project.root, project, Path(cache)), specs)
+        return await checkers_present(Scope(project.root, project, Path(cache)), specs)
+
+
+def _checkers_table(found: Sequence[Presence]) -> Table:
+    """The checkers that are known, with the version of each that is there."""
     rows = tuple(
         (
             one.name,

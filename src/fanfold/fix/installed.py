@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from importlib.metadata import distributions
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -47,6 +48,12 @@ def has_module(name: str, sites: tuple[Path, ...]) -> bool:
     """Whether a module or package of this name is installed in one of the directories, or linked from there."""
     places = [*sites, *(Path(line) for site in sites for line in _path_lines(site))]
     return any((place / name / "__init__.py").is_file() or (place / f"{name}.py").is_file() for place in places)
+
+
+def installed_version(name: str, sites: tuple[Path, ...]) -> str | None:
+    """The version of a distribution that is installed in one of the directories, None = it isn't."""
+    found = distributions(name=name, path=[str(site) for site in sites])
+    return next((distribution.version for distribution in found), None)
 
 
 def _path_lines(site: Path) -> Iterator[str]:

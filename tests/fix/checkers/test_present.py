@@ -40,6 +40,20 @@ async def test_environment_without_pytest_has_no_such_checker(tree: Tree, enviro
     assert (await by_name(scope))["pytest"].path is None
 
 
+async def test_a_checker_that_no_run_would_use_is_not_started_to_hear_its_version(
+    tree: Tree, environment: Callable[..., Path]
+) -> None:
+    home = environment("mypy", "print('mypy 1.1.1')")
+    environment("python", "")
+    installed = home / "lib" / "python3.11" / "site-packages" / "mypy-2.2.2.dist-info"
+    installed.mkdir(parents=True)
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: mypy\nVersion: 2.2.2\n")
+    scope = tree({})
+    scope = replace(scope, project=Project(scope.root, home / "bin" / "python", home))
+    assert (await by_name(scope))["mypy"].version == "2.2.2"
+    assert (await by_name(scope, "mypy"))["mypy"].version == "1.1.1"
+
+
 async def test_wrong_settings_hide_no_checker(tree: Tree) -> None:
     found = await by_name(tree({}), "no-such-checker")
     assert not any(one.runs for one in found.values())

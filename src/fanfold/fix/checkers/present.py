@@ -13,6 +13,7 @@ from fanfold.errors import FanfoldError
 from fanfold.fix.checkers.invoke import CouldNotCheck, bounded, invoke
 from fanfold.fix.checkers.protocol import Checker, Scope
 from fanfold.fix.checkers.run import GROUP, checkers_for
+from fanfold.fix.installed import installed_version, own_environment, site_directories
 
 DEADLINE_S = 20.0
 
@@ -24,7 +25,7 @@ class Presence:
     """One checker.
 
     Args:
-        version: as its program tells it, None = it isn't there or doesn't say.
+        version: as its program tells it, or as it was installed where no run would use it; None = neither says.
         path: of the program, None = it isn't there.
         runs: whether a run would use it that names no checkers.
         trouble: why it can't be used, though it is there.
@@ -65,6 +66,10 @@ async def _presence(name: str, used: Checker | None, scope: Scope) -> Presence:
         return Presence(name, runs=runs)
     # A checker that is a module of the project's interpreter is there only if that can start it.
     module = command[1:3] if command[1:2] == ("-m",) else ()
+    # To start all of them takes seconds, and a run would use one or two.
+    sites = site_directories(path, own_environment(path))
+    if not runs and (version := await asyncio.to_thread(installed_version, name, sites)):
+        return Presence(name, version, path)
     try:
         done = await invoke([command[0], *module, "--version"], scope, deadline_s=DEADLINE_S)
     except CouldNotCheck as error:
