@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import gc
+import importlib
 import json
 import os
 import signal
@@ -12,9 +14,6 @@ import traceback
 from collections import Counter
 from typing import TypedDict
 
-import fanfold.cli.fix
-import fanfold.cli.resume
-import fanfold.cli.runs  # noqa: F401  loads what each process would have to load otherwise
 from fanfold.cli.main import main
 from fanfold.engine import Codec, Journal
 from fanfold.fix.flow import FIX
@@ -22,40 +21,73 @@ from fanfold.fix.runs import record
 from fanfold.runtimes.types import type_of
 from fanfold.testing import crash
 
+LOADED = (
+    "fanfold.agents.command",
+    "fanfold.cli.app",
+    "fanfold.cli.fix",
+    "fanfold.cli.resume",
+    "fanfold.cli.runs",
+    "fanfold.cli.undo",
+    "fanfold.fix.checkers.ruff",
+    "fanfold.git.overlay.workspace",
+    "jinja2.sandbox",
+)
+"""What each process would have to load otherwise."""
+
 
 class Order(TypedDict):
-    """A command to run, where, and when to die, if at all.
+    """A command to run, where, with which environment, what takes its output, and when to die, if at all.
 
     `step` is one of the journal's, with the time that it is reached; `counted` names a file for how often each was.
     """
 
     args: list[str]
     cwd: str
-    state: str
-    said: str
+    environment: dict[str, str]
+    out: str
+    err: str
     kill_after_s: float | None
     step: tuple[str, int] | None
     counted: str | None
 
 
-def run(order: Order) -> int:
-    """Fork, kill if asked to, and wait; how the process ended, as `subprocess` says it."""
-    child = os.fork()
-    if child == 0:
-        os._exit(_fanfold(order))
-    if order["kill_after_s"] is not None:
-        time.sleep(order["kill_after_s"])
+def serve() -> None:
+    """For each order, a line of JSON, answer with the id of its process and, on its end, with its exit code."""
+    for name in LOADED:
+        importlib.import_module(name)
+    Codec(type_of(FIX, FIX.hops[-1]))
+    gc.collect()
+    gc.freeze()  # what is looked at for garbage is copied for each process
+    for line in sys.stdin:
+        order: Order = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            os._exit(_fanfold(order))
+        _answer(child)
+        _answer(_ended(child, order["kill_after_s"]))
+
+
+def _answer(number: int) -> None:
+    sys.stdout.write(f"{number}\n")
+    sys.stdout.flush()
+
+
+def _ended(child: int, kill_after_s: float | None) -> int:
+    """How the process ended, as `subprocess` says it."""
+    if kill_after_s is not None:
+        time.sleep(kill_after_s)
         os.kill(child, signal.SIGKILL)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def _fanfold(order: Order) -> int:
     os.setsid()
-    said = os.open(order["said"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    for stream in (1, 2):
-        os.dup2(said, stream)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    for stream, name in ((1, order["out"]), (2, order["err"])):
+        os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND), stream)
     os.chdir(order["cwd"])
-    os.environ["FANFOLD_FIX_STATE"] = order["state"]
+    os.environ.clear()
+    os.environ.update(order["environment"])
     steps: Counter[str] = Counter()
     if order["step"] is not None:
         at_step = crash.at_step(order["step"][0], time=order["step"][1])
@@ -80,7 +112,4 @@ def _count(steps: Counter[str], step: str) -> None:
 
 
 if __name__ == "__main__":
-    Codec(type_of(FIX, FIX.hops[-1]))
-    for line in sys.stdin:
-        sys.stdout.write(f"{run(json.loads(line))}\n")
-        sys.stdout.flush()
+    serve()
