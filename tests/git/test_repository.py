@@ -27,6 +27,12 @@ async def test_open_from_anywhere_inside(user: TemporaryRepository) -> None:
     assert (await opened(user)).branch is None
 
 
+async def test_a_path_may_hold_a_line_break(tmp_path: Path) -> None:
+    user = make_repository(tmp_path / "two\nlines", {"a.py": "a = 1\n"})
+    repository = await opened(user)
+    assert (repository.root, repository.git_dir, repository.common_dir) == (user.root, *[user.root / ".git"] * 2)
+
+
 async def test_places_without_a_usable_repository_say_so_with_a_hint(tmp_path: Path) -> None:
     bare = tmp_path / "bare.git"
     user = make_repository(tmp_path / "user")

@@ -7,12 +7,15 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from fanfold.git.command import GitError, git, raw, records, text
+from fanfold.git.command import GitError, git, raw, records, text, words
 from fanfold.git.diff import LINES, PLAIN, FileDiff, parse_diff
 from fanfold.git.trees import GITLINK
 from fanfold.process import Completed
 
 OLDEST_GIT = (2, 38)
+_FACTS = ("--is-bare-repository", "--is-inside-work-tree", "--show-object-format")
+_ABSOLUTE = "--path-format=absolute"
+_PLACES = ("--show-toplevel", "--absolute-git-dir", "--git-common-dir")
 _BLOB = re.compile(rb"[0-9a-f]+ blob ([0-9]+)")
 
 
@@ -79,26 +82,11 @@ class Repository:
                 missing or too old.
         """
         await _check_git(path)
-        try:
-            done = await git(
-                "rev-parse", "--is-bare-repository", "--is-inside-work-tree", "--show-object-format", cwd=path
-            )
-        except GitError as error:
-            raise _unusable(error, path) from error
-        bare, inside, object_format = text(done.stdout).split()
-        if inside != "true":
-            kind = "is a bare repository" if bare == "true" else "is inside a git directory, not a checkout"
-            raise RepositoryError(f"{path} {kind}", hint="run this in a checkout: git clone makes one")
-        head, branch, *places = await asyncio.gather(
+        object_format, (root, git_dir, common_dir) = await _places(path)
+        head, branch = await asyncio.gather(
             git("rev-parse", "--quiet", "--verify", "HEAD^{commit}", cwd=path, ok=(0, 1, 128)),
             git("symbolic-ref", "--quiet", "--short", "HEAD", cwd=path, ok=(0, 1)),
-            # One by one: a path may hold a line break.
-            *(
-                git("rev-parse", "--path-format=absolute", asked, cwd=path)
-                for asked in ("--show-toplevel", "--absolute-git-dir", "--git-common-dir")
-            ),
         )
-        root, git_dir, common_dir = (Path(text(place.stdout)[:-1]) for place in places)
         if head.returncode:
             raise RepositoryError(f"{path} has no commit yet", hint="commit your files first: git add, git commit")
         commit = text(head.stdout).strip()
@@ -242,15 +230,34 @@ async def _check_git(path: Path) -> None:
         raise RepositoryError(f"{said} is too old", hint=f"install git {oldest} or newer")
 
 
-def _unusable(error: GitError, path: Path) -> RepositoryError:
-    if "dubious ownership" in error.message:
+async def _places(path: Path) -> tuple[str, list[Path]]:
+    """The object format; and where the checkout's top, its git directory and what it shares with others are."""
+    done = await git("rev-parse", *_FACTS, _ABSOLUTE, *_PLACES, cwd=path, ok=(0, 128))
+    facts = text(done.stdout).split("\n", len(_FACTS))
+    if len(facts) <= len(_FACTS):
+        raise _unusable(words(done.stderr), path)
+    bare, inside, object_format, places = facts
+    if inside != "true":
+        kind = "is a bare repository" if bare == "true" else "is inside a git directory, not a checkout"
+        raise RepositoryError(f"{path} {kind}", hint="run this in a checkout: git clone makes one")
+    if done.returncode:
+        raise _unusable(words(done.stderr), path)
+    lines = places.split("\n")[:-1]
+    if len(lines) != len(_PLACES):  # a path holds a line break
+        answers = [await git("rev-parse", _ABSOLUTE, place, cwd=path) for place in _PLACES]
+        lines = [text(answer.stdout)[:-1] for answer in answers]
+    return object_format, [Path(line) for line in lines]
+
+
+def _unusable(said: str, path: Path) -> RepositoryError:
+    if "dubious ownership" in said:
         return RepositoryError(
             f"{path} belongs to another user, so git does not trust it",
             hint=f"if you do: git config --global --add safe.directory {path}",
         )
-    if "not a git repository" in error.message:
+    if "not a git repository" in said:
         return RepositoryError(f"{path} is not in a git repository", hint="git init; git add -A; git commit -m start")
-    return RepositoryError(error.message)
+    return RepositoryError(f"git rev-parse failed: {said}")
 
 
 async def _ls_tree(root: Path, commit: str) -> tuple[Entry, ...]:
