@@ -20,6 +20,7 @@ FIXED = {
     "GIT_TERMINAL_PROMPT": "0",
     "LC_ALL": "C",
 }
+IDENTITY = "[user]\n\tname = Ada\n\temail = ada@example.com\n"
 
 
 @dataclass(frozen=True)
@@ -56,19 +57,25 @@ class TemporaryRepository:
 
     def commit(self, files: Mapping[str, str | bytes] | None = None, message: str = "change") -> str:
         """Write `files`, stage everything, commit; the commit's id."""
-        self.write(files or {})
-        self.git("add", "-A")
-        self.git("commit", "-q", "--allow-empty", "-m", message)
+        self._commit(files or {}, message)
         return self.git("rev-parse", "HEAD").strip()
+
+    def _commit(self, files: Mapping[str, str | bytes], message: str) -> None:
+        self.write(files)
+        self.git("add", "-A")
+        self.git("-c", "maintenance.auto=false", "commit", "-q", "--allow-empty", "-m", message)
 
 
 def make_repository(root: Path, files: Mapping[str, str | bytes] | None = None) -> TemporaryRepository:
     """A repository at `root` on branch main, with an identity and, where `files` are given, one commit."""
     root.mkdir(parents=True, exist_ok=True)
     repository = TemporaryRepository(root)
-    repository.git("init", "-q", "-b", "main")
-    repository.git("config", "user.name", "Ada")
-    repository.git("config", "user.email", "ada@example.com")
+    # No template: of the examples of hooks that git would put there each is one more file to make and to remove.
+    repository.git("init", "-q", "-b", "main", "--template=")
+    for folder in ("hooks", "info"):
+        (root / ".git" / folder).mkdir(exist_ok=True)
+    with (root / ".git" / "config").open("a") as config:
+        config.write(IDENTITY)
     if files is not None:
-        repository.commit(files, "base")
+        repository._commit(files, "base")
     return repository
