@@ -20,16 +20,17 @@ from fanfold.process import Sandbox, python_reach
 MakeBench = Callable[..., Any]
 MakeSettings = Callable[..., Any]
 
-AGENT = Path(__file__).parent / "scripted.py"
+AGENT = [sys.executable, str(Path(__file__).parent / "scripted.py")]
+BARE = [sys.executable, "-S", "-E", str(Path(__file__).parent / "bare.py")]
 BEFORE = b"import os\nimport re\nx = 1\n"
 
 
 @pytest.fixture
 def acp(make_settings: MakeSettings) -> Callable[..., Acp]:
-    """The agent for a behaviour of the scripted one."""
+    """The agent for a behaviour of the bare one, or for one that fixes its file and speaks with the package."""
 
     def make(behaviour: str, argument: object = "", **settings: Any) -> Acp:
-        command = [sys.executable, str(AGENT), behaviour, str(argument)]
+        command = AGENT if behaviour == "fixes" else [*BARE, behaviour, str(argument)]
         return Acp.make(make_settings(options={"command": command}, **settings))
 
     return make
@@ -49,7 +50,9 @@ def runs(pid: str) -> bool:
         return False
 
 
-async def test_it_fixes_its_file_through_the_protocol(acp: Callable[..., Acp], make_bench: MakeBench) -> None:
+async def test_it_fixes_its_file_and_the_transcript_tells_what_was_said_and_done_in_order(
+    acp: Callable[..., Acp], make_bench: MakeBench
+) -> None:
     bench = make_bench(BEFORE)
     report = await acp("fixes").work(bench.assignment())
     assert bench.file.read_bytes() == b"x = 1\n"
@@ -58,12 +61,6 @@ async def test_it_fixes_its_file_through_the_protocol(acp: Callable[..., Acp], m
     assert report.session == "session-1"
     assert report.usage == Usage(requests=1, input_tokens=22, output_tokens=8, cost_usd=0.25)
     assert report.refused == ()
-
-
-async def test_the_transcript_tells_what_was_said_and_done_in_order(
-    acp: Callable[..., Acp], assignment: Assignment
-) -> None:
-    said = (await acp("fixes").work(assignment)).transcript
     parts = [
         "nobody uses",
         "[reads ",
@@ -73,7 +70,7 @@ async def test_the_transcript_tells_what_was_said_and_done_in_order(
         "I deleted the imports.",
         "[ends: end_turn]",
     ]
-    places = [said.index(part) for part in parts]
+    places = [report.transcript.index(part) for part in parts]
     assert places == sorted(places)
 
 
@@ -259,7 +256,7 @@ async def test_in_its_sandbox_it_works_and_sees_the_workspace_only(
         bubblewrap=bubblewrap,
         scratch=tmp_path / "inside",
         write=(bench.root, bench.scratch),
-        read=(*python_reach(Path(sys.prefix)), AGENT),
+        read=(*python_reach(Path(sys.prefix)), Path(AGENT[1])),
         home=Path.home(),
     )
     report = await acp("fixes").work(bench.assignment(sandbox=sandbox, environment={"HOME": str(Path.home())}))

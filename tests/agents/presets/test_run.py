@@ -14,7 +14,7 @@ from fanfold.testing.repositories import TemporaryRepository, make_repository
 
 BEFORE = "import os\nimport re\nx = 1\n"
 AFTER = "x = 1\n"
-ACP = f"acp:{sys.executable} {Path(__file__).parent.parent / 'acp' / 'scripted.py'} fixes"
+ACP = f"acp:{sys.executable} {Path(__file__).parent.parent / 'acp' / 'scripted.py'}"
 
 
 @pytest.fixture
