@@ -138,7 +138,7 @@ async def _find(run: Run) -> None:
 async def _planned(run: Run) -> Plan:
     names = [FOR_TESTS if edits_tests(agent) else agent.name for agent in agents_of(run.stages)]
     known = await known_of(run)
-    return await plan(run.request, run.repository, run.census.findings, names, known=known)
+    return await plan(run.request, run.repository, run.census.findings, names, python=run.project.python, known=known)
 
 
 async def _make_ready(run: Run) -> None:

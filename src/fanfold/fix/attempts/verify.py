@@ -14,10 +14,10 @@ from fanfold.fix.checkers.protocol import Checked, Checker, Scope
 from fanfold.fix.checkers.run import run_checkers
 from fanfold.fix.findings.compare import Comparison, compare
 from fanfold.fix.findings.finding import Finding
+from fanfold.fix.findings.newer import NEWER, compiles, is_newer
 from fanfold.fix.findings.split import Task
 from fanfold.fix.project import Project
 from fanfold.git import Change, FileDiff, Repository, Workspace
-from fanfold.process import run
 
 TestTree = Callable[[str], Awaitable[tuple[str, ...]]]
 
@@ -172,8 +172,9 @@ class Judge:
 
     async def _refused(self, path: str, after: bytes) -> tuple[str, ...]:
         """What the text of one file says against it, whatever checkers say."""
-        reasons = await asyncio.to_thread(gates.refusals, await self._edit(path, after), self.baseline.policy)
-        return reasons + await self._compiles(after) if gates.is_python(path) else reasons
+        edit = await self._edit(path, after)
+        reasons = await asyncio.to_thread(gates.refusals, edit, self.baseline.policy)
+        return reasons + await self._unreadable(edit) if gates.is_python(path) else reasons
 
     async def _refused_late(self, path: str, after: bytes) -> tuple[str, ...]:
         """What speaks against a text that checkers have nothing against."""
@@ -201,14 +202,15 @@ class Judge:
             self._before[path] = await self.workspace.at_base(path) or b""
         return self._before[path]
 
-    async def _compiles(self, source: bytes) -> tuple[str, ...]:
-        """Ours may be another version of Python than the project's, which has the last word."""
-        problem = gates.syntax_problem(source)
-        if problem is None:
+    async def _unreadable(self, edit: gates.Edit) -> tuple[str, ...]:
+        """Ours may be another version of Python than the project's, which says what compiles; gates need both texts."""
+        problem = gates.syntax_problem(edit.after)
+        if problem is not None and not await compiles(edit.after, self.project.python):
+            return (f"does not compile: {problem}",)
+        if edit.readable:
             return ()
-        script = "import sys; compile(sys.stdin.buffer.read(), '<change>', 'exec')"
-        theirs = await run([self.project.python, "-I", "-S", "-W", "ignore", "-c", script], stdin=source, deadline_s=60)
-        return () if theirs.returncode == 0 else (f"does not compile: {problem}",)
+        newer = [await is_newer(text, self.project.python) for text in (edit.before, edit.after)]
+        return (NEWER,) if any(newer) else ()
 
     async def _check(self, paths: tuple[str, ...]) -> tuple[Checked, ...]:
         scope = self.baseline.scope(self.workspace, self.project, paths)

@@ -14,6 +14,7 @@ from fanfold.fix.attempts.stages import FOR_TESTS
 from fanfold.fix.attempts.verify import REGULAR
 from fanfold.fix.errors import FixError
 from fanfold.fix.findings.finding import Finding
+from fanfold.fix.findings.newer import NEWER, newer_than_ours
 from fanfold.fix.findings.others import with_others
 from fanfold.fix.findings.select import Known, Selection, select
 from fanfold.fix.findings.split import Task, is_test, layout_of, split
@@ -79,6 +80,7 @@ async def plan(
     findings: Iterable[Finding],
     agents: Collection[str],
     *,
+    python: Path,
     known: Known | None = None,
 ) -> Plan:
     """Select findings and make one task of each file.
@@ -86,6 +88,7 @@ async def plan(
     Args:
         findings: of the base commit.
         agents: names of those who work.
+        python: the project's interpreter.
         known: findings to leave alone, None = none.
     Raises:
         FixError: a path or a revision that the user named does not exist.
@@ -102,6 +105,9 @@ async def plan(
             allowed.append(task)
         else:
             skipped.append((task, reason))
+    newer = await newer_than_ours((task.path for task in allowed), partial(repository.read, repository.head), python)
+    skipped += [(task, NEWER) for task in allowed if task.path in newer]
+    allowed = [task for task in allowed if task.path not in newer]
     if request.settings.two_files:
         allowed = await _reaching(allowed, repository, selection, entries)
     return Plan(selected.findings, tuple(allowed), tuple(skipped), selected.left_out, known.notes)

@@ -30,6 +30,7 @@ from fanfold.fix.gates.assertions import keeps_tests
 from fanfold.fix.gates.edit import Edit, is_python
 from fanfold.fix.gates.modules import Modules
 from fanfold.fix.gates.paths import is_configuration, steers
+from fanfold.fix.gates.source import source_of
 from fanfold.fix.gates.suppressions import no_suppression
 
 
@@ -109,6 +110,11 @@ def _asked(gates: Iterable[Gate], edit: Edit, policy: Policy) -> list[str]:
     ]
 
 
+def can_be_read(source: bytes) -> bool:
+    """Whether gates can read a text as Python: in what they can't, most of them see nothing."""
+    return source_of(source) is not None
+
+
 def syntax_problem(source: bytes) -> str | None:
     """Why Python source does not compile on this interpreter; None when it does."""
     try:
@@ -128,6 +134,7 @@ __all__ = [
     "Gate",
     "Modules",
     "Policy",
+    "can_be_read",
     "is_configuration",
     "is_python",
     "keeps_tests",
