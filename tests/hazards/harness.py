@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import fcntl
+import functools
 import json
 import os
+import select
 import shlex
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from fanfold.testing.fingerprint import fingerprint
 from fanfold.testing.repositories import TemporaryRepository, make_repository
@@ -22,9 +25,16 @@ from fanfold.testing.repositories import TemporaryRepository, make_repository
 BROKEN = "import os\nimport sys\n\nprint(sys.argv)\n"
 FIXED = "import sys\n\nprint(sys.argv)\n"
 
+MORTAL = Path(__file__).parents[1] / "fix" / "mortal.py"
 PATIENCE_S = 60.0
 DYING_S = 2.0
 """How long what was killed may take to disappear."""
+
+# Findings that a repository's own configuration hides don't make a test.
+PROGRAM = (
+    "fix", "--quiet", "--output-format", "json", "--runtime", "native", "--tests", "none", "--check", "ruff",
+    "--max-attempts", "1",
+)  # fmt: skip
 
 _AGENT = """#!{python} -IS
 import os, pathlib, signal, subprocess, sys, time
@@ -45,6 +55,46 @@ def wait():
 
 exec({acts!r}.get(os.path.normpath(sys.argv[1]), "fix()"))
 """
+
+
+class Forked:
+    """A process of the program that began as a copy of one that had imported all; as `subprocess.Popen` tells it."""
+
+    def __init__(self, args: Sequence[str], cwd: Path, env: Mapping[str, str], out: Path, err: Path) -> None:
+        told = {"args": args, "cwd": str(cwd), "environment": env, "out": str(out), "err": str(err)}
+        order = {**told, "kill_after_s": None, "step": None, "counted": None}
+        process = _copied()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(order).encode() + b"\n")
+        self._answers = process.stdout
+        self.pid = self._answer()
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        if self.returncode is None and select.select([self._answers], [], [], 0)[0]:
+            self.returncode = self._answer()
+        return self.returncode
+
+    def wait(self) -> int:
+        if self.returncode is None:
+            self.returncode = self._answer()
+        return self.returncode
+
+    def _answer(self) -> int:
+        return int(self._answers.readline())
+
+
+Started: TypeAlias = subprocess.Popen[bytes] | Forked
+
+
+@functools.cache
+def _copied() -> subprocess.Popen[bytes]:
+    """What is forked for each run, until these tests end."""
+    command = [sys.executable, str(MORTAL)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+    atexit.register(process.__exit__, None, None, None)
+    return process
 
 
 @dataclass(frozen=True)
@@ -89,7 +139,7 @@ class Scene:
         user: the repository that the program runs in.
         acts: what the agent does instead of a good fix, Python source by path.
         environment: what the program sees beside the test's own environment; None takes a variable away.
-        wrapper: a program with arguments that starts ours.
+        wrapper: a program with arguments that starts ours, which is forked from one that runs where there is none.
     """
 
     where: Path
@@ -158,41 +208,36 @@ class Scene:
         self._before = fingerprint(self.user.root), self.results()
 
     def _run(self, options: tuple[str, ...], below: str, meanwhile: Callable[[], object] | None) -> Ran:
-        command = (
-            *self.wrapper,
-            *self._program(),
-            "--agent-command",
-            f"{shlex.quote(str(self._agent()))} {{file}}",
-            *options,
-        )
+        agent = f"{shlex.quote(str(self._agent()))} {{file}}"
         out, err = self.where / "out", self.where / "err"
+        process = self._started((*PROGRAM, "--agent-command", agent, *options), self.user.root / below, out, err)
+        try:
+            if meanwhile is not None:
+                self._interlude(meanwhile, process)
+            peak_bytes = _wait(process)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            code = process.wait()
+        words = err.read_text(errors="replace")
+        assert "Traceback" not in words, words
+        report = json.loads(out.read_bytes() or "{}")
+        return Ran(code, report, words, peak_bytes)
+
+    def _started(self, args: Sequence[str], cwd: Path, out: Path, err: Path) -> Started:
+        if not self.wrapper:
+            return Forked(args, cwd, self._environment(), out, err)
+        command = (*self.wrapper, sys.executable, "-m", "fanfold", *args)
         with out.open("wb") as stdout, err.open("wb") as stderr:
-            process = subprocess.Popen(
+            return subprocess.Popen(
                 command,
-                cwd=self.user.root / below,
+                cwd=cwd,
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,
                 start_new_session=True,
             )
-            try:
-                if meanwhile is not None:
-                    self._interlude(meanwhile, process)
-                peak_bytes = _wait(process)
-            finally:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-        words = err.read_text(errors="replace")
-        assert "Traceback" not in words, words
-        report = json.loads(out.read_bytes() or "{}")
-        return Ran(process.returncode, report, words, peak_bytes)
-
-    def _program(self) -> tuple[str, ...]:
-        # Findings that a repository's own configuration hides don't make a test.
-        program = (sys.executable, "-m", "fanfold", "fix", "--quiet", "--output-format", "json")
-        return (*program, "--runtime", "native", "--tests", "none", "--check", "ruff", "--max-attempts", "1")
 
     def _agent(self) -> Path:
         agent = self.where / "agent"
@@ -210,7 +255,7 @@ class Scene:
         outer = {name: value for name, value in os.environ.items() if name not in own}
         return {**outer, **{name: value for name, value in own.items() if value is not None}}
 
-    def _interlude(self, meanwhile: Callable[[], object], process: subprocess.Popen[bytes]) -> None:
+    def _interlude(self, meanwhile: Callable[[], object], process: Started) -> None:
         """Act while the agent waits for its signal; found from outside, whatever it is confined to."""
         until_s = time.monotonic() + PATIENCE_S
         while not (waiting := [pid for pid in self._processes() if _awaits_signal(pid)]):
@@ -249,7 +294,7 @@ def make_scene(where: Path, files: Mapping[str, str | bytes] | None = None, *, n
     return Scene(where, make_repository(where / name, {"a.py": BROKEN} if files is None else files))
 
 
-def _wait(process: subprocess.Popen[bytes]) -> int:
+def _wait(process: Started) -> int:
     """Wait for the end; the peak of the program's own resident memory, which outlives no process."""
     until_s, peak_bytes = time.monotonic() + PATIENCE_S, 0
     while process.poll() is None:

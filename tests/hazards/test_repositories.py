@@ -159,7 +159,7 @@ def test_repository_workspaces_and_agent_in_folders_of_odd_names(tmp_path: Path,
 
 def test_no_home_at_all(tmp_path: Path) -> None:
     scene = make_scene(tmp_path)
-    scene.environment = {"HOME": None, "USER": None}
+    scene.wrapper = ("env", "-u", "HOME", "-u", "USER")
     ran = scene.fix("--workspaces", str(tmp_path / "home/.cache/fanfold"))
     assert (ran.code, scene.changed(ran)) == (0, {"a.py": "100644"}), ran.told
 
