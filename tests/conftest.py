@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Generator, Iterator
@@ -18,6 +19,17 @@ NO_SKIPS = os.environ.get("FANFOLD_NO_SKIPS") == "1"
 settings.register_profile("default", deadline=None, max_examples=50)
 settings.register_profile("soak", deadline=None, max_examples=2_000, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("default")
+
+
+def pytest_collection() -> None:
+    """All that is imported and collected stays to the end: a search of it for garbage takes seconds in all."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Each search for garbage in a test is of what came since, which takes a hundredth of half a second."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)
