@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Sequence
 
 from fanfold.agents.draft import Edit, Lines
@@ -88,7 +89,8 @@ def refuse_broken(text: str, path: str) -> None:
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         row = getattr(error, "lineno", None) or 0
         line = text.split("\n")[row - 1] if 0 < row <= text.count("\n") + 1 else ""
-        raise Refused(f"With the edits {path!r} can't be parsed any more: {error}\n{line}") from None
+        ours = "Python {}.{}".format(*sys.version_info)
+        raise Refused(f"With the edits {path!r} can't be parsed any more as {ours}: {error}\n{line}") from None
 
 
 def _overlaps(edits: Sequence[Edit], lines: Lines) -> list[str]:
