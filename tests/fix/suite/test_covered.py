@@ -64,6 +64,12 @@ FILES = {
     "tests/test_lib.py": TESTS,
     "pyproject.toml": '[tool.pytest.ini_options]\npythonpath = ["."]\n[tool.ruff.lint]\nselect = ["E711"]\n',
 }
+SMALL = {
+    "lib.py": "def used(x):\n    return x == None\n",
+    "tests/test_lib.py": "import lib\n\n\ndef test_used():\n    assert lib.used(None)\n",
+    "pyproject.toml": FILES["pyproject.toml"],
+}
+"""Where it doesn't matter what is covered."""
 
 Fix = Callable[..., Awaitable[Report]]
 
@@ -89,9 +95,11 @@ async def test_lines_that_no_process_of_the_suite_runs_are_told(fix: Fix) -> Non
     assert coverage.elapsed_s > 0
 
 
-@pytest.mark.parametrize("options", [{"coverage": False}, {"tests": "none"}])
+@pytest.mark.parametrize("options", [{"coverage": False, "test_command": "true"}, {"tests": "none"}])
 async def test_nobody_looks_where_that_was_not_asked_for(fix: Fix, options: dict[str, object]) -> None:
-    assert (await fix(FILES, **options)).coverage is None
+    report = await fix(SMALL, **options)
+    assert report.landed
+    assert report.coverage is None
 
 
 async def test_environment_without_coverage_leaves_it_unknown(fix: Fix, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +107,7 @@ async def test_environment_without_coverage_leaves_it_unknown(fix: Fix, monkeypa
         return name != "coverage" and has_module(name, sites)
 
     monkeypatch.setattr("fanfold.fix.suite.covered.has_module", without)
-    report = await fix(FILES)
+    report = await fix(SMALL)
     assert report.landed
     assert report.coverage == CoverageLine(unknown="coverage isn't installed in the project's environment")
 
@@ -109,7 +117,7 @@ async def test_environment_without_coverage_leaves_it_unknown(fix: Fix, monkeypa
     [("make check", "the test command is not pytest's"), ("coverage run -m pytest", "measures coverage itself")],
 )
 async def test_suite_that_can_not_be_measured_leaves_it_unknown(fix: Fix, command: str, why: str) -> None:
-    report = await fix({**FILES, "Makefile": "check:\n\ttrue\n"}, test_command=command)
+    report = await fix({**SMALL, "Makefile": "check:\n\ttrue\n"}, test_command=command)
     assert report.landed
     assert report.coverage is not None
     assert why in (report.coverage.unknown or "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,59 +30,62 @@ def test_total():
 def test_count():
     assert count([1]) == 1
 """
-FILES = {"lib.py": LIB, "tests/test_lib.py": TESTS, "pyproject.toml": '[tool.pytest.ini_options]\npythonpath = ["."]\n'}
+CASES: dict[str, tuple[Mapping[str, str], str, str]] = {
+    "right": ({"right.py": RIGHT}, "fixed", ""),
+    "breaks": ({"breaks.py": BREAKS}, "refused", "adds pytest AssertionError at breaks.py:5"),
+    "elsewhere": ({"elsewhere.py": ELSEWHERE}, "unchanged", ""),
+    "renames": ({"renames.py": LIB.replace("def count", "def counted")}, "refused", "removes count"),
+    "bends": ({"tests/test_bends.py": TESTS.replace("== 3", "== 4")}, "refused", "which is not its file"),
+    "steers": ({"steers.py": RIGHT, "conftest.py": ""}, "refused", "which is not its file"),
+}
+"""What an agent makes of a file by its name, what becomes of that, and why."""
+FILES = {
+    **{f"{name}.py": LIB for name in CASES},
+    **{f"tests/test_{name}.py": TESTS.replace("lib", name) for name in CASES},
+    "tests/test_alone.py": "def test_a():\n    assert 1 == 2\n",
+    "pyproject.toml": '[tool.pytest.ini_options]\npythonpath = ["."]\n',
+}
 
 
 @dataclass
 class Writing:
-    """An agent that puts texts into files."""
+    """An agent that makes of each file what its case says."""
 
-    texts: Mapping[str, str]
     name: str = "writing"
     deterministic: bool = False
 
     async def work(self, assignment: Assignment) -> AgentReport:
-        for path, text in self.texts.items():
+        for path, text in CASES[Path(assignment.path).stem][0].items():
             (assignment.root / path).write_text(text)
         return AgentReport()
 
 
-async def fix(repository: TemporaryRepository, tmp_path: Path, texts: Mapping[str, str], **options: object) -> Report:
-    told = {"workspaces": tmp_path / "home", "state": tmp_path / "state", "checks": ("pytest",), "max_attempts": 1}
-    settings = load_settings(repository.root, {**told, "tests": "none", **options})
-    return await run(Request(repository.root, settings), agent=Writing(texts))
+@pytest.fixture(scope="module")
+def fixed(tmp_path_factory: pytest.TempPathFactory) -> tuple[TemporaryRepository, Report]:
+    """A run over a file of each case, all of them with a failing test."""
+    where = tmp_path_factory.mktemp("failing")
+    repository = make_repository(where / "r", FILES)
+    told = {"workspaces": where / "home", "state": where / "state", "checks": ("pytest",), "max_attempts": 1}
+    request = Request(repository.root, load_settings(repository.root, told))
+    return repository, asyncio.run(run(request, agent=Writing()))
 
 
-@pytest.mark.parametrize("tests", ["none", "batch"])
-async def test_fix_that_makes_the_test_pass_lands(tmp_path: Path, tests: str) -> None:
-    repository = make_repository(tmp_path / "r", FILES)
-    report = await fix(repository, tmp_path, {"lib.py": RIGHT}, tests=tests)
-    assert [(task.path, task.status, task.fixed) for task in report.tasks] == [("lib.py", "fixed", 1)]
-    assert [(rule.rule, rule.before, rule.after) for rule in report.rules] == [("AssertionError", 1, 0)]
-    assert repository.git("show", f"{report.branch}:lib.py") == RIGHT
+def test_fix_that_makes_the_test_pass_lands_and_no_other(fixed: tuple[TemporaryRepository, Report]) -> None:
+    repository, report = fixed
+    assert [(task.path, task.status, task.fixed) for task in report.landed] == [("right.py", "fixed", 1)]
+    [rule] = [rule for rule in report.rules if rule.rule == "AssertionError"]
+    assert (rule.before, rule.after) == (len(CASES) + 1, len(CASES))
+    assert repository.git("diff", "--name-only", "main", str(report.branch)).split() == ["right.py"]
+    assert repository.git("show", f"{report.branch}:right.py") == RIGHT
 
 
-@pytest.mark.parametrize(
-    ("texts", "status", "reason"),
-    [
-        ({"lib.py": BREAKS}, "refused", "adds pytest AssertionError at lib.py:5"),
-        ({"lib.py": ELSEWHERE}, "unchanged", ""),
-        ({"lib.py": LIB.replace("def count", "def counted")}, "refused", ""),
-        ({"tests/test_lib.py": TESTS.replace("== 3", "== 4")}, "refused", "which is not its file"),
-        ({"lib.py": RIGHT, "conftest.py": ""}, "refused", "which is not its file"),
-    ],
-)
-async def test_what_is_no_fix_for_all_tests_is_refused(
-    tmp_path: Path, texts: Mapping[str, str], status: str, reason: str
-) -> None:
-    report = await fix(make_repository(tmp_path / "r", FILES), tmp_path, texts)
-    (task,) = report.tasks
-    assert (task.status, report.branch) == (status, None), task.reasons
+@pytest.mark.parametrize("name", CASES)
+def test_only_what_is_a_fix_for_all_tests_is_taken(fixed: tuple[TemporaryRepository, Report], name: str) -> None:
+    _, status, reason = CASES[name]
+    [task] = [task for task in fixed[1].tasks if task.path == f"{name}.py"]
+    assert task.status == status, task.reasons
     assert any(reason in one for one in task.reasons or ("",)), task.reasons
 
 
-async def test_failure_of_a_test_alone_is_told_and_nobody_works_on_it(tmp_path: Path) -> None:
-    files = {"test_a.py": "def test_a():\n    assert 1 == 2\n"}
-    report = await fix(make_repository(tmp_path / "r", files), tmp_path, {"test_a.py": "def test_a(): pass\n"})
-    (task,) = report.tasks
-    assert (task.path, task.status) == ("test_a.py", "skipped")
+def test_failure_of_a_test_alone_is_told_and_nobody_works_on_it(fixed: tuple[TemporaryRepository, Report]) -> None:
+    assert [task.path for task in fixed[1].tasks if task.status == "skipped"] == ["tests/test_alone.py"]

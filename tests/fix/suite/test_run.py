@@ -16,7 +16,6 @@ from fanfold.fix.errors import FixError
 from fanfold.fix.project import Project
 from fanfold.fix.suite.junit import CaseStatus
 from fanfold.fix.suite.run import Suite, SuiteResult, find_suite, regressions
-from fanfold.process import run
 from fanfold.testing.repositories import TemporaryRepository, make_repository
 
 EVERY = (
@@ -28,7 +27,7 @@ ALL = {f"{ONE}::test_total", f"{ONE}::test_process", f"{ONE}::test_process_in_an
 
 FAST = "PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 pytest"
 """Without the plugins that this environment happens to have."""
-XDIST = f"{FAST} -p xdist.plugin -n 2"
+XDIST = f"{FAST} -p xdist.plugin -n 1"
 
 
 class Installed(Protocol):
@@ -52,32 +51,27 @@ def pytest_of(it: Installed, command: str = FAST) -> Suite:
     return suite
 
 
-@pytest.mark.parametrize("name", EVERY)
-async def test_workspace_that_is_whole_passes(name: str, installed: Install, tmp_path: Path) -> None:
-    it = installed(name)
-    result = await pytest_of(it).run(it.workspace(tmp_path / "ws"), tmp_path / "cache")
-    assert result.error is None, result.output_tail
-    assert result.ok
-    assert result.cases == dict.fromkeys(ALL, "passed")
+def change(it: Installed, workspace: Path) -> None:
+    """Make the workspace's package return something else, and its tests expect that."""
+    it.break_core(workspace)
+    tests = workspace / "tests/test_shop.py"
+    tests.write_text(tests.read_text().replace("== 3", "== 0").replace('b"3', 'b"0'))
 
 
 @pytest.mark.parametrize("name", [*EVERY, "copy of hatchling src"])
-async def test_broken_workspace_passes_without_us_fails_with_us_and_is_noticed_by_the_guard_alone(
+async def test_workspace_is_what_is_tested_and_where_it_is_not_the_guard_alone_notices(
     name: str, installed: Install, tmp_path: Path
 ) -> None:
     it = installed(name)
-    workspace = it.workspace(tmp_path / "ws")
-    it.break_core(workspace)
-    command = [str(it.project.python), "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    suite = pytest_of(it)
-    bare, redirected, watched = await asyncio.gather(
-        run(command, cwd=workspace, env={"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}),
-        suite.run(workspace, tmp_path / "cache"),
-        replace(suite, redirect=False).run(workspace, tmp_path / "cache"),
+    changed, broken = it.workspace(tmp_path / "changed"), it.workspace(tmp_path / "broken")
+    change(it, changed)
+    it.break_core(broken)
+    redirected, watched = await asyncio.gather(
+        pytest_of(it).run(changed, tmp_path / "cache"),
+        replace(pytest_of(it), redirect=False).run(broken, tmp_path / "cache"),
     )
-    assert bare.returncode == 0, bare.stdout
-    assert redirected.error is None
-    assert redirected.cases == dict.fromkeys(ALL, "failed")
+    assert redirected.ok, redirected.output_tail
+    assert redirected.cases == dict.fromkeys(ALL, "passed")
     assert watched.cases == dict.fromkeys(ALL, "passed")
     assert not watched.ok
     assert watched.error is not None
@@ -95,12 +89,11 @@ async def test_session_itself_fails_and_says_why_where_the_guard_fires(installed
 async def test_workers_of_xdist_are_guarded(installed: Install, tmp_path: Path) -> None:
     it = installed("setuptools flat")
     workspace = it.workspace(tmp_path / "ws")
-    whole = await pytest_of(it, XDIST).run(workspace, tmp_path / "cache")
     watched = await replace(pytest_of(it, f"{XDIST} -k test_total"), redirect=False).run(workspace, tmp_path / "c")
-    it.break_core(workspace)
-    broken = await pytest_of(it, XDIST).run(workspace, tmp_path / "cache")
-    assert whole.ok, whole
-    assert broken.cases == dict.fromkeys(ALL, "failed")
+    change(it, workspace)
+    changed = await pytest_of(it, XDIST).run(workspace, tmp_path / "cache")
+    assert changed.ok, changed
+    assert changed.cases == dict.fromkeys(ALL, "passed")
     assert watched.error is not None
     assert "module shop" in watched.error
 
@@ -200,7 +193,8 @@ def test_subtests(subtests):
 @pytest.mark.parametrize("n", ["a b", "\\n", "é", "<&>"])
 def test_names(n): pass
 """
-    result = await plain({"test_it.py": text}).run()
+    files = {"test_it.py": text, "test_a.py": "import nothing_of_this_name\n", "test_b.py": "def test_b(): pass\n"}
+    result = await plain(files).run()
     assert result.error is None
     assert not result.ok
     assert result.cases is not None
@@ -213,13 +207,8 @@ def test_names(n): pass
     }
     assert (cases["test_fixture"], cases["test_teardown"], cases["test_subtests"]) == ("error", "error", "failed")
     assert [name for name in cases if name.startswith("test_names")] != []
-
-
-async def test_broken_module_does_not_hide_the_other_tests(plain: Make) -> None:
-    files = {"test_a.py": "import nothing_of_this_name\n", "test_b.py": "def test_b(): pass\n"}
-    result = await plain(files).run()
-    assert result.error is None
-    assert result.cases == {"test_a": "error", "test_b::test_b": "passed"}
+    # A module that can't be collected hides none of the others.
+    assert (cases["test_a"], cases["test_b::test_b"]) == ("error", "passed")
 
 
 async def test_stopping_at_the_first_failure_does_not_hide_the_other_tests(plain: Make) -> None:
@@ -241,16 +230,34 @@ async def test_warnings_as_errors_and_strict_configuration_are_not_disturbed(pla
     assert "Warning" not in result.output_tail
 
 
-async def test_root_of_the_session_is_the_workspace(plain: Make) -> None:
-    text = "def test_root(request): assert str(request.config.rootpath) == {!r}\n"
-    it = plain({"tests/test_a.py": "", "tests/conftest.py": ""})
-    (it.workspace / "tests/test_a.py").write_text(text.format(str(it.workspace)))
-    assert (await it.run()).ok
+SURROUNDINGS = {
+    "src/shop_of_none/__init__.py": "",
+    "tests/test_a.py": """\
+import os, shop_of_none
+
+def test_root(request):
+    assert str(request.config.rootpath) == os.environ["ROOT"]
+
+def test_variables():
+    assert os.environ["SHOP"] == "open all day"
+
+def test_secrets():
+    assert "SOME_API_KEY" not in os.environ
+""",
+    "tests/conftest.py": "",
+}
 
 
-async def test_project_that_is_not_installed_is_tested_from_its_sources(plain: Make) -> None:
-    files = {"src/shop_of_none/__init__.py": "", "tests/test_a.py": "import shop_of_none\ndef test_a(): pass\n"}
-    assert (await plain(files).run()).ok
+async def test_tests_see_the_workspace_the_commands_variables_and_no_secrets(
+    plain: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOME_API_KEY", "hidden")
+    it = plain(SURROUNDINGS)
+    result = await it.run(f"SHOP='open all day' ROOT={it.workspace} pytest -q")
+    assert result.ok, result
+    assert result.cases == dict.fromkeys(
+        [f"tests.test_a::test_{name}" for name in ("root", "variables", "secrets")], "passed"
+    )
 
 
 async def test_pytest_alone_does_not_see_the_working_directory(plain: Make) -> None:
@@ -308,17 +315,6 @@ async def test_command_without_any_python_is_only_warned_about(plain: Make) -> N
     result = await plain({"README": ""}).run("true")
     assert result.ok
     assert result.warnings == ("not verified which code ran: no Python process reported",)
-
-
-async def test_secrets_do_not_reach_the_tests(plain: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SOME_API_KEY", "hidden")
-    text = "import os\ndef test_a(): assert 'SOME_API_KEY' not in os.environ\n"
-    assert (await plain({"test_a.py": text}).run()).ok
-
-
-async def test_variables_before_the_command_are_set(plain: Make) -> None:
-    text = "import os\ndef test_a(): assert os.environ['SHOP'] == 'open all day'\n"
-    assert (await plain({"test_a.py": text}).run("SHOP='open all day' pytest -q")).ok
 
 
 async def test_program_of_the_checkout_that_git_does_not_know_is_found(plain: Make) -> None:
