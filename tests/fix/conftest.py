@@ -68,14 +68,14 @@ RECIPES = {
     "hatchling flat": Recipe("shop", HATCHLING),
     "hatchling exact": Recipe("src/shop", HATCHLING + "[tool.hatch.build]\ndev-mode-exact = true\n"),
     "setuptools src": Recipe("src/shop", SETUPTOOLS),
-    "setuptools flat": Recipe("shop", SETUPTOOLS + '[tool.setuptools]\npackages = ["shop"]\n', "pip"),
+    "setuptools flat": Recipe("shop", SETUPTOOLS + '[tool.setuptools]\npackages = ["shop"]\n'),
     "setuptools mapped": Recipe(
         "code/impl", SETUPTOOLS + '[tool.setuptools]\npackages = ["shop"]\npackage-dir = {shop = "code/impl"}\n'
     ),
     "setuptools strict": Recipe(
         "src/shop", SETUPTOOLS, options=("--config-setting", "editable_mode=strict", "-e")
     ),
-    "uv_build src": Recipe("src/shop", UV_BUILD, "pip"),
+    "uv_build src": Recipe("src/shop", UV_BUILD),
     "uv_build flat": Recipe("shop", UV_BUILD + '[tool.uv.build-backend]\nmodule-root = ""\n'),
 }  # fmt: skip
 COPIES = {"copy of hatchling src": Recipe("src/shop", HATCHLING, options=())}
@@ -144,7 +144,16 @@ def install(root: Path, recipe: Recipe) -> Installed:
     if recipe.installer == "pip":
         command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-index", *offline]
     else:
-        command = [str(Path(sys.executable).parent / "uv"), "pip", "install", "-p", str(python), "--offline", *offline]
+        command = [
+            str(Path(sys.executable).parent / "uv"),
+            "pip",
+            "install",
+            "-p",
+            str(python),
+            "--offline",
+            "--no-cache",
+            *offline,
+        ]
     # Backends may start programs of their own.
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     done = subprocess.run(command, check=False, capture_output=True, text=True, env={**os.environ, "PATH": path})
