@@ -108,11 +108,11 @@ async def test_a_renamed_file_takes_its_findings_along(tmp_path: Path, legacy: T
 
 async def test_a_finding_of_unchanged_code_is_new_where_the_branch_caused_it(tmp_path: Path) -> None:
     files = {"a.py": "from b import size\n\nprint(size(1))\n", "b.py": "def size(x: int) -> int:\n    return x\n"}
-    repository = make_repository(tmp_path / "r", {**files, "mypy.ini": "[mypy]\nstrict = True\n"})
+    repository = make_repository(tmp_path / "r", {**files, "ty.toml": ""})
     repository.git("checkout", "-q", "-b", "feature")
     repository.commit({"b.py": "def size(x: str) -> int:\n    return len(x)\n"})
-    report = await planned(repository, tmp_path, only_new="main", checks=("mypy",))
-    assert places(report) == [("a.py", 3, "arg-type")]
+    report = await planned(repository, tmp_path, only_new="main", checks=("ty",))
+    assert places(report) == [("a.py", 3, "invalid-argument-type")]
 
 
 async def test_without_commits_of_its_own_a_branch_has_nothing_new(tmp_path: Path, legacy: TemporaryRepository) -> None:
@@ -122,12 +122,12 @@ async def test_without_commits_of_its_own_a_branch_has_nothing_new(tmp_path: Pat
 
 
 async def test_where_the_commit_before_could_not_be_checked_all_is_new_and_that_is_told(tmp_path: Path) -> None:
-    repository = make_repository(tmp_path / "r", {"a.py": "x: int = ''\n", "mypy.ini": "[mypy]\nplugins = nowhere\n"})
+    repository = make_repository(tmp_path / "r", {"a.py": "x: int = ''\n", "ty.toml": "[rules"})
     repository.git("checkout", "-q", "-b", "feature")
-    repository.commit({"mypy.ini": "[mypy]\n"})
-    report = await planned(repository, tmp_path, only_new="main", checks=("mypy",))
+    repository.commit({"ty.toml": ""})
+    report = await planned(repository, tmp_path, only_new="main", checks=("ty",))
     assert len(report.remaining) == 1
-    assert any("mypy could not check" in note and "counts as new" in note for note in report.notes)
+    assert any("ty could not check" in note and "counts as new" in note for note in report.notes)
 
 
 async def test_both_can_be_given(tmp_path: Path, legacy: TemporaryRepository) -> None:

@@ -79,7 +79,7 @@ async def test_the_one_file_that_most_findings_point_to_is_taken() -> None:
 WORDS = "def greet(name: str) -> str:\n    return name\n"
 LOUD = "def greet(name: str, *, loud: bool = False) -> str:\n    return name.upper() if loud else name\n"
 PROJECT = {
-    "pyproject.toml": '[tool.mypy]\nstrict = true\nfiles = ["shop"]\n',
+    "pyproject.toml": "[tool.ty.rules]\n",
     "shop/__init__.py": "",
     "shop/words.py": WORDS,
     "shop/third.py": "X = 1\n",
@@ -114,16 +114,19 @@ def repository(tmp_path: Path) -> TemporaryRepository:
 @pytest.fixture
 def fix(repository: TemporaryRepository, tmp_path: Path) -> Fix:
     async def fixed(agent: Writing, *paths: str, **options: object) -> Report:
-        told = {"workspaces": tmp_path / "home", "state": tmp_path / "state", "tests": "none", "checks": ("mypy",)}
+        told = {"workspaces": tmp_path / "home", "state": tmp_path / "state", "tests": "none", "checks": ("ty",)}
         settings = load_settings(repository.root, {**told, "max_attempts": 1, **options})
         return await run(Request(repository.root, settings, paths=paths), agent=agent)
 
     return fixed
 
 
-async def test_change_of_the_file_where_the_cause_lies_lands(repository: TemporaryRepository, fix: Fix) -> None:
+@pytest.mark.parametrize("checker", ["ty", "mypy"])
+async def test_change_of_the_file_where_the_cause_lies_lands(
+    repository: TemporaryRepository, fix: Fix, checker: str
+) -> None:
     agent = Writing({"shop/words.py": LOUD})
-    report = await fix(agent)
+    report = await fix(agent, checks=(checker,))
     assert [(task.path, task.status, task.fixed) for task in report.tasks] == [("shop/app.py", "fixed", 1)]
     assert repository.git("show", f"{report.branch}:shop/words.py") == LOUD
     assert agent.asked is not None
@@ -158,7 +161,7 @@ async def test_paths_that_the_user_named_are_the_only_ones_that_change(fix: Fix)
 async def test_linters_own_fixes_may_follow_on_a_change_of_two_files(tmp_path: Path) -> None:
     app = "import json\n" + PROJECT["shop/app.py"]
     repository = make_repository(tmp_path / "r", {**PROJECT, "shop/app.py": app})
-    told = {"workspaces": tmp_path / "home", "state": tmp_path / "state", "tests": "none", "checks": ("mypy", "ruff")}
+    told = {"workspaces": tmp_path / "home", "state": tmp_path / "state", "tests": "none", "checks": ("ty", "ruff")}
     settings = load_settings(repository.root, told)
     report = await run(Request(repository.root, settings), agent=[Writing({"shop/words.py": LOUD}), Autofix()])
     (task,) = report.tasks
@@ -170,7 +173,7 @@ async def test_linters_own_fixes_may_follow_on_a_change_of_two_files(tmp_path: P
 async def test_file_whose_findings_are_gone_by_the_change_of_another_one_is_fixed_along(tmp_path: Path) -> None:
     twice = {**PROJECT, "shop/bpp.py": PROJECT["shop/app.py"]}
     repository = make_repository(tmp_path / "r", twice)
-    told = {"workspaces": tmp_path / "home", "state": tmp_path / "state", "tests": "none", "checks": ("mypy",)}
+    told = {"workspaces": tmp_path / "home", "state": tmp_path / "state", "tests": "none", "checks": ("ty",)}
     report = await run(
         Request(repository.root, load_settings(repository.root, told)), agent=Writing({"shop/words.py": LOUD})
     )
@@ -192,7 +195,7 @@ class Asking(Writing):
 async def test_what_is_good_only_beside_a_file_that_may_not_change_is_judged_without_it(tmp_path: Path) -> None:
     broken = PROJECT["shop/app.py"] + "\n\ndef more() -> str:\n    return 1\n"
     repository = make_repository(tmp_path / "r", {**PROJECT, "shop/app.py": broken})
-    told = {"workspaces": tmp_path / "home", "state": tmp_path / "state", "tests": "none", "checks": ("mypy",)}
+    told = {"workspaces": tmp_path / "home", "state": tmp_path / "state", "tests": "none", "checks": ("ty",)}
     settings = load_settings(repository.root, {**told, "two_files": False, "max_attempts": 1})
     better = broken.replace("return 1", 'return "1"')
     report = await run(Request(repository.root, settings), agent=Asking({"shop/words.py": LOUD, "shop/app.py": better}))
