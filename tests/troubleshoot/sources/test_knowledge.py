@@ -24,7 +24,7 @@ def incident(message: str, *codes: str, jobs: tuple[str, ...] = ()) -> Incident:
 
 
 async def ask(root: Path, about: Incident, **settings: Any) -> list[Evidence]:
-    source: Source = Knowledge.make({"index": "index.sqlite"} | settings, root)
+    source: Source = Knowledge.make({"index": "index.sqlite", "timeout_s": 60.0} | settings, root)
     async with source.open():
         return list(await source.ask(about))
 
