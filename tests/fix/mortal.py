@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
-import importlib
+import io
 import json
 import os
 import signal
 import sys
+import tempfile
+import threading
 import time
 import traceback
+import unittest.mock
 from collections import Counter
+from pathlib import Path
 from typing import TypedDict
 
+import fanfold.git.overlay.workspace  # noqa: F401  loaded for them all, as below
 from fanfold.cli.main import main
-from fanfold.engine import Codec, Journal
-from fanfold.fix.flow import FIX
+from fanfold.engine import Journal
 from fanfold.fix.runs import record
-from fanfold.runtimes.types import type_of
 from fanfold.testing import crash
-
-LOADED = (
-    "fanfold.agents.command",
-    "fanfold.cli.app",
-    "fanfold.cli.fix",
-    "fanfold.cli.resume",
-    "fanfold.cli.runs",
-    "fanfold.cli.undo",
-    "fanfold.fix.checkers.ruff",
-    "fanfold.git.overlay.workspace",
-    "jinja2.sandbox",
-)
-"""What each process would have to load otherwise."""
+from fanfold.testing.repositories import make_repository
 
 
 class Order(TypedDict):
@@ -53,9 +45,7 @@ class Order(TypedDict):
 
 def serve() -> None:
     """For each order, a line of JSON, answer with the id of its process and, on its end, with its exit code."""
-    for name in LOADED:
-        importlib.import_module(name)
-    Codec(type_of(FIX, FIX.hops[-1]))
+    _do_all_once()
     gc.collect()
     gc.freeze()  # what is looked at for garbage is copied for each process
     for line in sys.stdin:
@@ -65,6 +55,26 @@ def serve() -> None:
             os._exit(_fanfold(order))
         _answer(child)
         _answer(_ended(child, order["kill_after_s"]))
+
+
+def _do_all_once() -> None:
+    """Fix a file in this very process: what that imports and builds, no process that is forked from it has to."""
+    agent = f"{sys.executable} -S -E -c \"open('a.py', 'w')\""
+    with tempfile.TemporaryDirectory() as folder:
+        root = make_repository(Path(folder, "user"), {"a.py": "import os\n"}).root
+        places = ("--workspaces", f"{folder}/home", "--agent-command", agent)
+        options = ("--check", "ruff", "--tests", "none", "--runtime", "native", "--output-format", "json", "--quiet")
+        # Overlays take their process to a namespace of its own, which its copies would share.
+        settings = {"STATE": f"{folder}/state", "ALLOW": "unrelated", "WORKSPACE_KIND": "plain"}
+        environment = {f"FANFOLD_FIX_{name}": value for name, value in settings.items()}
+        with (
+            contextlib.chdir(root),
+            unittest.mock.patch.dict(os.environ, environment),
+            contextlib.redirect_stdout(io.StringIO()) as said,
+        ):
+            main(["fix", *places, *options])
+    assert '"fixed"' in said.getvalue(), said.getvalue()
+    assert threading.active_count() == 1
 
 
 def _answer(number: int) -> None:
