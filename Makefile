@@ -4,6 +4,8 @@ PYTHON_IN = .venv/bin/python
 STAMP = .venv/.fanfold-pyproject.toml
 # One more than there are processors: tests wait for programs now and then.
 WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
+# Each works through neighbours, so that what is imported, or made for a whole file, is so by one of them.
+PARALLEL = -n $(WORKERS) --dist worksteal
 PYTEST_ARGS ?=
 BENCHMARKS = $(filter-out benchmarks/packages.py benchmarks/demo.py,$(wildcard benchmarks/*.py))
 
@@ -20,10 +22,10 @@ demo: $(STAMP) ## Fix a real package from PyPI, verified with its own tests
 	@$(PYTHON_IN) benchmarks/demo.py
 
 test: $(STAMP) ## Run the whole test suite
-	@$(PYTHON_IN) -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+	@$(PYTHON_IN) -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
 soak: $(STAMP) ## Run the long versions of the randomised tests
-	@$(PYTHON_IN) -m pytest -n $(WORKERS) -m "soak or hypothesis" --hypothesis-profile=soak $(PYTEST_ARGS)
+	@$(PYTHON_IN) -m pytest $(PARALLEL) -m "soak or hypothesis" --hypothesis-profile=soak $(PYTEST_ARGS)
 
 agents: $(STAMP) ## Test the real programs of agents, those on PATH, with a scripted model
 	@$(PYTHON_IN) -m pytest -m programs tests/agents/presets/test_real.py $(PYTEST_ARGS)
