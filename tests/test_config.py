@@ -212,6 +212,31 @@ def test_agent_that_is_named_stays_beside_an_agent_command(tmp_path: Path) -> No
     assert load_settings(tmp_path, {}).agent == ("autofix",)
 
 
+def test_agent_command_that_counts_more_than_the_agents_of_a_file_takes_their_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own(tmp_path, '[fix]\nagent = ["autofix", "claude"]\n')
+    settings, origins = settings_with_origins(tmp_path, {"agent_command": "mine {file}"})
+    assert (settings.agent, origins["agent"]) == (("command",), "default")
+    monkeypatch.setenv("FANFOLD_FIX_AGENT_COMMAND", "mine {file}")
+    assert load_settings(tmp_path, {}).agent == ("command",)
+    assert load_settings(tmp_path, {"agent": ["codex"]}).agent == ("codex",)
+    monkeypatch.setenv("FANFOLD_FIX_AGENT_COMMAND", "")
+    assert load_settings(tmp_path, {}).agent == ("autofix", "claude")
+
+
+def test_agent_command_of_the_command_line_that_nobody_would_run_is_refused(tmp_path: Path) -> None:
+    own(tmp_path, '[fix]\nagent = "autofix"\n[fix.agents.mine]\nuse = "command"\n')
+    with pytest.raises(ConfigError, match="nobody would run --agent-command: the agents are autofix, codex"):
+        load_settings(tmp_path, {"agent_command": "mine {file}", "agent": ["autofix", "codex"]})
+    for empty in ("", " "):
+        with pytest.raises(ConfigError, match="--agent-command is empty"):
+            load_settings(tmp_path, {"agent_command": empty})
+    for agents in (["autofix", "command"], ["mine"]):
+        given = {"agent_command": "mine {file}", "agent": agents}
+        assert load_settings(tmp_path, given).agent == tuple(agents)
+
+
 def test_agents_may_be_several_and_have_settings_of_their_own(tmp_path: Path) -> None:
     own(tmp_path, '[fix]\nagent = ["autofix", "cheap"]\n[fix.agents.cheap]\nuse = "llm"\nmodel = "small"\n')
     settings = load_settings(tmp_path, {})

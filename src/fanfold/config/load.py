@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -61,16 +61,38 @@ def settings_with_origins(root: Path, overrides: Mapping[str, object]) -> tuple[
         _file(root),
     )
     found = {name: source for source in reversed(sources) for name in source.values}
+    if _comes_before("agent_command", "agent", found, sources):
+        del found["agent"]  # whoever gives a command there wants that to work, whoever works otherwise
     try:
         settings = FixSettings(**{name: source.values[name] for name, source in found.items()})  # type: ignore[arg-type]
     except ValidationError as error:
         raise _wrong_value(error, found) from None
+    if "agent_command" in sources[0].values:
+        _refuse_idle_command(settings)
     if (source := found.get("agents")) is not None and source is sources[-1]:
         used = sorted({one.partition(":")[0] for one in settings.agent} & settings.agents.keys())
         refuse_unknown_hosts({f"agent {name!r}": settings.agents[name] for name in used}, source.kind)
     _stands_outside("workspaces", settings.workspaces, root, hint="checkers and tests would find the copies")
     _stands_outside("state", settings.state, root, hint="what runs keep would be found as new files")
     return settings, {name: found[name].label(name) if name in found else "default" for name in NAMES}
+
+
+def _comes_before(name: str, other: str, found: Mapping[str, Source], sources: Sequence[Source]) -> bool:
+    """Whether both settings were given, and `name` where it counts more."""
+    both = name in found and other in found
+    return both and bool(found[name].values[name]) and sources.index(found[name]) < sources.index(found[other])
+
+
+def _refuse_idle_command(settings: FixSettings) -> None:
+    """See to it that a command of the command line isn't passed over without a word: others may be paid for then."""
+    if not any(settings.agent_command):
+        raise ConfigError("--agent-command is empty", hint="name a program, as in 'my-agent {file}'")
+    names = {one.partition(":")[0] for one in settings.agent}
+    if "command" not in {settings.agents.get(name, {}).get("use", name) for name in names}:
+        raise ConfigError(
+            f"nobody would run --agent-command: the agents are {', '.join(settings.agent)}",
+            hint="name it among them with --agent command, or leave --agent out",
+        )
 
 
 def _environment() -> Mapping[str, object]:
