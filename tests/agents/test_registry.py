@@ -36,7 +36,12 @@ def test_agents_are_found_by_name() -> None:
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
     with pytest.raises(AgentUnusable, match="'auto'") as caught:
         agent_for("auto", FixSettings(agents={"mine": {"use": "command"}}))
-    assert {"autofix", "command", "mine"} <= set(str(caught.value.hint).removeprefix("agents here: ").split(", "))
+    meant, _, names = str(caught.value.hint).partition("agents here: ")
+    assert meant == "did you mean autofix? "
+    assert {"autofix", "command", "mine"} <= set(names.split(", "))
+    with pytest.raises(AgentUnusable) as caught:
+        agent_for("qqq", FixSettings())
+    assert str(caught.value.hint).startswith("agents here: ")
 
 
 @pytest.mark.parametrize("line", ["my-agent {file}", "./my-agent", "python -m mine:fix {file}"])

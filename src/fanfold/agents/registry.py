@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import shlex
 from collections.abc import Mapping
@@ -125,8 +126,10 @@ def _factory(name: str, settings: UserSettings, *, said: str) -> AgentFactory:
             hint=f'add to it, for instance: use = "llm"; kinds here: {", ".join(sorted(found))}',
         )
     if name not in found:
-        names = ", ".join(sorted({*found, *settings.agents}))
-        hint = _for_a_command(said) if COMMAND.search(name) else f"agents here: {names}"
+        names = sorted({*found, *settings.agents})
+        near = difflib.get_close_matches(name, names, n=1)
+        meant = f"did you mean {near[0]}? " if near else ""
+        hint = _for_a_command(said) if COMMAND.search(name) else f"{meant}agents here: {', '.join(names)}"
         raise AgentUnusable(f"there is no agent {name!r}", hint=hint)
     try:
         return cast("AgentFactory", found[name].load())
