@@ -6,6 +6,8 @@ import contextlib
 import errno
 import os
 import sys
+import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -16,6 +18,8 @@ from fanfold.process import run
 Entered = Literal["", "mounts", "users"]
 
 _DEADLINE_S = 20.0
+_ENDING_S = 0.5
+_LOOK_S = 0.002
 _entered: Entered = ""
 _reason = "this program did not ask for a mount namespace of its own"
 
@@ -76,7 +80,7 @@ def enter(check: Callable[[], str] = lambda: "", *, other_threads: bool = False)
 def _attempted(check: Callable[[], str], *, other_threads: bool) -> tuple[Entered, str]:
     if sys.platform != "linux":
         return "", "only Linux has overlay mounts"
-    alone = len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208  as cheap as can be
+    alone = _alone()
     if not alone and not other_threads:
         return "", "other threads are running already"
     try:
@@ -86,6 +90,16 @@ def _attempted(check: Callable[[], str], *, other_threads: bool) -> tuple[Entere
             return "", str(error.strerror)
     reason = _in_child(lambda: _users() and check())
     return ("", reason) if reason else (_users(), "")
+
+
+def _alone() -> bool:
+    """Whether there is one thread only. One that Python has seen to its end is there for a moment more."""
+    given_up_s = time.monotonic() + _ENDING_S
+    while len(os.listdir("/proc/self/task")) > 1:  # noqa: PTH208  as cheap as can be
+        if threading.active_count() > 1 or time.monotonic() > given_up_s:
+            return False
+        time.sleep(_LOOK_S)
+    return True
 
 
 def _mounts() -> Entered:
