@@ -13,7 +13,16 @@ from fanfold.cli.render.summary import summary
 from fanfold.cli.render.text import print_rich, render_plain
 from fanfold.cli.words import seconds
 from fanfold.fix.findings.finding import Finding
-from fanfold.fix.reporting.report import QueueLine, Report, RuleCount, StageLine, TaskLine, TestsLine, TestsStatus
+from fanfold.fix.reporting.report import (
+    BudgetLine,
+    QueueLine,
+    Report,
+    RuleCount,
+    StageLine,
+    TaskLine,
+    TestsLine,
+    TestsStatus,
+)
 from fanfold.llm.usage import Usage
 
 NASTY = "[red]x[/]\x1b[2J\n::error::pwned\u202e[link=file:///]"
@@ -48,6 +57,13 @@ def infected(report: Report) -> Report:
         notes=(NASTY,),
         stages=(StageLine(stage=1, agent=NASTY, attempts=1), StageLine(stage=2, agent=NASTY[1:])),
     )
+
+
+def test_limit_of_each_file_that_is_too_small_is_told_with_its_figures(report: Report) -> None:
+    why = "of 10 tokens for the task 0 are taken, and the next request may take 40"
+    limited = replace(report, budget=BudgetLine(task_max_tokens=10, task_exhausted=why))
+    assert f"\nOut of budget: {why}\n" in plain(limited)
+    assert "Out of budget" not in plain(replace(report, budget=BudgetLine(task_max_tokens=10)))
 
 
 def test_summary_comes_first_with_branch_and_the_way_to_take_it(report: Report) -> None:

@@ -83,6 +83,15 @@ async def test_what_one_task_may_take_is_no_limit_for_the_next() -> None:
         await settled(of, key="c.py", tokens=1)
 
 
+async def test_what_a_task_lacked_most_is_told_of_all_tasks_limits() -> None:
+    of = till(task=Limits(tokens=10))
+    for key, tokens in (("a.py", 20), ("b.py", 40), ("c.py", 30)):
+        with pytest.raises(BudgetExhausted, match=f"the next request may take {tokens}"):
+            await settled(of, key=key, tokens=tokens)
+    told = "of 10 tokens for the task 0 are taken, and the next request may take 40"
+    assert (of.budget.exhausted, of.budget.task_exhausted) == (None, told)
+
+
 async def test_who_asks_in_turn_gets_what_others_give_back() -> None:
     of = till(tokens=100)
     await settled(of)

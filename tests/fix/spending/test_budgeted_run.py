@@ -121,6 +121,10 @@ async def test_limit_of_a_task_ends_that_task_alone_without_another_try(place: P
     assert sorted(agent.paths) == sorted(NAMES)
     assert report.budget is not None
     assert (report.budget.exhausted, report.budget.tokens) == (None, 160)
+    assert report.budget.task_exhausted == "of 20 tokens for the task 20 are taken, and the next request may take 10"
+    assert {reason for task in report.tasks for reason in task.reasons} == {
+        "too little is left of what each file may take"
+    }
 
 
 async def test_money_is_kept_with_several_at_once_and_what_costs_nothing_works_on(place: Place) -> None:

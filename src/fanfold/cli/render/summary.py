@@ -57,8 +57,9 @@ def _troubles(report: Report) -> Iterator[Line]:
         yield ("Not checked by ", Quoted(unable))
     if report.stopped is not None:
         yield ("Stopped: ", Prose(report.stopped))
-    if report.budget is not None and report.budget.exhausted is not None:
-        yield ("Out of budget: ", Prose(report.budget.exhausted))
+    for limit in (report.budget.exhausted, report.budget.task_exhausted) if report.budget is not None else ():
+        if limit is not None:
+            yield ("Out of budget: ", Prose(limit))
     yield from _failed(report) or _unanswered(report)
 
 

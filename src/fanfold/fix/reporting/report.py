@@ -212,6 +212,7 @@ class BudgetLine:
         known: whether that is all, or only what is known of it.
         minutes: since the run began.
         exhausted: the first limit of the run that something could not be begun for, None = there was none.
+        task_exhausted: a limit of each task that something could not be begun for, with the most that was asked for.
     """
 
     max_cost_usd: float | None = None
@@ -225,6 +226,7 @@ class BudgetLine:
     known: bool = True
     minutes: float = 0.0
     exhausted: str | None = None
+    task_exhausted: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

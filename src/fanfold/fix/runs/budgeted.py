@@ -92,4 +92,5 @@ def budget_line(budget: Budget) -> BudgetLine | None:
         known=spent.known,
         minutes=budget.elapsed_s / MINUTE_S,
         exhausted=budget.exhausted,
+        task_exhausted=budget.task_exhausted,
     )

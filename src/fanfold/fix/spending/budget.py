@@ -19,6 +19,7 @@ Whose = Literal["run", "task"]
 
 MINUTE_S = 60.0
 TOO_LITTLE = "too little is left of the budget"
+TOO_LITTLE_EACH = "too little is left of what each file may take"
 _NEARLY_USD = 1e-9
 _LEAST = Amount(tokens=1, cost_usd=2 * _NEARLY_USD)
 
@@ -94,6 +95,7 @@ class Budget:
         now_s: seconds that only ever grow.
     Attributes:
         exhausted: which limit of the run somebody came up against first, in words; None = none.
+        task_exhausted: the same of the limits of each task, where most was asked for.
     """
 
     def __init__(
@@ -110,6 +112,8 @@ class Budget:
         self.jobs = jobs
         self.now_s = now_s
         self.exhausted: str | None = None
+        self.task_exhausted: str | None = None
+        self._most_refused = (0.0, 0)
         self.lock = threading.RLock()
         self._began_s = now_s()
         self._ledger = ledger or Ledger()
@@ -328,7 +332,11 @@ class Budget:
                 continue
             if account.whose == "run" and not held:
                 self.exhausted = self.exhausted or why
+            limits_money = account.limits.cost_usd is not None
+            most = (asked.cost_usd if limits_money else 0.0, asked.tokens)
+            if account.whose == "task" and most > self._most_refused:
+                self.task_exhausted, self._most_refused = why, most
             option = "" if account.whose == "run" else "-per-task"
             error = BudgetExhausted(why, hint=f"--max-cost{option} and --max-tokens{option} set how much it may be")
-            error.for_many = TOO_LITTLE
+            error.for_many = TOO_LITTLE if account.whose == "run" else TOO_LITTLE_EACH
             raise error
