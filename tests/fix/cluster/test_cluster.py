@@ -15,6 +15,10 @@ from typing import Any
 
 import pytest
 
+from fanfold.cli.render.data import report_data
+from fanfold.config import load_settings
+from fanfold.fix import Request, run
+from fanfold.runtimes import Cluster, Native, Runtime
 from fanfold.testing.fingerprint import fingerprint
 from fanfold.testing.repositories import TemporaryRepository, make_repository
 
@@ -29,13 +33,12 @@ FILES = {
     "pkg/deep/a.py": BAD.replace("\n", "\r\n"),
     "pkg/b.py": BAD.replace("-> str", "-> int"),
     "pkg/é.py": "import os\n",
-    "test_pkg.py": "from pkg.b import f\n\n\ndef test_f():\n    assert f(1) == 1\n",
+    "check.py": "from pkg.b import f\n\nassert f(1) == 1\n",
 }
 MARK = "XDG_MARK_OF_THIS_TEST"
 """Even agents see variables of this prefix, so that every process of a run can be told by it."""
 SURELY_S = 60.0
-RUFF = ("--check", "ruff")
-"""A type checker takes most of a run's time: where it doesn't matter which checker it is, it is the fast one."""
+SUITE = f"{sys.executable} -E check.py"
 
 
 @pytest.fixture
@@ -65,16 +68,21 @@ def marked(mark: str) -> list[int]:
     return [pid for pid in found if pid != os.getpid()]
 
 
-def command(tmp_path: Path, *args: str) -> list[str]:
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Cluster]:
+    """A cluster of one, for tests that leave it as it is."""
+    with Cluster(workers=1) as cluster:
+        yield cluster
+
+
+async def fix(
+    repository: TemporaryRepository, tmp_path: Path, *, on: Runtime | None = None, **options: object
+) -> dict[str, Any]:
+    """What the run tells, as JSON."""
     # Its agents leave marks beside their workspace.
-    places = ("--workspaces", str(tmp_path / "home"), "--sandbox", "none")
-    return [sys.executable, "-m", "fanfold", "fix", "--output-format", "json", *places, *args]
-
-
-def fix(repository: TemporaryRepository, tmp_path: Path, *args: str) -> dict[str, Any]:
-    done = subprocess.run(command(tmp_path, *args), cwd=repository.root, capture_output=True, check=False)
-    assert done.returncode in (0, 1), done.stderr.decode()
-    report: dict[str, Any] = json.loads(done.stdout)
+    places = {"workspaces": tmp_path / "home", "state": tmp_path / "state", "sandbox": "none"}
+    settings = load_settings(repository.root, {**places, **options})
+    report: dict[str, Any] = report_data(await run(Request(repository.root, settings), runtime=on))
     return report
 
 
@@ -94,7 +102,7 @@ def plain(value: Any) -> Any:
     return [plain(inner) for inner in value] if isinstance(value, list) else value
 
 
-def agent(tmp_path: Path, first: str) -> tuple[str, ...]:
+def agent(tmp_path: Path, first: str) -> str:
     """An agent that removes unused imports; the first time it's called, it does `first` before that."""
     script = tmp_path / "agent.py"
     script.write_text(
@@ -109,45 +117,45 @@ def agent(tmp_path: Path, first: str) -> tuple[str, ...]:
         "lines = path.read_bytes().splitlines(keepends=True)\n"
         "path.write_bytes(b''.join(line for line in lines if not line.startswith((b'import os', b'from typing'))))\n"
     )
-    return ("--agent-command", f"{sys.executable} {script} {{file}}")
+    return f"{sys.executable} {script} {{file}}"
 
 
-@pytest.mark.parametrize("asked", [("--tests", "final"), (*RUFF, "--tests", "each", "pkg/b.py")])
-def test_same_commits_and_report_as_without_workers(
-    repository: TemporaryRepository, tmp_path: Path, mark: str, asked: tuple[str, ...]
+async def test_same_commits_and_report_as_without_workers(
+    repository: TemporaryRepository, tmp_path: Path, worker: Cluster
 ) -> None:
     before = fingerprint(repository.root)
-    here = fix(repository, tmp_path, "--runtime", "native", "--jobs", "1", *asked)
-    there = fix(repository, tmp_path, "--workers", "2", "--jobs", "1", *asked)
+    options: dict[str, Any] = {"jobs": 1, "tests": "each", "test_command": SUITE}
+    here = await fix(repository, tmp_path, on=Native(), **options)
+    there = await fix(repository, tmp_path, on=worker, **options)
     assert (here["runtime"], there["runtime"]) == ("native", "cluster")
-    assert {one["status"] for one in there["tasks"]} <= {"fixed", "partial"}
+    assert {one["status"] for one in there["tasks"]} == {"fixed", "partial"}
     assert commits(repository, there) == commits(repository, here)
     assert plain(there) == plain(here)
     assert fingerprint(repository.root) == before
-    assert marked(mark) == []
 
 
-def test_change_that_broke_a_test_gets_its_second_chance_on_a_worker(
-    repository: TemporaryRepository, tmp_path: Path, mark: str
+async def test_change_that_broke_a_test_gets_its_second_chance_on_a_worker(
+    repository: TemporaryRepository, tmp_path: Path, worker: Cluster
 ) -> None:
     breaks = agent(tmp_path, "pathlib.Path('pkg/b.py').write_bytes(pathlib.Path('pkg/b.py').read_bytes()"
                              ".replace(b'return x', b'return x + 1'))")  # fmt: skip
-    options = (*RUFF, "--jobs", "1", "--max-attempts", "1", *breaks, "pkg/b.py")
-    here = fix(repository, tmp_path, "--runtime", "native", *options)
+    once: dict[str, Any] = {"jobs": 1, "max_attempts": 1, "agent_command": breaks}
+    options = {**once, "checks": ("ruff",), "include": ("pkg/b.py",), "tests": "batch", "test_command": SUITE}
+    here = await fix(repository, tmp_path, on=Native(), **options)
     (tmp_path / "once").unlink()
-    there = fix(repository, tmp_path, "--workers", "2", *options)
+    there = await fix(repository, tmp_path, on=worker, **options)
     assert [(one["path"], one["status"]) for one in there["tasks"]] == [("pkg/b.py", "fixed")]
     assert commits(repository, there) == commits(repository, here)
     assert plain(there) == plain(here)
-    assert marked(mark) == []
 
 
-def test_worker_killed_in_the_midst_of_an_attempt_costs_nothing(
+async def test_worker_killed_in_the_midst_of_an_attempt_costs_nothing(
     repository: TemporaryRepository, tmp_path: Path, mark: str
 ) -> None:
     """Its agent, which lives on without it, is killed as well."""
     kills = agent(tmp_path, "os.kill(os.getppid(), signal.SIGKILL); time.sleep(600)")
-    report = fix(repository, tmp_path, *RUFF, "--workers", "2", "--jobs", "2", "--tests", "none", *kills)
+    options: dict[str, Any] = {"checks": ("ruff",), "runtime": "cluster", "workers": 2, "jobs": 2, "tests": "none"}
+    report = await fix(repository, tmp_path, **options, agent_command=kills)
     statuses = {one["path"]: (one["status"], one["reasons"]) for one in report["tasks"]}
     assert {status for status, _ in statuses.values()} <= {"fixed", "partial"}, statuses
     assert len(commits(repository, report).split("Fixed-by:")) == len(statuses) + 1
@@ -158,10 +166,11 @@ def test_worker_killed_in_the_midst_of_an_attempt_costs_nothing(
 def test_interrupt_leaves_no_process_and_keeps_what_has_landed(
     repository: TemporaryRepository, tmp_path: Path, mark: str
 ) -> None:
+    options = ("--check", "ruff", "--workers", "1", "--jobs", "2", "--tests", "none", "--output-format", "json")
+    places = ("--workspaces", str(tmp_path / "home"), "--sandbox", "none")
     sleeps = agent(tmp_path, "time.sleep(600)")
-    options = (*RUFF, "--workers", "2", "--jobs", "2", "--tests", "none")
     process = subprocess.Popen(
-        command(tmp_path, *options, *sleeps),
+        [sys.executable, "-m", "fanfold", "fix", *options, *places, "--agent-command", sleeps],
         cwd=repository.root,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
