@@ -17,7 +17,7 @@ Tree = Callable[..., Scope]
 
 
 async def test_findings_have_their_place_and_how_bad_they_are(tree: Tree) -> None:
-    answer = await Bandit().check(tree({"pkg/a.py": UNSAFE}))
+    answer = await Bandit().check(tree({"pkg/a.py": UNSAFE, "b.py": "def broken(:\n"}))
     assert answer.error is None
     assert answer.version is not None
     found = {finding.rule: finding for finding in answer.findings}
@@ -25,6 +25,8 @@ async def test_findings_have_their_place_and_how_bad_they_are(tree: Tree) -> Non
     assert (found["B602"].line, found["B602"].severity) == (3, "note")
     assert "subprocess_popen_with_shell_equals_true" in found["B602"].message
     assert (found["B602"].url or "").startswith("https://bandit.readthedocs.io/")
+    # A file that it can't parse is a finding, and the others are checked.
+    assert (found["could-not-check"].path, found["could-not-check"].line) == ("b.py", 0)
 
 
 async def test_only_the_asked_files_are_checked_and_only_python(tree: Tree) -> None:
@@ -33,27 +35,22 @@ async def test_only_the_asked_files_are_checked_and_only_python(tree: Tree) -> N
     assert {finding.path for finding in answer.findings} == {"b.py", "-c.py"}
 
 
-async def test_a_file_that_it_cannot_parse_is_a_finding_and_the_others_are_checked(tree: Tree) -> None:
-    answer = await Bandit().check(tree({"a.py": UNSAFE, "b.py": "def broken(:\n"}))
-    assert answer.error is None
-    assert ("b.py", "could-not-check", 0) in {(one.path, one.rule, one.line) for one in answer.findings}
-    assert {one.path for one in answer.findings} == {"a.py", "b.py"}
-
-
 @pytest.mark.parametrize(
-    ("name", "text"),
+    ("name", "text", "paths"),
     [
-        ("pyproject.toml", "[tool.bandit]\nskips = ['B404', 'B603', 'B607', 'B602']\n"),
-        ("bandit.yaml", "skips: [B404, B603, B607, B602]\n"),
-        (".bandit", "[bandit]\nskips: B404,B603,B607,B602\n"),
+        ("pyproject.toml", "[tool.bandit]\nskips = ['B404', 'B603', 'B607', 'B602']\n", None),
+        ("bandit.yaml", "skips: [B404, B603, B607, B602]\n", None),
+        (".bandit", "[bandit]\nskips: B404,B603,B607,B602\n", None),
+        (".bandit", "[bandit]\nskips: B404,B603,B607,B602\n", ("a.py",)),
     ],
 )
-async def test_the_projects_configuration_counts(name: str, text: str, tree: Tree) -> None:
+async def test_the_projects_configuration_counts(
+    name: str, text: str, paths: tuple[str, ...] | None, tree: Tree
+) -> None:
     scope = tree({"a.py": UNSAFE, name: text})
     assert [checker.name for checker in checkers_for(scope.root)] == ["bandit"]
-    for paths in (None, ("a.py",)):
-        answer = await Bandit().check(replace(scope, paths=paths))
-        assert (answer.findings, answer.error) == ((), None)
+    answer = await Bandit().check(replace(scope, paths=paths))
+    assert (answer.findings, answer.error) == ((), None)
 
 
 async def test_configuration_that_it_cannot_read_is_could_not_check(tree: Tree) -> None:

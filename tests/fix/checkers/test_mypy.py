@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import os
+import shutil
 import sys
 import venv
 from collections.abc import Callable
@@ -17,8 +19,26 @@ from fanfold.fix.errors import FixError
 from fanfold.fix.project import Project
 
 WRONG = "def f(x: int) -> str:\n    return x\n"
+UNDEFINED_AT_TIMES = "def f(x: bool) -> int:\n    if x:\n        y = 1\n    return y\n"
+"""Nothing by itself: the code that it is found with is off."""
 
 Tree = Callable[..., Scope]
+
+
+@pytest.fixture(scope="module")
+def standard_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What mypy keeps of the standard library's types, which take it longer than all else."""
+    root, cache = tmp_path_factory.mktemp("nothing"), tmp_path_factory.mktemp("cache")
+    (root / "nothing.py").touch()
+    assert asyncio.run(Mypy().check(Scope(root, Project(root, Path(sys.executable)), cache))).error is None
+    return cache
+
+
+@pytest.fixture
+def tree(tree: Tree, standard_library: Path, tmp_path: Path) -> Tree:
+    """As for any checker, for a mypy that has run before on some other tree."""
+    shutil.copytree(standard_library, tmp_path / "cache")
+    return tree
 
 
 async def test_findings_have_relative_paths_and_places_from_one(tree: Tree) -> None:
@@ -38,7 +58,7 @@ async def test_findings_have_relative_paths_and_places_from_one(tree: Tree) -> N
 
 
 async def test_clean_tree_has_no_findings_and_no_error(tree: Tree) -> None:
-    answer = await Mypy().check(tree({"a.py": "x: int = 1\n"}))
+    answer = await Mypy().check(tree({"a.py": "x: int = 1\n", "b.py": UNDEFINED_AT_TIMES}))
     assert (answer.findings, answer.error) == ((), None)
 
 
@@ -114,9 +134,7 @@ async def test_nothing_is_written_into_the_tree_whatever_the_configuration_asks_
 
 
 async def test_selected_code_is_checked_besides_configured_ones(tree: Tree) -> None:
-    source = "def f(x: bool) -> int:\n    if x:\n        y = 1\n    return y\n"
-    scope = tree({"a.py": source})
-    assert (await Mypy().check(scope)).findings == ()
+    scope = tree({"a.py": UNDEFINED_AT_TIMES})
     answer = await Mypy().check(dataclasses.replace(scope, select=("F401", "possibly-undefined", "mypy")))
     assert answer.error is None
     assert [finding.rule for finding in answer.findings] == ["possibly-undefined"]
@@ -176,8 +194,8 @@ async def test_code_of_the_tree_wins_over_an_editable_install(
     assert [(finding.path, finding.rule) for finding in answer.findings] == [("tests/test_shop.py", "assignment")]
 
 
-async def test_the_checkout_itself_can_be_checked(installed: Project, tmp_path: Path) -> None:
-    answer = await Mypy().check(Scope(installed.root, installed, tmp_path, exclude=(".venv",)))
+async def test_the_checkout_itself_can_be_checked(tree: Tree, installed: Project) -> None:
+    answer = await Mypy().check(Scope(installed.root, installed, tree({}).cache, exclude=(".venv",)))
     assert (answer.findings, answer.error) == ((), None)
 
 

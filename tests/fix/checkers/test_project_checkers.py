@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import sys
 import venv
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from fanfold.fix.checkers import Checker, Scope, checkers_for, run_checkers
+from fanfold.fix.checkers import Checked, Checker, Scope, checkers_for, run_checkers
 from fanfold.fix.checkers.pylint import Pylint
 from fanfold.fix.checkers.pyrefly import Pyrefly
 from fanfold.fix.checkers.pyright import Basedpyright, Pyright
@@ -42,32 +44,84 @@ CONFIGURED = {
 Tree = Callable[..., Scope]
 
 each = pytest.mark.parametrize("checker", CHECKERS, ids=lambda checker: checker.name)
+each_but_the_slowest = pytest.mark.parametrize("checker", [Ty(), Pyrefly(), Pylint()], ids=lambda checker: checker.name)
+"""What is done for all of them in one place; basedpyright starts a Node, and can be asked for no rule."""
 each_of_types = pytest.mark.parametrize("checker", TYPES, ids=lambda checker: checker.name)
 
 
+OFF = {
+    "ty": ("division-by-zero", "x = 1 / 0\n"),
+    "pyrefly": ("implicit-any-parameter", "def f(x):\n    return 1\n"),
+    "pylint": ("bad-inline-option", '"""A module."""\n\n# pylint: disable line-too-long\n'),
+}
+"""By checker a rule that is off by itself, and what it finds."""
+
+FILES = {
+    "clean.py": CLEAN,
+    "undefined.py": UNDEFINED,
+    "broken.py": "def broken(:\n",
+    "pkg/__init__.py": "",
+    "pkg/wrong.py": WRONG,
+    "pkg/called.py": '"""A module."""\n\n\ndef f(x: int) -> int:\n    """Return it."""\n    return x\n',
+    "pkg/calls.py": '"""A module."""\n\nfrom pkg.called import f\n\nf("text")\n',
+}
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a checker said of a project that has some of everything, and what was there before and after."""
+
+    checker: Checker
+    answer: Checked
+    before: set[str]
+    after: set[str]
+
+    def of(self, path: str) -> set[str]:
+        """The rules of what is said of one file."""
+        return {finding.rule for finding in self.answer.findings if finding.path == path}
+
+
+@pytest.fixture(scope="module")
+def told_by(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Checker], Told]:
+    """What each checker says of that project, which is checked once."""
+    made: dict[str, Told] = {}
+
+    def told(checker: Checker) -> Told:
+        if checker.name not in made:
+            root, cache = tmp_path_factory.mktemp("tree"), tmp_path_factory.mktemp("cache")
+            (root / "pkg").mkdir()
+            for path, text in {**FILES, "off.py": OFF.get(checker.name, ("", CLEAN))[1]}.items():
+                (root / path).write_text(text)
+            before = names(root)
+            answer = asyncio.run(checker.check(Scope(root, Project(root, Path(sys.executable)), cache)))
+            made[checker.name] = Told(checker, answer, before, names(root))
+        return made[checker.name]
+
+    def names(root: Path) -> set[str]:
+        return {path.relative_to(root).as_posix() for path in root.rglob("*")}
+
+    return told
+
+
+Ask = Callable[[Checker], Told]
+
+
 @each_of_types
-async def test_findings_have_relative_paths_places_from_one_and_an_address(checker: Checker, tree: Tree) -> None:
-    answer = await checker.check(tree({"pkg/__init__.py": "", "pkg/a.py": WRONG}))
+def test_findings_have_relative_paths_places_from_one_and_an_address(checker: Checker, told_by: Ask) -> None:
+    answer = told_by(checker).answer
     assert answer.error is None
     assert answer.version is not None
     (finding,) = [finding for finding in answer.findings if finding.rule == RULES[checker.name][0]]
-    assert (finding.path, finding.line, finding.column) == ("pkg/a.py", 6, 12)
+    assert (finding.path, finding.line, finding.column) == ("pkg/wrong.py", 6, 12)
     assert (finding.end_line, finding.end_column) == (6, 13)
     assert (finding.checker, finding.severity) == (checker.name, "error")
     assert "int" in finding.message
     assert (finding.url or "").startswith("https://")
 
 
-async def test_what_pylint_finds_has_its_place(tree: Tree) -> None:
-    answer = await Pylint().check(tree({"pkg/__init__.py": "", "pkg/a.py": UNDEFINED}))
-    (finding,) = answer.findings
-    assert (finding.path, finding.line, finding.column, finding.end_line, finding.end_column) == (
-        "pkg/a.py",
-        3,
-        7,
-        3,
-        14,
-    )
+def test_what_pylint_finds_has_its_place(told_by: Ask) -> None:
+    (finding,) = [finding for finding in told_by(Pylint()).answer.findings if finding.path == "undefined.py"]
+    assert (finding.line, finding.column, finding.end_line, finding.end_column) == (3, 7, 3, 14)
     assert finding.url == "https://pylint.readthedocs.io/en/stable/user_guide/messages/error/undefined-variable.html"
 
 
@@ -78,15 +132,16 @@ async def test_a_clean_tree_has_no_findings_and_no_error(checker: Checker, tree:
 
 
 @each
-async def test_an_undefined_name_and_a_syntax_error_are_findings_at_their_places(checker: Checker, tree: Tree) -> None:
-    answer = await checker.check(tree({"a.py": UNDEFINED, "b.py": "def broken(:\n"}))
+def test_an_undefined_name_and_a_syntax_error_are_findings_at_their_places(checker: Checker, told_by: Ask) -> None:
+    answer = told_by(checker).answer
     _, undefined, syntax = RULES[checker.name]
     found = {(finding.path, finding.line, finding.rule) for finding in answer.findings}
     assert answer.error is None
-    assert {("a.py", 3, undefined), ("b.py", 1, syntax)} <= found
+    assert {("undefined.py", 3, undefined), ("broken.py", 1, syntax)} <= found
+    assert told_by(checker).of("clean.py") == set()
 
 
-@each
+@each_but_the_slowest
 async def test_asked_for_some_paths_it_answers_for_those(checker: Checker, tree: Tree) -> None:
     scope = tree({"a.py": UNDEFINED, "b.py": UNDEFINED})
     answer = await checker.check(replace(scope, paths=("b.py",)))
@@ -94,21 +149,14 @@ async def test_asked_for_some_paths_it_answers_for_those(checker: Checker, tree:
 
 
 @each_of_types
-async def test_an_error_that_crosses_files_is_seen(checker: Checker, tree: Tree) -> None:
-    scope = tree({"pkg/__init__.py": "", "pkg/a.py": "def f(x: int) -> int:\n    return x\n"})
-    (scope.root / "pkg/b.py").write_text('from pkg.a import f\n\nf("text")\n')
-    answer = await checker.check(scope)
-    assert [finding.path for finding in answer.findings if finding.severity == "error"] == ["pkg/b.py"]
+def test_an_error_that_crosses_files_is_seen(checker: Checker, told_by: Ask) -> None:
+    told = told_by(checker)
+    assert (told.of("pkg/called.py"), told.of("pkg/calls.py") != set()) == (set(), True)
 
 
 @each
-async def test_nothing_is_written_into_the_tree(
-    checker: Checker, tree: Tree, names_below: Callable[[Path], set[str]]
-) -> None:
-    scope = tree({"a.py": WRONG, "pkg/__init__.py": ""})
-    before = names_below(scope.root)
-    await checker.check(scope)
-    assert names_below(scope.root) == before
+def test_nothing_is_written_into_the_tree(checker: Checker, told_by: Ask) -> None:
+    assert told_by(checker).after == told_by(checker).before
 
 
 @each
@@ -149,19 +197,11 @@ async def test_a_rule_that_it_does_not_know_is_refused(checker: Checker, tree: T
         await run_checkers([checker], replace(tree({"a.py": CLEAN}), select=(f"{checker.name}:no-such-rule",)))
 
 
-@pytest.mark.parametrize(
-    ("checker", "rule", "text"),
-    [
-        (Ty(), "division-by-zero", "x = 1 / 0\n"),
-        (Pyrefly(), "implicit-any-parameter", "def f(x):\n    return 1\n"),
-        (Pylint(), "bad-inline-option", '"""A module."""\n\n# pylint: disable line-too-long\n'),
-    ],
-    ids=lambda value: getattr(value, "name", None),
-)
-async def test_a_rule_that_is_off_can_be_asked_for(checker: Checker, rule: str, text: str, tree: Tree) -> None:
-    scope = tree({"a.py": text})
-    assert rule not in {finding.rule for finding in (await checker.check(scope)).findings}
-    asked = await checker.check(replace(scope, select=(f"{checker.name}:{rule}",)))
+@each_but_the_slowest
+async def test_a_rule_that_is_off_can_be_asked_for(checker: Checker, tree: Tree, told_by: Ask) -> None:
+    rule, text = OFF[checker.name]
+    assert rule not in told_by(checker).of("off.py")
+    asked = await checker.check(replace(tree({"a.py": text}), select=(f"{checker.name}:{rule}",)))
     assert rule in {finding.rule for finding in asked.findings}
 
 
@@ -183,12 +223,15 @@ def test_a_project_that_configures_it_is_checked_with_it(name: str, tmp_path: Pa
     assert [checker.name for checker in checkers_for(tmp_path)] == [name]
 
 
-async def test_pyright_is_called_as_its_fork_is(tree: Tree, environment: Callable[..., Path]) -> None:
-    real = Path(sys.executable).with_name("basedpyright")
-    home = environment("pyright", f"import os, sys\nos.execv({str(real)!r}, [{str(real)!r}, *sys.argv[1:]])")
+async def test_pyright_is_called_and_read_as_its_fork_is(tree: Tree, environment: Callable[..., Path]) -> None:
     scope = tree({"a.py": UNDEFINED})
-    answer = await Pyright().check(replace(scope, project=Project(scope.root, Path(sys.executable), home)))
-    assert ("pyright", "reportUndefinedVariable") in {(finding.checker, finding.rule) for finding in answer.findings}
+    place = {"start": {"line": 2, "character": 6}, "end": {"line": 2, "character": 13}}
+    said = {"file": str(scope.root / "a.py"), "severity": "error", "message": "m", "rule": "x", "range": place}
+    home = environment("pyright", f"print({json.dumps({'generalDiagnostics': [said]})!r}); raise SystemExit(1)")
+    scope = replace(scope, project=Project(scope.root, Path(sys.executable), home))
+    assert Pyright().command(scope)[1:] == Basedpyright().command(scope)[1:]
+    (finding,) = (await Pyright().check(scope)).findings
+    assert (finding.checker, finding.rule, finding.line, finding.column) == ("pyright", "x", 3, 7)
 
 
 @pytest.fixture(scope="session")
