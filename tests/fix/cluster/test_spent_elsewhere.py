@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fanfold.cli.main import main
 from fanfold.cli.render.data import report_data
 from fanfold.config import load_settings
 from fanfold.fix import Request, run
@@ -33,7 +32,6 @@ RIGHT = {"replacements": [{"search": "import os\n", "replace": ""}]}
 LOST = "the worker that it ran on was lost"
 OWN: dict[str, Any] = {"id": "", "started_s": 0.0, "agent_s": 0.0, "base": "", "made": {}, "transcript": ""}
 """What is another one in each run."""
-PLACES = ("--workers", "2", "--jobs", "2", "--check", "ruff", "--tests", "none", "--sandbox", "none")
 
 
 def agent(url: str, **more: object) -> str:
@@ -46,12 +44,12 @@ def asked_for(request: Requested) -> str:
     return next(name for name in NAMES if name in request.text)
 
 
-def workers_of(pid: int) -> list[int]:
-    """The worker processes that a coordinator has started."""
+def workers() -> list[int]:
+    """The worker processes that this process, the coordinator, has started."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
+        with contextlib.suppress(OSError):
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == os.getpid():
                 found.append(stat.parent)
     return [int(one.name) for one in found if b"fanfold.runtimes.cluster.host" in (one / "cmdline").read_bytes()]
 
@@ -67,21 +65,13 @@ class User:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.repository: TemporaryRepository | None = None
-        self.pid = 0
 
-    async def fanfold(self, *args: str) -> dict[str, Any]:
+    async def show(self, run: str, path: str, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
         assert self.repository is not None
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "fanfold", *args),
-            cwd=self.repository.root,
-            env={**os.environ, "FANFOLD_FIX_STATE": str(self.root / "state")},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        self.pid = process.pid
-        output, said = await process.communicate()
-        assert process.returncode in (0, 1), said.decode()
-        told: dict[str, Any] = json.loads(output)
+        with contextlib.chdir(self.repository.root), pytest.MonkeyPatch.context() as patch:
+            patch.setenv("FANFOLD_FIX_STATE", str(self.root / "state"))
+            assert await asyncio.to_thread(main, ["show", run, path, "--json"]) == 0
+        told: dict[str, Any] = json.loads(capsys.readouterr().out)
         return told
 
     def begin(self, files: dict[str, str]) -> None:
@@ -94,12 +84,7 @@ class User:
         home = home_of(settings, await Repository.open(self.repository.root))
         return (await find_past(home, name)).trails(path)
 
-    async def fix(self, *args: str) -> dict[str, Any]:
-        home = str(self.root / "home")
-        return await self.fanfold("fix", *PLACES, "--workspaces", home, "--output-format", "json", *args)
-
-    async def fix_here(self, **options: object) -> dict[str, Any]:
-        """The same in this process, which has imported all by then."""
+    async def fix(self, **options: object) -> dict[str, Any]:
         assert self.repository is not None
         places = {"state": self.root / "state", "workspaces": self.root / "home"}
         how = {"checks": ["ruff"], "tests": "none", "sandbox": "none", "jobs": 2}
@@ -112,21 +97,23 @@ def user(tmp_path: Path) -> User:
     return User(tmp_path)
 
 
-async def test_tokens_of_a_run_are_kept_by_two_workers_though_they_are_killed(user: User) -> None:
-    """What they had asked for counts as spent, whether or not it was answered; other workers take their place."""
+async def test_tokens_of_a_run_are_kept_by_workers_though_they_are_killed(
+    user: User, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What they had asked for counts as spent, whether or not it was answered; another worker takes the place."""
     asked: list[Requested] = []
     most = 15_000
 
     def script(request: Requested) -> Reply:
         asked.append(request)
         if len(asked) == 2:
-            for pid in workers_of(user.pid):
+            for pid in workers():
                 os.kill(pid, signal.SIGKILL)
         return Reply(output=RIGHT, input_tokens=request.tokens, hangs=len(asked) <= 2)
 
     async with ModelServer(script) as server:
         user.begin({"pyproject.toml": agent(server.url), **dict.fromkeys(NAMES, UNUSED)})
-        report = await user.fix("--max-tokens", str(most))
+        report = await user.fix(runtime="cluster", workers=1, max_tokens=most)
     budget = report["budget"]
     assert sum(request.tokens for request in asked) <= budget["tokens"] <= most
     assert f"{most:,} tokens for the run" in budget["exhausted"]
@@ -136,7 +123,7 @@ async def test_tokens_of_a_run_are_kept_by_two_workers_though_they_are_killed(us
     lost = [trail for trail in trails if trail.error == LOST]
     assert len(lost) == 2
     assert all(trail.usage is None and "Fix the findings" in trail.prompt for trail in lost)
-    shown = await user.fanfold("show", report["run_id"], lost[0].path, "--json")
+    shown = await user.show(report["run_id"], lost[0].path, capsys)
     assert LOST in [attempt["error"] for attempt in shown["attempts"]]
     answered = sum(trail.usage.requests for trail in trails if trail.usage is not None)
     assert answered == report["usage"]["requests"] == statuses.count("fixed")
@@ -157,7 +144,7 @@ async def test_what_failing_agents_took_and_said_comes_back_as_it_is_known_here(
             user.begin(
                 {"pyproject.toml": agent(server.url, attempts=1, timeout_seconds=3), **dict.fromkeys(answers, UNUSED)}
             )
-            report = await user.fix_here(max_attempts=1, **where)
+            report = await user.fix(max_attempts=1, **where)
         trails = [await user.trails(report["run_id"], name) for name in answers]
         tasks = [(task["path"], task["status"], task["attempts"], requests(task)) for task in report["tasks"]]
         stages = [(one["attempts"], one["unmeasured"], requests(one)) for one in report["stages"]]
