@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from fanfold.fix.gates import proofs
 from fanfold.fix.gates.comments import comments
@@ -24,6 +25,9 @@ CASTS = frozenset({"typing.cast", "typing_extensions.cast"})
 WRAPPERS = frozenset({"Optional", "Union", "Annotated", "ClassVar", "Final", "Required", "NotRequired", "ReadOnly"})
 TYPE_COMMENT = re.compile(r"#\s*type:\s*(?!ignore)\S")
 FAMILY = {"typing.Dict": "dict", "typing.List": "list", "typing.Set": "set", "typing.Tuple": "tuple"}
+
+TYPE_VARIABLES: tuple[Any, ...] = tuple(getattr(ast, name) for name in ("TypeVar",) if hasattr(ast, name))
+"""The kind of node that is a type variable's, from Python 3.12 on."""
 
 NONE, OBJECTLY, PART, WHOLE, TOP = range(5)
 """How much of an annotation says nothing: nothing, `object`, some argument, every argument, all of it."""
@@ -99,6 +103,7 @@ def _vague(source: Source) -> set[str]:
         if isinstance(value, ast.Call) and source.dotted(value.func).rpartition(".")[2] in {"TypeVar", "NewType"}:
             parts = (*value.args[1:], *(one.value for one in value.keywords if one.arg == "bound"))
             found |= {name} if any(_says(source, part) == TOP for part in parts) else set()
+    found |= {one.name for one in source.of(*TYPE_VARIABLES) if _says(source, one.bound) == TOP}
     derived = {node.name for node in source.of(ast.ClassDef) if any(source.dotted(one) in ANY for one in node.bases)}
     return found | derived
 
@@ -154,6 +159,8 @@ def _is_free(source: Source, annotation: ast.expr) -> bool:
     """Whether an annotation is a type variable without a bound."""
     if not isinstance(annotation, ast.Name):
         return False
+    if any(one.name == annotation.id and one.bound is None for one in source.of(*TYPE_VARIABLES)):
+        return True
     made = source.names.aliases.get(annotation.id)
     named = isinstance(made, ast.Call) and source.dotted(made.func).rpartition(".")[2] == "TypeVar"
     return (
