@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from fanfold.cli.main import main
+from fanfold.cli.render.data import report_data
+from fanfold.cli.resume import run_to_resume
 from fanfold.config import load_settings
-from fanfold.fix.runs import Past, home_of, pasts
+from fanfold.fix import run
+from fanfold.fix.runs import home_of, pasts
 from fanfold.git import Repository
 from fanfold.testing.repositories import TemporaryRepository, make_repository
 
@@ -42,41 +46,32 @@ def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TemporaryRepository
     return make_repository(tmp_path / "user", files)
 
 
-def fanfold(user: TemporaryRepository, *args: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "fanfold", *args],
-        cwd=user.root,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def said(process: subprocess.Popen[str]) -> str:
-    told, error = process.communicate()
-    assert process.returncode == 0, error
-    return told
-
-
-def test_outcomes_of_workers_outlive_the_coordinator(user: TemporaryRepository, tmp_path: Path) -> None:
+async def test_outcomes_of_workers_outlive_the_coordinator(
+    user: TemporaryRepository, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     paid, hold = tmp_path / "paid", tmp_path / "paid.hold"
     hold.touch()
     agent = f"{sys.executable} -S -E {tmp_path / 'agent.py'} {{file}} {paid}"
-    quick = ("--check", "ruff", "--tests", "none", "--sandbox", "none", "--jobs", "3")
-    running = fanfold(
-        user, "fix", *quick, "--workers", "2", "--agent-command", agent, "--workspaces", str(tmp_path / "home")
+    quick = ("--check", "ruff", "--tests", "none", "--sandbox", "none", "--jobs", "3", "--workers", "1")
+    places = ("--agent-command", agent, "--workspaces", str(tmp_path / "home"))
+    running = subprocess.Popen(
+        [sys.executable, "-m", "fanfold", "fix", *quick, *places],
+        cwd=user.root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
     )
-    while not _all_but_one_came_back(user, tmp_path / "state"):
+    while not await _all_but_one_came_back(user, tmp_path / "state"):
         assert running.poll() is None, running.communicate()
-        time.sleep(0.05)
+        await asyncio.sleep(0.05)
     os.kill(running.pid, signal.SIGKILL)
     running.communicate()
     hold.unlink()
     before = paid.read_text().split()
     assert sorted(set(before)) == ["a.py", "b.py", "c.py"]
     user.git("gc", "-q", "--prune=now")
-    report = json.loads(said(fanfold(user, "fix", "--resume", "--output-format", "json")))
+    request, past = await run_to_resume(user.root, {}, (), {})
+    report = report_data(await run(request, past=past))
     assert report["runtime"] == "cluster"
     assert [(task["path"], task["status"]) for task in report["tasks"]] == [
         ("a.py", "fixed"),
@@ -85,14 +80,14 @@ def test_outcomes_of_workers_outlive_the_coordinator(user: TemporaryRepository, 
     ]
     assert paid.read_text().split()[len(before) :] == ["c.py"]
     assert [(stage["attempts"], stage["cut_off"]) for stage in report["stages"]] == [(4, 1)]
-    shown = json.loads(said(fanfold(user, "show", report["run_id"], "a.py", "--json")))
+    with contextlib.chdir(user.root):
+        assert await asyncio.to_thread(main, ["show", report["run_id"], "a.py", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
     assert [(trail["ok"], trail["transcript"]) for trail in shown["attempts"]] == [(True, "done with it\n")]
     assert "-import os" in shown["attempts"][0]["diff"]
     assert user.git("for-each-ref", "refs/fanfold") == ""
 
 
-def _all_but_one_came_back(user: TemporaryRepository, state: Path) -> bool:
-    async def recorded() -> list[Past]:
-        return await pasts(home_of(load_settings(user.root, {"state": state}), await Repository.open(user.root)))
-
-    return [(len(past.plan.tasks), past.summary.places) for past in asyncio.run(recorded())] == [(3, 2)]
+async def _all_but_one_came_back(user: TemporaryRepository, state: Path) -> bool:
+    home = home_of(load_settings(user.root, {"state": state}), await Repository.open(user.root))
+    return [(len(past.plan.tasks), past.summary.places) for past in await pasts(home)] == [(3, 2)]
