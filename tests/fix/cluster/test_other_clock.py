@@ -27,7 +27,7 @@ path.write_text(path.read_text().replace("import os\\n", ""))
 """
 
 
-@pytest.fixture(params=[HOUR_S, -HOUR_S])
+@pytest.fixture(params=[HOUR_S, pytest.param(-HOUR_S, marks=pytest.mark.soak)])
 def address(request: pytest.FixtureRequest) -> Iterator[str]:
     """Address of a cluster whose worker's clock is off by an hour."""
     argv = [sys.executable, str(SKEWED), str(request.param)]
