@@ -58,6 +58,14 @@ async def test_what_is_there_passes(tmp_path: Path, code: str) -> None:
     assert await missing(tmp_path, "", code) == ()
 
 
+async def test_module_that_becomes_another_one_may_have_any_name(tmp_path: Path) -> None:
+    text = "import json\nimport sys\nsys.modules[{}] = json\n"
+    (tmp_path / "same.py").write_text(text.format("__name__"))
+    (tmp_path / "other.py").write_text(text.format("'json'"))
+    assert await missing(tmp_path, "", "from same import loads\n") == ()
+    assert await missing(tmp_path, "", "from other import loads\n")
+
+
 async def test_what_was_used_before_is_not_asked_for(tmp_path: Path) -> None:
     code = "import no_such_module_anywhere\nno_such_module_anywhere.run()\n"
     assert await missing(tmp_path, code, code + "x = 1\n") == ()

@@ -199,4 +199,14 @@ def _names(file: Path) -> frozenset[str] | None:
             found.add(node.name)
         if isinstance(node, ast.Name) and node.id in {"globals", "vars", "locals", "setattr", "exec"}:
             return None
+        if _is_entry(node):
+            return None
     return None if found & {"*", "__getattr__"} else frozenset(found)
+
+
+def _is_entry(node: ast.AST) -> bool:
+    """Whether this is a module's own entry in `sys.modules`, which may become another module."""
+    match node:
+        case ast.Subscript(value=ast.Attribute(attr="modules"), slice=ast.Name(id="__name__"), ctx=ast.Store()):
+            return True
+    return False
