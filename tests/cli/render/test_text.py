@@ -169,6 +169,14 @@ def test_what_an_agent_says_of_itself_is_no_fix_that_was_taken_back(report: Repo
     assert "Fixes taken back" not in told
 
 
+def test_remark_that_is_the_reason_is_told_once(report: Report) -> None:
+    remark = "right gave no answer that can be used"
+    task = replace(report.tasks[1], reasons=(f"strong: {remark}",), refused=(remark, "left a file alone"))
+    told = plain(replace(report, tasks=(task,)))
+    assert f"Why not fixed:\n  b.py: strong: {remark}\n" in told
+    assert "Remarks of agents:\n  b.py: left a file alone\n" in told
+
+
 def test_summary_says_why_agents_gave_no_answer(report: Report) -> None:
     failed = [
         TaskLine(path=f"{name}.py", status="failed", findings=1, left=1, reasons=("the key was refused",))

@@ -156,9 +156,10 @@ def _taken_back(tasks: Iterable[TaskLine], limit: int | None) -> tuple[Line, ...
 
 
 def _remarks(tasks: Iterable[TaskLine], limit: int | None) -> tuple[Line, ...]:
-    """What else agents say that they didn't do, or weren't let do."""
-    said = ((task.path, words) for task in tasks for words in task.refused if not _is_fix(task, words))
-    return _limited([(Quoted(path), ": ", Prose(words)) for path, words in said], limit)
+    """What else agents say that they didn't do, or weren't let do, where it is no reason told above."""
+    said = ((task, words) for task in tasks for words in task.refused if not _is_fix(task, words))
+    news = [(task.path, words) for task, words in said if not any(why.endswith(words) for why in task.reasons)]
+    return _limited([(Quoted(path), ": ", Prose(words)) for path, words in news], limit)
 
 
 def _is_fix(task: TaskLine, words: str) -> bool:

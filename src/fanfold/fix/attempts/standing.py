@@ -120,9 +120,16 @@ class Standing:
         if self.whole:
             return ()
         last = {one.agent: one.reasons for one in self.tries if one.reasons != (NO_MORE,)}
-        known = {*(self.verdict.reasons if self.verdict else ()), *self.refused}
+        # Of whom nothing was kept, that it gave no answer is the reason; which fixes it took back stands elsewhere.
+        aside = [words for words in self.refused if self.best or words.startswith(f"{self.task.path}:")]
+        known = {*(self.verdict.reasons if self.verdict else ()), *aside}
         said = [(agent, words) for agent, reasons in last.items() for words in reasons[:MAX_WHY] if words not in known]
-        return tuple(f"{agent}: {words}" if len(last) > 1 else words for agent, words in said)
+        return tuple(_by(agent, words) if len(last) > 1 else words for agent, words in said)
+
+
+def _by(agent: str, words: str) -> str:
+    """Whose words these are, unless they begin with that."""
+    return words if words.startswith(f"{agent} ") else f"{agent}: {words}"
 
 
 def _closer(verdict: Judgement, than: Judgement) -> bool:
