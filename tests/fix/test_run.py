@@ -330,6 +330,17 @@ async def test_what_autofix_does_not_fix_at_all_is_told_with_who_may(tmp_path: P
     assert told["c.py"] == ("unchanged", ())
 
 
+async def test_test_that_other_agents_were_not_asked_about_says_so(tmp_path: Path) -> None:
+    both = '[fix]\nagent = ["autofix", "command"]\nagent_command = "true"\nmax_attempts = 1\n'
+    names = ("a.py", "test_a.py", "test_b.py")
+    files = {**dict.fromkeys(names, "print(undefined)\n"), "test_b.py": "import os\n", "fanfold.toml": both}
+    report = await fix(make_repository(tmp_path / "r", files), tmp_path)
+    told = {task.path: (task.status, task.reasons) for task in report.tasks}
+    assert told["test_a.py"] == ("unchanged", ("it is a test, and of the agents only autofix edits tests",))
+    assert told["test_b.py"] == ("fixed", ())
+    assert told["a.py"] == ("unchanged", ())
+
+
 async def test_who_asked_another_agent_is_told_nothing_of_autofix(tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "r", {"a.py": "x: int = 'a'\n"})
     nothing = Doing(writes("x: int = 'a'\n"))

@@ -13,7 +13,7 @@ from fanfold.engine import BranchCancelled, Done, Failed
 from fanfold.fix.attempts.attempt import Attempted
 from fanfold.fix.attempts.confine import told_of
 from fanfold.fix.attempts.effort import Effort, makers_of, usage_of
-from fanfold.fix.attempts.stages import FOR_TESTS, agents_of, names_of
+from fanfold.fix.attempts.stages import FOR_TESTS, agents_of, edits_tests, names_of
 from fanfold.fix.checkers import Census, Checked
 from fanfold.fix.failure import timed_out, words_of
 from fanfold.fix.findings.finding import Finding
@@ -41,6 +41,7 @@ from fanfold.git import Change, Landed
 FIXED_BY_AUTOFIX = "ruff"
 OTHERS_READ = "agents that read code may: --agent llm:MODEL or --agent claude, for instance"
 OTHERS_LEAVE_TESTS = "other agents may, but don't edit tests"
+ONLY_AUTOFIX = "it is a test, and of the agents only autofix edits tests"
 
 
 async def report_of(run: Run) -> Report:
@@ -220,7 +221,7 @@ async def _done(run: Run, task: Task, outcome: Done[Attempted]) -> TaskLine:
         usage=usage_of(_tried(run, task)),
         commit=landed.commit if landed and not landing.only_show else None,
         branch=run.branches.get(task.path),
-        reasons=_reasons(attempted, landed, refusal, alone=not landing.landed) or _beyond(task, attempted),
+        reasons=_reasons(attempted, landed, refusal, alone=not landing.landed) or _beyond(run, task, attempted),
         refused=attempted.refused,
         diff=await _diff(run, landed.change) if landing.only_show and landed else None,
     )
@@ -251,10 +252,14 @@ def _others(run: Run, task: Task, landed: Landed | None) -> tuple[str, ...]:
     return () if all(agent.deterministic for agent in agents_of(run.stages)) else task.others
 
 
-def _beyond(task: Task, attempted: Attempted) -> tuple[str, ...]:
+def _beyond(run: Run, task: Task, attempted: Attempted) -> tuple[str, ...]:
     """Who could fix what is left where nobody who could was asked; nothing where nothing is left, or somebody was."""
     checkers = {finding.checker for finding in attempted.verdict.kept or task.findings} - {FIXED_BY_AUTOFIX}
-    if not attempted.verdict.left or not checkers or {effort.agent for effort in attempted.efforts} != {FOR_TESTS}:
+    if not attempted.verdict.left or {effort.agent for effort in attempted.efforts} != {FOR_TESTS}:
+        return ()
+    if task.is_test and not all(edits_tests(agent) for agent in agents_of(run.stages)):
+        return (ONLY_AUTOFIX,)
+    if not checkers:
         return ()
     others = OTHERS_LEAVE_TESTS if task.is_test else OTHERS_READ
     return (f"autofix doesn't fix what {' and '.join(sorted(checkers))} finds; {others}",)
