@@ -21,7 +21,7 @@ from fanfold.cli.output import (
 from fanfold.errors import FanfoldError
 
 GARBAGE = 200_000
-"""After so many new objects garbage is looked for; with the usual 700 that is a tenth of the start, and finds nothing."""
+"""After so many new objects garbage is looked for: with the usual 700 it takes a tenth of the start, and finds none."""
 
 EXIT_USAGE = 2
 EXIT_BUG = 3
