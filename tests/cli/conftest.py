@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+from typing import Protocol
+
 import pytest
 
+from fanfold.cli.main import main
 from fanfold.fix.findings.finding import Finding
 from fanfold.fix.reporting.report import (
     CheckerLine,
@@ -13,6 +18,25 @@ from fanfold.fix.reporting.report import (
     TaskLine,
     TestsLine,
 )
+
+
+class Typed(Protocol):
+    """`fanfold` as it is typed in a folder, within this process; what it wrote, and its exit code."""
+
+    def __call__(self, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]: ...
+
+
+@pytest.fixture
+def typed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Typed:
+    def type_in(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+        capsys.readouterr()
+        with monkeypatch.context() as here:
+            here.chdir(folder)
+            code = main(arguments)
+        written = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, code, written.out, written.err)
+
+    return type_in
 
 
 @pytest.fixture

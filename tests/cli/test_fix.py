@@ -9,12 +9,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from fanfold.testing.repositories import TemporaryRepository, make_repository
+
+Typed = Callable[..., subprocess.CompletedProcess[str]]
+Fanfold = Callable[..., subprocess.CompletedProcess[str]]
 
 BROKEN = "import os\nimport sys\n\nprint(sys.argv)\n"
 FIXED = "import sys\n\nprint(sys.argv)\n"
@@ -28,10 +31,22 @@ def repository(tmp_path: Path) -> TemporaryRepository:
     )
 
 
-def fanfold(repository: TemporaryRepository, *arguments: str, below: str = ".") -> subprocess.CompletedProcess[str]:
-    """`fanfold fix` in the repository, without tests unless they are asked for."""
+@pytest.fixture
+def fanfold(typed: Typed) -> Fanfold:
+    """`fanfold fix` in a repository, without tests unless they are asked for, within this process."""
+
+    def fix(repository: TemporaryRepository, *arguments: str, below: str = ".") -> subprocess.CompletedProcess[str]:
+        return typed(repository.root / below, *command(repository, *arguments)[3:])
+
+    return fix
+
+
+def program(
+    repository: TemporaryRepository, *arguments: str, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """The same as a program of its own."""
     return subprocess.run(
-        command(repository, *arguments), cwd=repository.root / below, capture_output=True, text=True, check=False
+        command(repository, *arguments), cwd=repository.root, capture_output=True, text=True, env=env, check=False
     )
 
 
@@ -46,7 +61,7 @@ def results(repository: TemporaryRepository) -> list[str]:
 
 
 def test_fixes_land_on_a_branch_and_nothing_else_changes(repository: TemporaryRepository) -> None:
-    done = fanfold(repository)
+    done = program(repository)
     assert done.returncode == 0, done.stderr
     (branch,) = results(repository)
     assert done.stdout.startswith(f"Fixed 3 of 3 files: 3 findings → 0\n3 commits on {branch} ")
@@ -56,28 +71,28 @@ def test_fixes_land_on_a_branch_and_nothing_else_changes(repository: TemporaryRe
     assert repository.git("rev-parse", "--abbrev-ref", "HEAD") == "main\n"
 
 
-def test_what_the_report_says_to_type_takes_the_result(repository: TemporaryRepository) -> None:
+def test_what_the_report_says_to_type_takes_the_result(fanfold: Fanfold, repository: TemporaryRepository) -> None:
     (line,) = [line for line in fanfold(repository).stdout.splitlines() if line.startswith("Take them with: ")]
     repository.git(*line.removeprefix("Take them with: git ").split())
     assert (repository.root / "a.py").read_text() == FIXED
     assert fanfold(repository).stdout.startswith("Nothing to fix: no finding by ruff in what was selected\n")
 
 
-def test_apply_moves_the_branch(repository: TemporaryRepository) -> None:
+def test_apply_moves_the_branch(fanfold: Fanfold, repository: TemporaryRepository) -> None:
     done = fanfold(repository, "--apply")
     assert "Applied: your branch is at " in done.stdout
     assert (repository.root / "a.py").read_text() == FIXED
     assert repository.git("status", "--porcelain") == ""
 
 
-def test_dry_run_changes_nothing_and_exits_1(repository: TemporaryRepository) -> None:
+def test_dry_run_changes_nothing_and_exits_1(fanfold: Fanfold, repository: TemporaryRepository) -> None:
     done = fanfold(repository, "--dry-run")
     assert done.returncode == 1
     assert done.stdout.startswith("Would work on 3 files with 3 findings; nothing was changed\n")
     assert results(repository) == []
 
 
-def test_diff_applies_and_lands_nothing(repository: TemporaryRepository) -> None:
+def test_diff_applies_and_lands_nothing(fanfold: Fanfold, repository: TemporaryRepository) -> None:
     done = fanfold(repository, "--diff")
     assert done.returncode == 1
     assert results(repository) == []
@@ -86,14 +101,13 @@ def test_diff_applies_and_lands_nothing(repository: TemporaryRepository) -> None
     assert (repository.root / ODD).read_text() == FIXED
 
 
-def test_path_is_relative_to_where_the_user_stands(repository: TemporaryRepository) -> None:
+def test_path_is_relative_to_where_the_user_stands(fanfold: Fanfold, repository: TemporaryRepository) -> None:
     done = fanfold(repository, "b.py", "--output-format", "json", below="sub")
     assert [task["path"] for task in json.loads(done.stdout)["tasks"]] == ["sub/b.py"]
 
 
-def test_odd_file_name_is_harmless_in_every_format(repository: TemporaryRepository) -> None:
-    repository.write({ODD: BROKEN + "eval('x'\n"})
-    repository.commit()
+def test_odd_file_name_is_harmless_in_every_format(fanfold: Fanfold, tmp_path: Path) -> None:
+    repository = make_repository(tmp_path / "project", {ODD: BROKEN + "eval('x'\n"})
     for form in ("text", "github", "markdown", "sarif", "json"):
         done = fanfold(repository, "--output-format", form, "--check", "ruff")
         assert done.returncode == 1, done.stderr
@@ -101,7 +115,7 @@ def test_odd_file_name_is_harmless_in_every_format(repository: TemporaryReposito
         assert not [line for line in told.splitlines() if line.lstrip().startswith("::error::")]
 
 
-def test_json_is_what_the_run_came_to(repository: TemporaryRepository) -> None:
+def test_json_is_what_the_run_came_to(fanfold: Fanfold, repository: TemporaryRepository) -> None:
     data = json.loads(fanfold(repository, "--output-format", "json").stdout)
     (branch,) = results(repository)
     assert data["branch"] == branch
@@ -122,7 +136,7 @@ def test_json_is_what_the_run_came_to(repository: TemporaryRepository) -> None:
     ],
 )
 def test_request_that_can_not_be_carried_out_exits_2_with_a_hint(
-    repository: TemporaryRepository, arguments: list[str], words: str
+    fanfold: Fanfold, repository: TemporaryRepository, arguments: list[str], words: str
 ) -> None:
     done = fanfold(repository, *arguments)
     assert done.returncode == 2
@@ -213,9 +227,7 @@ def alive(pid: int) -> bool:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds daemons through /proc")
-@pytest.mark.parametrize(
-    ("number", "runtime"), [(signal.SIGINT, "native"), (signal.SIGINT, "langgraph"), (signal.SIGTERM, "langgraph")]
-)
+@pytest.mark.parametrize(("number", "runtime"), [(signal.SIGINT, "native"), (signal.SIGTERM, "langgraph")])
 def test_signal_stops_agents_with_their_daemons_and_keeps_what_landed(
     repository: TemporaryRepository, slow_agent: tuple[str, Path], number: signal.Signals, runtime: str
 ) -> None:
@@ -240,10 +252,8 @@ def test_signal_stops_agents_with_their_daemons_and_keeps_what_landed(
 
 
 @pytest.mark.parametrize("runtime", ["native", "langgraph"])
-def test_report_names_the_runtime(repository: TemporaryRepository, runtime: str) -> None:
-    done = fanfold(repository, "--runtime", runtime)
-    assert f"branches ran on the runtime {runtime}\n" in done.stdout
-    told = fanfold(repository, "--runtime", runtime, "--output-format", "json")
+def test_report_names_the_runtime(fanfold: Fanfold, repository: TemporaryRepository, runtime: str) -> None:
+    told = fanfold(repository, "a.py", "--runtime", runtime, "--output-format", "json")
     assert json.loads(told.stdout)["runtime"] == runtime
 
 
@@ -258,16 +268,14 @@ def test_runtime_that_is_not_installed_exits_2_with_an_install_hint(
         "importlib.util.find_spec = lambda name, *more: None if name == 'langgraph' else real(name, *more)\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(hiding)}
-    asked = command(repository, "--runtime", "langgraph")
-    done = subprocess.run(asked, cwd=repository.root, capture_output=True, text=True, env=environment, check=False)
+    done = program(repository, "--runtime", "langgraph", env=environment)
     assert done.returncode == 2
     assert "error: the runtime langgraph needs langgraph, which is not installed" in done.stderr
     assert "hint: pip install 'fanfold[langgraph]'" in done.stderr
     assert results(repository) == []
-    done = subprocess.run(
-        command(repository), cwd=repository.root, capture_output=True, text=True, env=environment, check=False
-    )
-    assert (done.returncode, "on the runtime native" in done.stdout) == (0, True)
+    del environment["FANFOLD_FIX_RUNTIME"]
+    done = program(repository, "a.py", env=environment)
+    assert (done.returncode, "branches ran on the runtime native\n" in done.stdout) == (0, True)
 
 
 def agent_of(tmp_path: Path, name: str, code: str) -> str:
@@ -277,7 +285,7 @@ def agent_of(tmp_path: Path, name: str, code: str) -> str:
     return f"command:{sys.executable} {program} {{file}}"
 
 
-def test_what_the_linter_cant_fix_goes_to_the_next_agent(tmp_path: Path) -> None:
+def test_what_the_linter_cant_fix_goes_to_the_next_agent(fanfold: Fanfold, tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "project", {"a.py": "import os\n\nprint(json.dumps([]))\n"})
     imports = agent_of(
         tmp_path, "imports", "assert 'import os' not in text\nfile.write_text('import json\\n' + text)\n"
@@ -291,7 +299,7 @@ def test_what_the_linter_cant_fix_goes_to_the_next_agent(tmp_path: Path) -> None
     assert f"({report['tasks'][0]['agent']})" in body
 
 
-def test_first_of_a_race_lands_and_nobody_waits_for_the_others(tmp_path: Path) -> None:
+def test_first_of_a_race_lands_and_nobody_waits_for_the_others(fanfold: Fanfold, tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "project", {"a.py": "print(json.dumps([]))\n"})
     slow = agent_of(tmp_path, "slow", "time.sleep(300)\n")
     quick = agent_of(tmp_path, "quick", "file.write_text('import json\\n\\n' + text)\n")

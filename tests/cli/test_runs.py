@@ -80,7 +80,7 @@ class Here:
         """A run that ended by a signal when the agent was at one file and all others had landed; what it wrote."""
         (self.base / "paid.hold").write_text(held)
         process = self.started(*more)
-        self.wait_until(lambda: self.run()["waiting"] == 1 and self.run()["landed"] == self.run()["files"] - 1)
+        self.wait_until(lambda run: run["waiting"] == 1 and run["landed"] == run["files"] - 1)
         process.send_signal(number)
         told, _ = process.communicate()
         (self.base / "paid.hold").unlink()
@@ -96,11 +96,13 @@ class Here:
             text=True,
         )
 
-    def wait_until(self, holds: Callable[[], bool]) -> None:
-        for _ in range(3000):
-            if json.loads(self("runs", "--json"))["runs"] and holds():
+    def wait_until(self, holds: Callable[[dict[str, Any]], bool]) -> None:
+        """Wait until the list says so of the last run; it is asked once the agent is at the file that it holds."""
+        held = (self.base / "paid.hold").read_text()
+        for _ in range(600):
+            if held in self.paid and holds(self.run()):
                 return
-            time.sleep(0.02)
+            time.sleep(0.1)
         raise AssertionError("it took too long")
 
 
@@ -247,7 +249,7 @@ def test_base_that_no_branch_has_any_more_is_kept_for_the_resumed_run(here: Here
 def test_what_is_at_work_is_left_alone(here: Here) -> None:
     (here.base / "paid.hold").write_text("b.py")
     process = here.started()
-    here.wait_until(lambda: bool(here.run()["waiting"] == 1))
+    here.wait_until(lambda run: bool(run["waiting"] == 1))
     run = here.run()
     assert (run["state"], run["pid"]) == ("running", process.pid)
     for args in (("fix", "--resume"), ("fix", "--resume", run["run"]), ("undo", run["run"])):
