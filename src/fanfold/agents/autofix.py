@@ -18,6 +18,7 @@ from fanfold.agents.registry import AgentSettings, refuse_options
 from fanfold.agents.ruff import Offer, Ruff, RuffFixes, Target, covers
 from fanfold.agents.sieve import Rewriter, Sieve
 
+NOT_UTF8 = "left alone: not UTF-8"
 KINDS = ("safe", "unsafe")
 
 
@@ -49,7 +50,7 @@ class Autofix:
         try:
             target, text = Target.open(path)
         except UnicodeDecodeError:
-            return Report(summary="left alone: not UTF-8")
+            return Report(summary=NOT_UTF8, refused=(NOT_UTF8,))
         if path.suffix == ".ipynb":
             return await _Notebook(assignment).climb()
         return await _Ladder(assignment, target, Draft.of(text)).climb()

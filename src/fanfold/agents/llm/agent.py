@@ -23,6 +23,7 @@ from fanfold.llm import AnswerUnusable, InWords, Model, ModelError, ModelUnusabl
 
 FREE = Usage(cost_usd=0.0)
 """Where nothing was asked."""
+LEFT_ALONE = "left alone: no regular file of source code in UTF-8"
 
 
 @dataclass
@@ -73,7 +74,7 @@ class Llm:
         paths = (assignment.path, *assignment.others)
         file, *others = await asyncio.to_thread(lambda: [_opened(assignment.root, path) for path in paths])
         if file is None:
-            return Report(summary="left alone: no regular file of source code in UTF-8", usage=FREE)
+            return Report(summary=LEFT_ALONE, refused=(LEFT_ALONE,), usage=FREE)
         files = (file, *(other for other in others if other is not None))
         try:
             async with self.model.opened():
