@@ -318,6 +318,7 @@ async def test_what_isnt_text_is_left_alone(make_bench: MakeBench, content: byte
     async with served([]) as (server, agent):
         report = await agent.work(bench.assignment(findings=()) if content else bench.assignment())
     assert report.summary.startswith("left alone")
+    assert report.refused == (report.summary,)
     assert server.requests == []
 
 
@@ -343,6 +344,7 @@ async def test_a_link_out_of_the_workspace_is_left_alone(make_bench: MakeBench, 
         ({"model": "x", "base_url": "foo"}, 'such as "http://127.0.0.1:11434/v1"'),
         ({"model": "x", "base_url": "https://ada:secret@models.example/v1"}, "without a name or password in it"),
         ({"model": "nobody:knows"}, "can't be asked"),
+        ({"model": "x", "base_url": "http://127.0.0.1/v1", "price_per_million": [1]}, "price_per_million.1: Field req"),
         ({"model": "x", "base_url": "http://models.example/v1", "api_key": {"env": "KEY"}}, "plain http"),
         ({"model": "x", "base_url": "http://127.0.0.1/v1", "api_key": {"env": "NO_SUCH_KEY"}}, "NO_SUCH_KEY"),
     ],

@@ -61,9 +61,8 @@ def _complaint(name: str, error: ValidationError, given: Mapping[str, Any]) -> A
     if first["type"] == "extra_forbidden":
         return AgentUnusable(f"agent {name!r} has no setting {place!r}", hint="there are " + _known())
     words = first["msg"].removeprefix("Value error, ")
-    return AgentUnusable(
-        f"agent {name!r}: {f'{place}: ' if place in given else ''}{words}", hint="see docs/llm-agent.md"
-    )
+    where = f"{place}: " if place.partition(".")[0] in given else ""
+    return AgentUnusable(f"agent {name!r}: {where}{words}", hint="see docs/llm-agent.md")
 
 
 def _known() -> str:
