@@ -105,7 +105,7 @@ def test_files_are_limited_in_order_of_their_paths() -> None:
     findings = [finding("c.py"), finding("a.py"), finding("a.py", 2), finding("b.py")]
     selected = select(findings, Selection(max_files=1))
     assert [one.path for one in selected.findings] == ["a.py", "a.py"]
-    assert selected.left_out == (LeftOut("b.py", "more than 1 files", 1), LeftOut("c.py", "more than 1 files", 1))
+    assert selected.left_out == (LeftOut("b.py", "more than 1 file", 1), LeftOut("c.py", "more than 1 file", 1))
 
 
 def test_findings_are_limited_in_whole_files() -> None:

@@ -131,13 +131,17 @@ def _within_limits(findings: Sequence[Finding], selection: Selection) -> tuple[l
     for path, group in groupby(findings, key=lambda finding: finding.path):
         own = list(group)
         if selection.max_files is not None and files >= selection.max_files:
-            beyond.append(LeftOut(path, f"more than {selection.max_files} files", len(own)))
+            beyond.append(LeftOut(path, _more_than(selection.max_files, "file"), len(own)))
         elif selection.max_findings is not None and len(kept) + len(own) > selection.max_findings:
-            beyond.append(LeftOut(path, f"more than {selection.max_findings} findings", len(own)))
+            beyond.append(LeftOut(path, _more_than(selection.max_findings, "finding"), len(own)))
         else:
             kept += own
             files += 1
     return kept, beyond
+
+
+def _more_than(most: int, what: str) -> str:
+    return f"more than {most} {what}{'' if most == 1 else 's'}"
 
 
 def _refuse_unknown(paths: Iterable[str], tracked: Collection[str]) -> None:
