@@ -402,6 +402,14 @@ def test_what_was_stopped_before_anybody_knew_its_cost_is_told(report: Report) -
     assert "Nobody" not in plain(replace(report, stages=(line,)))
 
 
+def test_agent_that_asked_for_nothing_cost_nothing(report: Report) -> None:
+    asked = StageLine(stage=1, agent="cheap", files=1, attempts=1, usage=Usage(requests=1, input_tokens=5))
+    idle = StageLine(stage=2, agent="strong", files=1, attempts=1, usage=Usage())
+    rows = [line.split() for line in plain(replace(report, stages=(asked, idle))).splitlines()]
+    assert ["1.", "cheap", "1", "1", "0", "0", "5", "?", "0.0", "s"] in rows
+    assert ["2.", "strong", "1", "1", "0", "0", "0", "0.00", "USD", "0.0", "s"] in rows
+
+
 def test_one_agent_that_cost_something_has_its_row(report: Report) -> None:
     told = plain(replace(report, stages=(replace(STAGES[1], usage=replace(SPENT, cost_usd=None), unmeasured=0),)))
     assert "Spent 1,234 tokens in 3 requests\n" in told

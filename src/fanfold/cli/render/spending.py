@@ -14,7 +14,8 @@ def bill(line: StageLine) -> tuple[str, str]:
     if line.usage is None:
         return "?", "?"
     more = "+" if line.unmeasured else ""
-    cost = "?" if line.usage.cost_usd is None else dollars(line.usage.cost_usd) + more
+    unknown = line.usage.cost_usd is None and took(line.usage)
+    cost = "?" if unknown else dollars(line.usage.cost_usd or 0.0) + more
     return f"{_tokens(line.usage):,}{more}", cost
 
 
