@@ -77,7 +77,7 @@ def test_langgraph_and_a_cluster_give_the_results_that_are_expected(tmp_path: Pa
     assert {peer for peer, _ in results.samples} == set(asked)
 
 
-@pytest.mark.parametrize("peer", ["langgraph-journal-saver", "plain-saver"])
+@pytest.mark.parametrize("peer", ["langgraph-journal-saver", pytest.param("plain-saver", marks=pytest.mark.soak)])
 def test_killed_langgraph_run_is_resumed(peer: str, tmp_path: Path) -> None:
     assert runtimes.main(["--quick", "--only", "kills", "--peer", peer, "--out", str(tmp_path)]) == 0
     (sample,) = Results.load(tmp_path / "runtimes.json").samples[peer, kills.killing(QUICK)]

@@ -16,16 +16,16 @@ TOGETHER = stomper.Side(4, "langgraph", wall_s=11.5, agents_s=10.4, peak=4, land
 ALONE = stomper.Side(1, "langgraph", wall_s=42.0, agents_s=40.8, peak=1, landed=8, errors_fixed=8)
 
 
-@pytest.mark.parametrize("runtime", ["native", "langgraph"])
+@pytest.mark.parametrize("runtime", ["native", pytest.param("langgraph", marks=pytest.mark.soak)])
 def test_both_sides_are_real_runs(tmp_path: Path, runtime: str) -> None:
-    arguments = ["--files", "3", "--wait", "0.2", "--at-once", "3", "--runtime", runtime, "--out", str(tmp_path)]
+    arguments = ["--files", "2", "--wait", "0.2", "--at-once", "2", "--runtime", runtime, "--out", str(tmp_path)]
     assert stomper.main(arguments) == 1  # no floor is held by files that take so little
     raw = json.loads((tmp_path / "stomper.json").read_text())
-    for side, at_once in (("together", 3), ("alone", 1)):
+    for side, at_once in (("together", 2), ("alone", 1)):
         assert (raw[side]["runtime"], raw[side]["at_once"]) == (runtime, at_once)
         assert 1 <= raw[side]["peak"] <= at_once
-        assert (raw[side]["landed"], raw[side]["errors_fixed"]) == (3, 3)
-    assert raw["alone"]["agents_s"] >= 0.6
+        assert (raw[side]["landed"], raw[side]["errors_fixed"]) == (2, 2)
+    assert raw["alone"]["agents_s"] >= 0.4
     assert raw["together"]["agents_s"] >= 0.2
 
 

@@ -89,11 +89,11 @@ def fixed_choice(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_second_project_takes_far_fewer_calls_for_as_many_fixes(tmp_path: Path, errs: bool) -> None:
     first, second = project(tmp_path / "first", 4, 8, 2), project(tmp_path / "second", 4, 8, 2)
     learned, nothing = tmp_path / "learned", tmp_path / "nothing"
-    await fix(first, learned, cheap_and_strong(errs=errs))
+    await fix(first, learned, cheap_and_strong(errs=errs), max_attempts=2)
     plain, taught = cheap_and_strong(errs=errs), cheap_and_strong(errs=errs)
 
-    without = await fix(second, nothing, plain)
-    with_it = await fix(second, learned, taught)
+    without = await fix(second, nothing, plain, max_attempts=2)
+    with_it = await fix(second, learned, taught, max_attempts=2)
 
     calls, fewer = (sum(len(agent.asked) for agent in agents) for agents in (plain, taught))
     assert fixed(with_it) == fixed(without) == 12
