@@ -5,7 +5,9 @@ import inspect
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from textwrap import dedent
 
@@ -207,11 +209,13 @@ def test_links_of_the_reference_lead_to_headings(page: Path) -> None:
     assert not broken
 
 
-def anchors(page: Path) -> set[str]:
+@cache
+def anchors(page: Path) -> frozenset[str]:
     """What GitHub makes of the page's headings."""
-    found: list[str] = []
+    seen: Counter[str] = Counter()
+    found = set()
     for heading in re.findall(r"^#+ (.+)$", page.read_text(), flags=re.MULTILINE):
         plain_heading = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
-        times = sum(re.sub(r"-\d+$", "", each) == plain_heading for each in found)
-        found.append(f"{plain_heading}-{times}" if times else plain_heading)
-    return set(found)
+        found.add(f"{plain_heading}-{seen[plain_heading]}" if plain_heading in seen else plain_heading)
+        seen[plain_heading] += 1
+    return frozenset(found)

@@ -17,18 +17,21 @@ STARTS = {
 HEAVY = {"asyncio", "pydantic", "rich", "subprocess", "typer"}
 
 
-def modules(checkout: Path, *without: str) -> Iterator[tuple[str, ast.Module]]:
+@pytest.fixture(scope="module")
+def parsed(checkout: Path) -> dict[str, ast.Module]:
+    """Each module of the package by its path in it."""
     package = checkout / "src" / "fanfold"
-    for path in sorted(package.rglob("*.py")):
-        name = path.relative_to(package).as_posix()
-        if not name.startswith(without):
-            yield name, ast.parse(path.read_text())
+    return {path.relative_to(package).as_posix(): ast.parse(path.read_text()) for path in sorted(package.rglob("*.py"))}
+
+
+def without(parsed: dict[str, ast.Module], *folders: str) -> Iterator[tuple[str, ast.Module]]:
+    return ((name, module) for name, module in parsed.items() if not name.startswith(folders))
 
 
 def calls(module: ast.Module) -> Iterator[str]:
-    """What is called, as it is written."""
+    """What is called, as it is written: `print`, or a name of a module's."""
     for node in ast.walk(module):
-        if isinstance(node, ast.Call):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
             yield ast.unparse(node.func)
 
 
@@ -39,20 +42,18 @@ def command_lines(module: ast.Module) -> Iterator[str]:
             yield str(node.elts[0].value)
 
 
-def test_programs_are_started_by_the_process_package_only(checkout: Path) -> None:
-    starters = {
-        name for name, module in modules(checkout, "process/", "git/", "testing/") if STARTS & set(calls(module))
-    }
-    assert not starters
+def test_programs_are_started_by_the_process_package_only(parsed: dict[str, ast.Module]) -> None:
+    others = without(parsed, "process/", "git/", "testing/")
+    assert not {name for name, module in others if STARTS & set(calls(module))}
 
 
-def test_git_is_started_by_the_git_package_only(checkout: Path) -> None:
-    others = modules(checkout, "git/", "testing/")
+def test_git_is_started_by_the_git_package_only(parsed: dict[str, ast.Module]) -> None:
+    others = without(parsed, "git/", "testing/")
     assert not {name for name, module in others if "git" in command_lines(module)}
 
 
-def test_only_the_command_line_prints(checkout: Path) -> None:
-    others = modules(checkout, "cli/")
+def test_only_the_command_line_prints(parsed: dict[str, ast.Module]) -> None:
+    others = without(parsed, "cli/")
     assert not {name for name, module in others if "print" in calls(module)}
 
 

@@ -28,14 +28,19 @@ def suite(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[
     def told(**variables: str) -> dict[str, str]:
         folder = tmp_path_factory.mktemp("suite")
         shutil.copy(checkout / "tests" / "conftest.py", folder)
-        (folder / "pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
+        (folder / "pytest.ini").write_text("[pytest]\n")
         for name, text in FILES.items():
             (folder / name).write_text(text)
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "FANFOLD_"))}
         argv = [sys.executable, "-m", "pytest", "-ra", "-p", "no:cacheprovider", str(folder)]
         argv += ["--continue-on-collection-errors"]
         done = subprocess.run(
-            argv, cwd=folder, env=kept | {"COLUMNS": "1000"} | variables, capture_output=True, text=True, check=False
+            argv,
+            cwd=folder,
+            env=kept | {"COLUMNS": "1000", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"} | variables,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == ("FANFOLD_NO_SKIPS" in variables), done.stdout + done.stderr
         summary = done.stdout.partition("short test summary info")[2].splitlines()

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from fanfold.config import load_settings
 from fanfold.fix import Report, Request, run
 from fanfold.testing.model_server import ModelServer, Reply, Requested, without_forms
@@ -67,24 +65,19 @@ async def test_edits_of_both_files_are_one_change(tmp_path: Path) -> None:
     assert (at(repository, report, "shop/words.py"), at(repository, report, "shop/app.py")) == (LOUD, TIDY)
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"definitions": [WIDER], "replacements": [{"search": "no such text", "replace": ""}]},
-        {"definitions": [WIDER, {"name": "main", "code": "def main(", "path": "shop/app.py"}]},
-        {"replacements": [{"search": "", "replace": "", "path": "shop/__init__.py"}]},
-    ],
-    ids=["not there", "no Python", "a third file"],
-)
-async def test_nothing_is_written_in_either_file_while_one_edit_is_wrong(tmp_path: Path, wrong: Any) -> None:
+async def test_nothing_is_written_in_either_file_while_one_edit_is_wrong(tmp_path: Path) -> None:
+    not_there = {"definitions": [WIDER], "replacements": [{"search": "no such text", "replace": ""}]}
+    no_python = {"definitions": [WIDER, {"name": "main", "code": "def main(", "path": "shop/app.py"}]}
+    third_file = {"replacements": [{"search": "", "replace": "", "path": "shop/__init__.py"}]}
+    answers: list[Any] = [not_there, no_python, third_file, {"definitions": [WIDER]}]
     seen: list[str] = []
 
-    def script(asked: Requested) -> Reply:
+    def script(_: Requested) -> Reply:
         seen.extend(file.read_text() for file in (tmp_path / "workspaces").rglob("shop/words.py"))
-        return Reply(output=wrong if len(asked.messages) < 4 else {"definitions": [WIDER]})
+        return Reply(output=answers.pop(0))
 
-    repository, report, server = await fixed(tmp_path, script)
-    assert len(server.requests) == 2
+    repository, report, _ = await fixed(tmp_path, script)
+    assert not answers
     assert set(seen) == {WORDS}
     assert at(repository, report, "shop/words.py") == LOUD
 
