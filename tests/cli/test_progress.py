@@ -3,11 +3,13 @@ from __future__ import annotations
 import os
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fanfold.agents.protocol import BudgetExhausted
 from fanfold.cli.progress import MAX_RUNNING_SHOWN, Progress, Tally, live_lines
 from fanfold.engine import BranchCancelled, BranchFinished, BranchQueued, BranchStarted, Done, Failed
 from fanfold.errors import FanfoldError
@@ -46,6 +48,19 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
     told = capsys.readouterr()
     assert told.out == ""
     return [re.sub(r"^ *[\d.]+ s  ", "", line) for line in told.err.splitlines()]
+
+
+def test_line_of_a_file_says_why_nothing_came_of_it_as_the_report_does(capsys: pytest.CaptureFixture[str]) -> None:
+    idle = attempted("a.py", change=None, ok=False)
+    with Progress() as progress:
+        progress(finished("a.py", replace(idle, why_left=("cheap gave no\nanswer", "strong neither"))))
+        progress(finished("b.py", idle))
+        progress(finished("c.py", BudgetExhausted("too little is left")))
+    assert [line.partition("] ")[2] for line in lines(capsys)] == [
+        "a.py: unchanged after 2.0 s: cheap gave no answer; strong neither",
+        "b.py: unchanged after 2.0 s",
+        "c.py: cancelled after 2.0 s: too little is left",
+    ]
 
 
 def test_pipe_gets_a_line_for_each_phase_and_each_file(capsys: pytest.CaptureFixture[str]) -> None:

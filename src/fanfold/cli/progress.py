@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
+from fanfold.agents.protocol import BudgetExhausted
 from fanfold.cli.live import Display
 from fanfold.cli.output import visible
 from fanfold.cli.words import plural, seconds
@@ -117,11 +118,12 @@ def _words(outcome: Outcome[Attempted]) -> str:
     if not isinstance(outcome, Done):
         if isinstance(outcome.error, BranchCancelled):
             return "cancelled"
-        return f"failed after {seconds(outcome.elapsed_s)}: {_reason(outcome.error)}"
+        ended = "cancelled" if isinstance(outcome.error, BudgetExhausted) else "failed"
+        return f"{ended} after {seconds(outcome.elapsed_s)}: {_reason(outcome.error)}"
     verdict, took = outcome.value.verdict, seconds(outcome.elapsed_s)
     if outcome.value.change is None:
-        why = visible(" ".join("; ".join(verdict.reasons).split()))[:MAX_REASON_CHARS]
-        return f"refused after {took}: {why}" if why else f"unchanged after {took}"
+        why = visible(" ".join("; ".join(verdict.reasons or outcome.value.why_left).split()))[:MAX_REASON_CHARS]
+        return f"{'refused' if verdict.reasons else 'unchanged'} after {took}{why and f': {why}'}"
     left = f", {verdict.left} left" if verdict.left else ""
     return f"fixed {verdict.fixed}{left} in {took}"
 
