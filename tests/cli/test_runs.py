@@ -121,6 +121,8 @@ def test_nothing_is_remembered_at_first(here: Here) -> None:
     assert "no run is remembered" in here("show", code=2)
     assert "there is no run x here" in here("undo", "x", code=2)
     assert "no run to resume" in here("fix", "--resume", code=2)
+    assert "there is no run yesterday here" in here("fix", "--resume", "yesterday", code=2)
+    assert "no run to resume" in here("fix", "--resume", "a.py", code=2)
 
 
 def test_runs_are_listed_with_what_came_of_them(here: Here) -> None:

@@ -35,7 +35,7 @@ async def run_to_resume(
     settings = load_settings(project_root(start), overrides)
     home = home_of(settings, await Repository.open(start))
     named, others = _run_named(paths)
-    past = await (find_past(home, named) if named else find_unfinished(home))
+    past = await (find_past(home, named) if named else _unfinished(home, others, start))
     if past.state == "running":
         raise FixError(
             f"the run {past.name} is at work in the process {past.summary.owner_pid}",
@@ -48,11 +48,26 @@ async def run_to_resume(
     return request_again(past.begun, {**overrides, **given, "paths": others}, settings, start), past
 
 
+async def _unfinished(home: Path, others: tuple[str, ...], start: Path) -> Past:
+    """The last unfinished run; where there is none, what was named and isn't there is told."""
+    try:
+        return await find_unfinished(home)
+    except FixError:
+        absent = [path for path in others if not (start / path).exists()]
+        if absent:
+            raise _no_run(absent[0]) from None
+        raise
+
+
+def _no_run(name: str) -> FixError:
+    return FixError(f"there is no run {name} here", hint="`fanfold runs` lists the runs of this repository")
+
+
 def _other_paths(run: str, given: tuple[str, ...], then: tuple[str, ...], start: Path) -> FixError:
     """What is said of paths that the run doesn't work on; one that isn't there was meant as the name of a run."""
     for path in given:
         if path not in then and not (start / path).exists():
-            return FixError(f"there is no run {path} here", hint="`fanfold runs` lists the runs of this repository")
+            return _no_run(path)
     began = " ".join(then) or "all that there is"
     return FixError(
         f"{' '.join(given)} isn't what the run {run} works on, which is {began}",
