@@ -16,7 +16,7 @@ from fanfold.config.settings import default_state
 NO_SKIPS = os.environ.get("FANFOLD_NO_SKIPS") == "1"
 
 # A deadline for each example would assert absolute times.
-settings.register_profile("default", deadline=None, max_examples=50)
+settings.register_profile("default", deadline=None, max_examples=25)
 settings.register_profile("soak", deadline=None, max_examples=2_000, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("default")
 

@@ -28,7 +28,7 @@ from fanfold.engine.events import BranchFinished, BranchQueued, BranchStarted, E
 from fanfold.engine.merge import first_success
 from fanfold.testing.schedules import explore, randomness
 
-SCHEDULES = 400
+SCHEDULES = 150
 TIMES_S = (0, 0, 0.5, 1, 1, 2)
 
 

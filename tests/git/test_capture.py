@@ -99,10 +99,11 @@ CHANGES = {
 
 @pytest.mark.parametrize(("command", "expected"), CHANGES.values(), ids=CHANGES)
 @pytest.mark.usefixtures("untouched")
-async def test_capture_says_what_git_add_would_take(
+async def test_capture_says_what_git_add_would_take_and_leaves_the_tree_as_it_is(
     user: TemporaryRepository, workspace: Workspace, command: str, expected: dict[str, str]
 ) -> None:
     do(workspace, command)
+    before = fingerprint(workspace.root)
     change = await workspace.capture()
     assert summary(change) == expected
     assert change.empty == (not expected)
@@ -110,13 +111,6 @@ async def test_capture_says_what_git_add_would_take(
     assert change.base == workspace.base
     again = await workspace.capture()
     assert again == change
-
-
-@pytest.mark.parametrize(("command", "expected"), CHANGES.values(), ids=CHANGES)
-async def test_capture_leaves_the_tree_as_it_is(workspace: Workspace, command: str, expected: dict[str, str]) -> None:
-    do(workspace, command)
-    before = fingerprint(workspace.root)
-    await workspace.capture()
     for path in expected:
         await workspace.hunks(path)
     assert fingerprint(workspace.root) == before

@@ -171,7 +171,7 @@ def both(tmp_path: Path) -> Iterator[Both]:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(tip=st.booleans(), steps=st.lists(DONE, min_size=1, max_size=7))
 @example(tip=False, steps=[("remove", "d"), ("write", "d/a", "inner\n")])

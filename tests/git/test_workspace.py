@@ -76,8 +76,14 @@ WRECKS = {
 
 
 @pytest.mark.parametrize("wreck", WRECKS.values(), ids=WRECKS)
-async def test_nothing_of_a_lease_is_left_for_the_next(pool: WorkspacePool, wreck: str, base: Base) -> None:
+async def test_nothing_of_a_lease_is_left_for_the_next_or_after_a_reset(
+    pool: WorkspacePool, wreck: str, base: Base
+) -> None:
     async with pool.lease(pool.repository.head) as workspace:
+        agent(workspace, wreck)
+        await workspace.reset()
+        assert contents(workspace.root) == base
+        assert (await workspace.capture()).empty
         agent(workspace, wreck)
         slot = workspace.root
     async with pool.lease(pool.repository.head) as workspace:
@@ -89,14 +95,6 @@ async def test_nothing_of_a_lease_is_left_for_the_next(pool: WorkspacePool, wrec
             pool.repository.root / "a.py"
         ).stat().st_mode & 0o777
         assert (await workspace.capture()).empty
-
-
-@pytest.mark.parametrize("wreck", WRECKS.values(), ids=WRECKS)
-async def test_reset_brings_back_base_within_a_lease(workspace: Workspace, wreck: str, base: Base) -> None:
-    agent(workspace, wreck)
-    await workspace.reset()
-    assert contents(workspace.root) == base
-    assert (await workspace.capture()).empty
 
 
 REACHES = {

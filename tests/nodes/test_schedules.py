@@ -20,7 +20,7 @@ from fanfold.nodes import (
 )
 from fanfold.testing.schedules import explore, randomness
 
-SCHEDULES = 300
+SCHEDULES = 120
 
 
 class Worker(AbstractBaseNode[dict[str, Any]]):

@@ -111,7 +111,7 @@ def _password(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_no_finished_evidence_is_lost_and_nothing_is_raised(tmp_path: Path) -> None:
-    await look_into(24, tmp_path)
+    await look_into(10, tmp_path)
 
 
 @pytest.mark.soak

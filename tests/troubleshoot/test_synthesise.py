@@ -360,7 +360,7 @@ answers = st.builds(
 
 
 @given(answers, st.sampled_from(["cause", "healthy", "unknown"]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_whatever_a_model_writes_nothing_false_is_cited_and_nothing_of_the_rules_is_lost(
     output: Written, status: Any
 ) -> None:

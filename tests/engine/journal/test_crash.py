@@ -161,7 +161,7 @@ def test_runs_killed_at_random_lose_nothing_and_repeat_nothing(
     tell: Callable[[dict[str, Any]], int], tmp_path: Path, synchronous: str
 ) -> None:
     crashes = Crashes(tell, tmp_path, synchronous)
-    kill_at_random(crashes, 20)
+    kill_at_random(crashes, 8)
 
 
 @pytest.mark.soak
