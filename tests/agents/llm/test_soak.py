@@ -96,8 +96,9 @@ class Misbehaving:
     def __call__(self, asked: Requested) -> Reply:
         n = next(n for n in self._mentioned(asked.text))
         self._asked[n] += 1
-        random = Random(f"{n} {self._asked[n]}")
-        kind = random.choice(self.kinds) if random.random() < self.part else "right"
+        chance = Random(f"{n} {self._asked[n]}").random()
+        # In turns, by sevens, so that few files see every kind.
+        kind = self.kinds[(7 * n + self._asked[n]) % len(self.kinds)] if chance < self.part else "right"
         kind = "noqa" if hopeless(n) else kind
         self.given[kind] += 1
         reply = bad(kind, n) if kind != "right" else self._right(asked, n)
@@ -169,11 +170,12 @@ def recount(repository: TemporaryRepository, report: Report, count: int, tmp_pat
     return right
 
 
-@pytest.mark.parametrize("count", [pytest.param(60, id="60"), pytest.param(1_000, id="1000", marks=pytest.mark.soak)])
+@pytest.mark.parametrize("count", [pytest.param(40, id="40"), pytest.param(1_000, id="1000", marks=pytest.mark.soak)])
 async def test_nothing_counts_as_fixed_that_isnt_and_no_file_is_lost(tmp_path: Path, count: int) -> None:
     repository = project(tmp_path / "project", count)
     model = Misbehaving(count)
     report = await fixed(repository, tmp_path / "workspaces", model)
+    assert model.given.keys() >= set(WRONG)
     assert len(report.tasks) == count
     right = recount(repository, report, count, tmp_path)
     assert {n for n in range(count) if hopeless(n)}.isdisjoint(right)
@@ -183,7 +185,7 @@ async def test_nothing_counts_as_fixed_that_isnt_and_no_file_is_lost(tmp_path: P
     assert report.usage is not None
 
 
-@pytest.mark.parametrize("count", [pytest.param(40, id="40"), pytest.param(500, id="500", marks=pytest.mark.soak)])
+@pytest.mark.parametrize("count", [pytest.param(20, id="20"), pytest.param(500, id="500", marks=pytest.mark.soak)])
 async def test_a_budget_is_never_exceeded_and_what_is_finished_is_kept(tmp_path: Path, count: int) -> None:
     repository = project(tmp_path / "project", count)
     model = Misbehaving(count, kinds=tuple(kind for kind in WRONG if kind != "behaviour"))
