@@ -11,7 +11,7 @@ from fanfold.fix.attempts.prompt import MYPY, told_by_ruff
 from fanfold.fix.checkers.run import GROUP
 from fanfold.fix.findings.finding import Finding
 from fanfold.prompts import misnamed
-from fanfold.prompts.advice import known_rules
+from fanfold.prompts.advice import FOLDER, known_rules
 
 
 async def unread_advice(
@@ -24,6 +24,8 @@ async def unread_advice(
         commands: how each checker of the run is called.
         findings: what they found: rules that there are.
     """
+    if not await asyncio.to_thread((root / FOLDER).is_dir):
+        return ()
     ruff = await told_by_ruff(commands["ruff"][0]) if "ruff" in commands else {}
     rules: dict[str, set[str]] = {name: set() for name in (*commands, *(one.name for one in entry_points(group=GROUP)))}
     found = {checker: {one.rule for one in findings if one.checker == checker} for checker in rules}
