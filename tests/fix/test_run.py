@@ -569,8 +569,7 @@ async def test_type_error_that_a_change_causes_elsewhere_is_refused(tmp_path: Pa
     assert any("use.py:3" in words for words in report.tasks[0].reasons)
 
 
-@on_each_runtime
-async def test_change_that_broke_tests_gets_one_more_attempt_that_is_told_of_them(tmp_path: Path, runtime: str) -> None:
+async def test_change_that_broke_tests_gets_one_more_attempt_that_is_told_of_them(tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "r", SUITE)
 
     async def action(assignment: Assignment) -> None:
@@ -579,7 +578,7 @@ async def test_change_that_broke_tests_gets_one_more_attempt_that_is_told_of_the
         await writes(FIXED if assignment.path == "third.py" else fixed)(assignment)
 
     agent = Doing(action)
-    report = await fix(repository, tmp_path, agent, tests="final", runtime=runtime)
+    report = await fix(repository, tmp_path, agent, tests="final")
     assert statuses(report) == {"left.py": "fixed", "right.py": "fixed", "third.py": "fixed"}
     assert (report.tests.status, report.exit_code) == ("passed", 0)
     again = [assignment for assignment in agent.assignments if assignment.feedback]
@@ -609,10 +608,9 @@ async def test_file_that_can_not_be_read_is_never_left_out_by_a_selection_of_rul
     assert report.exit_code == 1
 
 
-@on_each_runtime
-async def test_run_interrupted_while_bisecting_claims_nothing_of_its_result(tmp_path: Path, runtime: str) -> None:
+async def test_run_interrupted_while_bisecting_claims_nothing_of_its_result(tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "r", SUITE)
-    settings = load_settings(repository.root, {"workspaces": tmp_path / "home", "tests": "final", "runtime": runtime})
+    settings = load_settings(repository.root, {"workspaces": tmp_path / "home", "tests": "final"})
     agent = Doing(writes("def value() -> int:\n    return 9 + 0\n"))
 
     def stop(event: object) -> None:

@@ -29,7 +29,10 @@ SUITE = {
     "other.py": UNUSED,
     "tests/test_lib.py": "import lib\n\n\ndef test_one():\n    assert lib.one() == 1\n",
     "pytest.ini": "[pytest]\npythonpath = .\n",
+    "check.py": "import lib\n\nassert lib.one() == 1\n",
 }
+BARE = {"tests": "final", "test_command": f"{sys.executable} -E check.py"}
+"""Settings for tests to which it doesn't matter whose suite it is."""
 
 
 @pytest.fixture(autouse=True)
@@ -135,7 +138,7 @@ async def test_change_that_breaks_tests_is_a_failed_fix(tmp_path: Path) -> None:
 async def test_change_that_was_taken_out_is_not_counted(tmp_path: Path) -> None:
     repository = make_repository(tmp_path / "r", SUITE)
     agent = ScriptedAgent({"lib.py": ["def one() -> int:\n    return 2 + 0\n"], "other.py": [FIXED]})
-    state = await workflow(repository, agent=agent, settings={"tests": "final"}).run()
+    state = await workflow(repository, agent=agent, settings=BARE).run({"enabled_tools": ["ruff"]})
     assert (state["successful_fixes"], state["failed_fixes"]) == (["other.py"], ["lib.py"])
     assert (state["total_errors_fixed"], len(state["file_metrics"])) == (1, 1)
 
@@ -148,7 +151,8 @@ async def test_change_that_lands_at_the_second_go_is_counted_once(tmp_path: Path
         text = f"def one() -> int:\n    return {'1' if told else '2 + 0'}\n" if assignment.path == "lib.py" else FIXED
         (assignment.root / assignment.path).write_text(text)
 
-    state = await workflow(repository, agent=ScriptedAgent(otherwise=act), settings={"tests": "final"}).run()
+    agent = ScriptedAgent(otherwise=act)
+    state = await workflow(repository, agent=agent, settings=BARE).run({"enabled_tools": ["ruff"]})
     assert (sorted(state["successful_fixes"]), state["failed_fixes"]) == (["lib.py", "other.py"], [])
     assert (state["total_errors_fixed"], len(state["file_metrics"]), len(state["attempts"])) == (2, 2, 3)
 
