@@ -105,10 +105,12 @@ class Files:
         for part in parts:
             at /= part
             try:
-                is_link = at.is_symlink()
+                mode = at.lstat().st_mode
+            except (FileNotFoundError, NotADirectoryError):
+                return
             except OSError as error:  # a name that is too long, say
                 raise Outside(f"{at}: {error.strerror}") from error
-            if is_link:
+            if stat.S_ISLNK(mode):
                 raise Outside(f"{at} is a link")
 
     @contextmanager
