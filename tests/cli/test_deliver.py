@@ -16,7 +16,7 @@ HEADLINE = "Fixed 1 of 3 files and 1 in part: 12 findings → 3"
 
 def on_terminal(report: Report, monkeypatch: pytest.MonkeyPatch, *, height: int, diffs: bool = False) -> str:
     out = io.StringIO()
-    console = Console(file=out, force_terminal=True, width=100, height=height, highlight=False)
+    console = Console(file=out, force_terminal=True, color_system="standard", width=100, height=height, highlight=False)
     monkeypatch.setattr(module, "_console", lambda: console)
     deliver(report, output_format="text", output_file=None, diffs=diffs, quiet=False, verbose=False)
     return out.getvalue()
