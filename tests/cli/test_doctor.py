@@ -37,6 +37,7 @@ def test_healthy_project_is_well(root: Path, capsys: pytest.CaptureFixture[str])
     assert "branch: main at" in text
     assert "git version 2." in row(text, "git")
     assert "ruff " in row(text, "ruff")
+    assert row(text, "coverage").split()[1:3] == ["coverage", metadata.version("coverage")]
     assert "interpreter: /" in text
     checkers = text.partition("\nCheckers:\n")[2].partition("\n\n")[0].splitlines()
     versions = {line.split()[0]: line.split()[1:] for line in checkers[1:]}
