@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,22 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 def incident(message: str, *codes: str, jobs: tuple[str, ...] = ()) -> Incident:
     return Incident(message=message, now=NOW, codes=codes, jobs=jobs)
+
+
+@pytest.fixture(scope="module")
+def index_made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index of the starter set: it takes half a second to make."""
+    path = tmp_path_factory.mktemp("index") / "index.sqlite"
+    with Index.open(path) as index:
+        index.update_starter()
+    return path
+
+
+@pytest.fixture
+def indexed(index_made: Path, tmp_path: Path) -> Path:
+    """A folder of the test's own where the starter set is in the index already."""
+    shutil.copy(index_made, tmp_path)
+    return tmp_path
 
 
 async def ask(root: Path, about: Incident, **settings: Any) -> list[Evidence]:
@@ -52,26 +69,26 @@ async def test_what_of_the_starter_set_there_is_no_time_for_is_there_the_next_ti
     assert (await ask(tmp_path, about, timeout_s=60.0))[0].subject == "S0C7: data exception"
 
 
-async def test_own_runbooks_are_indexed_at_the_first_question_and_cited_by_line(tmp_path: Path) -> None:
-    books = tmp_path / "books"
+async def test_own_runbooks_are_indexed_at_the_first_question_and_cited_by_line(indexed: Path) -> None:
+    books = indexed / "books"
     books.mkdir()
     (books / "glx.md").write_text("# GLX\n\n## GLX300 stops at customer 0\n1. Rerun CUSTCOPY.\n")
-    evidence = await ask(tmp_path, incident("why does it stop", jobs=("GLX300",)), paths="books", limit=1)
+    evidence = await ask(indexed, incident("why does it stop", jobs=("GLX300",)), paths="books", limit=1)
     assert [piece.reference for piece in evidence] == [f"{books / 'glx.md'}:3"]
     assert evidence[0].facts["steps"] == ["Rerun CUSTCOPY."]
     assert evidence[0].facts["exact"] is False
 
 
-async def test_the_limit_counts_and_the_starter_set_can_be_left_out(tmp_path: Path) -> None:
+async def test_the_limit_counts_and_the_starter_set_can_be_left_out(indexed: Path) -> None:
     about = incident("disk full", "ENOSPC")
-    assert len(await ask(tmp_path, about, rag_result_limit=2)) == 2
-    assert await ask(tmp_path, about, starter=False) == []
+    assert len(await ask(indexed, about, rag_result_limit=2)) == 2
+    assert await ask(indexed, about, starter=False) == []
 
 
-async def test_what_was_left_out_is_told(tmp_path: Path) -> None:
-    (tmp_path / "books").mkdir()
-    (tmp_path / "books" / "broken.pdf").write_bytes(b"%PDF-nothing")
-    evidence = await ask(tmp_path, incident("disk full"), paths=["books"])
+async def test_what_was_left_out_is_told(indexed: Path) -> None:
+    (indexed / "books").mkdir()
+    (indexed / "books" / "broken.pdf").write_bytes(b"%PDF-nothing")
+    evidence = await ask(indexed, incident("disk full"), paths=["books"])
     notes = [piece for piece in evidence if piece.kind == "note"]
     assert len(notes) == 1
     assert "broken.pdf was left out" in notes[0].text
@@ -95,15 +112,15 @@ async def test_secrets_and_control_characters_in_runbooks_do_not_come_out(tmp_pa
     assert "\x1b" not in piece.text
 
 
-async def test_several_incidents_at_once_share_one_index(tmp_path: Path) -> None:
-    source = Knowledge.make({"index": "i.sqlite"}, tmp_path)
+async def test_several_incidents_at_once_share_one_index(indexed: Path) -> None:
+    source = Knowledge.make({"index": "index.sqlite"}, indexed)
     async with source.open():
         answers = await asyncio.gather(*(source.ask(incident("x", code)) for code in ["S0C7", "SB37", "RC=127"] * 5))
     assert [answer[0].codes[0] for answer in answers] == ["S0C7", "SB37", "RC=127"] * 5
 
 
-async def test_it_can_be_opened_again(tmp_path: Path) -> None:
-    source = Knowledge.make({"index": "i.sqlite"}, tmp_path)
+async def test_it_can_be_opened_again(indexed: Path) -> None:
+    source = Knowledge.make({"index": "index.sqlite"}, indexed)
     for _ in range(2):
         async with source.open():
             assert await source.ask(incident("S0C7", "S0C7"))

@@ -23,7 +23,7 @@ from fanfold.troubleshoot.sources.mcp import Mcp
 NOW = datetime(2024, 12, 11, 9, 0, tzinfo=UTC)
 TOKEN = "t0ken-of-the-night-shift"
 TOOLS = '''
-import asyncio, os, subprocess, sys, time
+import asyncio, os
 from typing import Any
 from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
@@ -54,44 +54,63 @@ def nothing() -> str:
     return ""
 
 @server.tool()
-async def hang(file: str) -> str:
-    """Never answers, and starts something that stays."""
-    child = subprocess.Popen(["sleep", "600"], start_new_session=True)
-    with open(file, "w") as out:
-        out.write(f"{os.getpid()} {child.pid}")
-    await asyncio.sleep(600)
-    return ""
-
-@server.tool()
 async def late(job: str) -> str:
     """Answers about one job, and about others never."""
     await asyncio.sleep(0 if job == "A100" else 600)
     return job + " lost"
 
 @server.tool()
-def flood(file: str) -> str:
+def much(size: int) -> str:
+    """More than anybody reads."""
+    return "x" * size
+'''
+
+# Speaks as much of the protocol as it needs, for what becomes of a program: the library takes a second to import.
+BARE = r'''
+import json, os, subprocess, sys, time
+
+def hang(file):
+    """Never answers, and starts something that stays."""
+    child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    with open(file, "w") as out:
+        out.write(f"{os.getpid()} {child.pid}")
+    time.sleep(600)
+
+def flood(file):
     """Tells of its progress, and of nothing else, for ever."""
     with open(file, "w") as out:
         out.write(str(os.getpid()))
-    said = '{"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "%s"}}\\n'
+    said = {"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "x" * 500}}
     while True:
-        os.write(1, (said % ("x" * 500)).encode())
+        print(json.dumps(said), flush=True)
 
-@server.tool()
-def die() -> str:
+def die():
     """Ends the server."""
     print("out of memory, or so", file=sys.stderr, flush=True)
     os._exit(3)
 
-@server.tool()
-def much(size: int) -> str:
-    """More than anybody reads."""
-    return "x" * size
-
-@server.tool()
-def environment() -> str:
+def environment():
     """What it sees."""
     return " ".join(sorted(os.environ))
+
+def answer(method, params):
+    if method == "initialize":
+        told = {"name": "bare", "version": "1"}
+        return {"protocolVersion": params["protocolVersion"], "capabilities": {"tools": {}}, "serverInfo": told}
+    if method == "tools/list":
+        return {"tools": [{"name": name, "inputSchema": {"type": "object"}} for name in TOOLS]}
+    text = TOOLS[params["name"]](**params.get("arguments", {}))
+    return {"content": [{"type": "text", "text": text}]}
+
+TOOLS = {tool.__name__: tool for tool in (hang, flood, die, environment)}
+for line in sys.stdin:
+    asked = json.loads(line)
+    if "id" in asked:
+        if asked["method"] in ("initialize", "tools/list", "tools/call"):
+            said = {"result": answer(asked["method"], asked.get("params", {}))}
+        else:
+            said = {"error": {"code": -32601, "message": "Method not found"}}
+        print(json.dumps({"jsonrpc": "2.0", "id": asked["id"], **said}), flush=True)
 '''
 
 
@@ -101,6 +120,14 @@ def program(tmp_path: Path) -> list[str]:
     file = tmp_path / "server.py"
     file.write_text(f"{TOOLS}\nif __name__ == '__main__':\n    server.run()\n")
     return [sys.executable, str(file)]
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> list[str]:
+    """The command of a server that hangs, dies, talks on and on, or says what it sees."""
+    file = tmp_path / "bare.py"
+    file.write_text(BARE)
+    return [sys.executable, "-S", "-E", str(file)]
 
 
 @asynccontextmanager
@@ -171,9 +198,9 @@ async def test_what_a_tool_says_is_evidence(kind: str, program: list[str]) -> No
     )
 
 
-async def test_lines_are_notes(kind: str, program: list[str]) -> None:
-    async with serving(kind, program) as server:
-        evidence = await asked(**server, tool="words", arguments={"about": ["{instance}", "{codes}", "fixed"]})
+async def test_lines_are_notes() -> None:
+    async with over_http() as url:
+        evidence = await asked(url=url, tool="words", arguments={"about": ["{instance}", "{codes}", "fixed"]})
     assert [(piece.kind, piece.text) for piece in evidence] == [("note", "first ,,fixed\nsecond"), ("note", "third")]
 
 
@@ -199,16 +226,16 @@ async def test_a_tool_that_finds_nothing_is_no_failure() -> None:
         assert await asked(url=url, tool="nothing") == []
 
 
-async def test_one_job_that_fails_is_a_note_beside_the_others(kind: str, program: list[str]) -> None:
-    async with serving(kind, program) as server:
-        evidence = await asked("J1", "BROKEN", **server, tool="tickets", arguments={"job": "{job}"})
+async def test_one_job_that_fails_is_a_note_beside_the_others() -> None:
+    async with over_http() as url:
+        evidence = await asked("J1", "BROKEN", url=url, tool="tickets", arguments={"job": "{job}"})
     assert [piece.kind for piece in evidence] == ["history", "note"]
     assert "no such job" in evidence[1].text
 
 
-async def test_text_of_a_server_is_data_that_is_cleaned(kind: str, program: list[str]) -> None:
-    async with serving(kind, program) as server:
-        source = source_for(**server, tool="inject")
+async def test_text_of_a_server_is_data_that_is_cleaned() -> None:
+    async with over_http() as url:
+        source = source_for(url=url, tool="inject")
         async with source.open():
             answered = await ask(source, incident(), timeout_s=30)
     [piece] = answered.evidence
@@ -230,11 +257,9 @@ async def test_without_a_job_nothing_is_started() -> None:
     assert "no job is known" in note.text
 
 
-async def test_a_server_that_hangs_costs_its_time_and_leaves_nothing_running(
-    program: list[str], tmp_path: Path
-) -> None:
+async def test_a_server_that_hangs_costs_its_time_and_leaves_nothing_running(bare: list[str], tmp_path: Path) -> None:
     pids = tmp_path / "pids"
-    source = source_for(command=program, tool="hang", arguments={"file": str(pids)})
+    source = source_for(command=bare, tool="hang", arguments={"file": str(pids)})
     async with source.open():
         asking = asyncio.create_task(ask(source, incident(), timeout_s=25))
         while not (pids.exists() and pids.read_text()):
@@ -250,9 +275,9 @@ async def test_a_server_that_hangs_costs_its_time_and_leaves_nothing_running(
     await _end(pids)
 
 
-async def test_a_cancelled_run_leaves_nothing_running(program: list[str], tmp_path: Path) -> None:
+async def test_a_cancelled_run_leaves_nothing_running(bare: list[str], tmp_path: Path) -> None:
     pids = tmp_path / "pids"
-    task = asyncio.create_task(asked(command=program, tool="hang", arguments={"file": str(pids)}))
+    task = asyncio.create_task(asked(command=bare, tool="hang", arguments={"file": str(pids)}))
     while not (pids.exists() and pids.read_text()):
         await asyncio.sleep(0.01)
     task.cancel()
@@ -264,8 +289,8 @@ async def test_a_cancelled_run_leaves_nothing_running(program: list[str], tmp_pa
     await _end(pids)
 
 
-async def test_a_server_that_dies_is_told_with_its_last_words_and_started_again(program: list[str]) -> None:
-    source = source_for(command=program, tool="die")
+async def test_a_server_that_dies_is_told_with_its_last_words_and_started_again(bare: list[str]) -> None:
+    source = source_for(command=bare, tool="die")
     async with source.open():
         for _ in range(2):
             with pytest.raises(SourceError, match="out of memory, or so"):
@@ -289,10 +314,10 @@ async def test_a_program_that_says_nothing_costs_its_time(tmp_path: Path) -> Non
     await _end(pid)
 
 
-async def test_only_allowed_variables_are_seen(program: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_only_allowed_variables_are_seen(bare: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HIDDEN_ONE", "1")
     monkeypatch.setenv("SHOWN_ONE", "1")
-    [piece] = await asked(command=program, tool="environment", env=["SHOWN_ONE"])
+    [piece] = await asked(command=bare, tool="environment", env=["SHOWN_ONE"])
     assert "SHOWN_ONE" in piece.text
     assert "HIDDEN_ONE" not in piece.text
 
@@ -306,19 +331,16 @@ async def test_an_answer_is_read_up_to_a_size(kind: str, program: list[str]) -> 
             await asked(**settings, arguments={"size": 1_000_000})
 
 
-async def test_a_server_that_never_ends_talking_costs_its_time(program: list[str], tmp_path: Path) -> None:
+async def test_a_server_that_never_ends_talking_costs_its_time(bare: list[str], tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     with pytest.raises(SourceError):
-        await asked(command=program, tool="flood", arguments={"file": str(pids)}, timeout_s=4.0)
+        await asked(command=bare, tool="flood", arguments={"file": str(pids)}, timeout_s=2.0)
     await _end(pids)
 
 
-async def test_what_was_said_of_one_job_counts_though_there_is_no_time_for_another(
-    kind: str, program: list[str]
-) -> None:
-    timeout_s = 5.0 if kind == "stdio" else 2.0  # the one has to start its server in that time
-    async with serving(kind, program) as server:
-        settings: dict[str, Any] = {**server, "tool": "late", "timeout_s": timeout_s}
+async def test_what_was_said_of_one_job_counts_though_there_is_no_time_for_another() -> None:
+    async with over_http() as url:
+        settings: dict[str, Any] = {"url": url, "tool": "late", "timeout_s": 2.0}
         piece, note = await asked("B200", "A100", **settings, arguments={"job": "{job}"})
     assert piece.text == "A100 lost"
     assert note.kind == "note"

@@ -112,9 +112,10 @@ def by_name(evidence: Sequence[Evidence]) -> dict[str, Evidence]:
     return {str(piece.facts["name"]): piece for piece in of_kind(evidence, "metric")}
 
 
-async def test_what_is_unusual_is_told_with_its_facts(serving: Callable[..., Any]) -> None:
+async def test_what_is_unusual_is_told_with_its_facts_in_every_direction(serving: Callable[..., Any]) -> None:
     async with serving(ALL) as server:
-        found = by_name(await asked(server.url))
+        evidence = await asked(server.url)
+    found = by_name(evidence)
     load = found["node_load1"]
     assert load.source == "metrics"
     assert load.subject == 'node_load1{instance="db01:9100",job="node"}'
@@ -129,11 +130,6 @@ async def test_what_is_unusual_is_told_with_its_facts(serving: Callable[..., Any
     assert abs(load.at - SINCE) <= timedelta(seconds=60)
     assert load.text.startswith('node_load1{instance="db01:9100",job="node"} rose to 48, usually 2, 24 times that')
     assert "08:40" in load.text
-
-
-async def test_every_direction_is_found(serving: Callable[..., Any]) -> None:
-    async with serving(ALL) as server:
-        found = by_name(await asked(server.url))
     directions = {name: piece.facts["anomaly"] for name, piece in found.items()}
     assert directions == {
         "node_load1": "up",
@@ -147,11 +143,7 @@ async def test_every_direction_is_found(serving: Callable[..., Any]) -> None:
     assert gone.at is not None
     assert timedelta(0) <= gone.at - SINCE <= timedelta(minutes=6)  # the server itself bridges five minutes
     assert "50 GiB" in found["node_filesystem_avail_bytes"].text
-
-
-async def test_what_is_as_usual_is_one_note(serving: Callable[..., Any]) -> None:
-    async with serving(ALL) as server:
-        evidence = await asked(server.url)
+    # What is as usual is one note.
     assert [piece.text for piece in of_kind(evidence, "note")] == ["6 series as usual"]
     assert evidence[-1].facts["usual"] == 6
 
@@ -234,10 +226,11 @@ async def test_each_job_is_asked_for_and_its_workstation(serving: Callable[..., 
     settings: dict[str, Any] = {
         "queries": {"slots": 'agent_free_slots{node="{workstation}"}'},
         "workstations": {"J1": "A", "*": "B"},
+        "defaults": False,
     }
     async with serving(series) as server:
         evidence = of_kind(await asked(server.url, "J1", "J2", "J3", **settings), "metric")
-        nobody = await asked(server.url, "J1", queries=settings["queries"])
+        nobody = await asked(server.url, "J1", queries=settings["queries"], defaults=False)
     assert sorted(str(piece.facts["labels"]) for piece in evidence) == ["['node=A']", "['node=B']"]
     assert not of_kind(nobody, "metric")  # without a workstation, nothing is asked about one
 
@@ -269,7 +262,7 @@ async def test_bounds_of_own_queries_count(serving: Callable[..., Any]) -> None:
     used = Series(name="pool_used_ratio", usual=0.99, value=0.99, since=SINCE)
     queries = {"pool": {"promql": "pool_used_ratio", "wrong_above": 0.9}}
     async with serving([used]) as server:
-        [piece] = of_kind(await asked(server.url, queries=queries), "metric")
+        [piece] = of_kind(await asked(server.url, queries=queries, defaults=False), "metric")
     assert (piece.facts["anomaly"], piece.facts["value"]) == ("up", 0.99)
 
 

@@ -29,7 +29,7 @@ from fanfold.troubleshoot.sources.workload import Workload
 NOW = datetime(2024, 12, 11, 9, 0, tzinfo=UTC)
 INCIDENT = Incident(message="?", now=NOW, jobs=("BATCH001",))
 TOKEN = "n0t-for-y0u-to-see"
-MANY = 64 * 1024 * 1024
+MANY = 32 * 1024 * 1024
 
 Send = Callable[[Any], Awaitable[None]]
 
@@ -197,6 +197,8 @@ async def test_a_server_that_sends_back_what_it_was_shown_does_not_give_it_away(
 @pytest.mark.parametrize("kind", ["application/json", "text/event-stream"])
 async def test_an_mcp_server_that_packs_its_answers_is_not_unpacked(kind: str, tmp_path: Path) -> None:
     bomb = gzip.compress(bytes(MANY))
+    import mcp  # noqa: F401 what its import takes isn't what is looked at
+
     async with Loopback(Answers(bomb, headers={"content-encoding": "gzip", "content-type": kind})) as server:
         source = Mcp.make({"url": f"{server.url}/mcp", "tool": "t"}, tmp_path)
         with within(MANY // 2):
