@@ -70,7 +70,7 @@ def test_kept_results_tell_the_same_again(quick: tuple[int, Path]) -> None:
 
 
 def test_langgraph_and_a_cluster_give_the_results_that_are_expected(tmp_path: Path) -> None:
-    asked = ("langgraph-journal-saver", "plain-saver", "cluster-journal")
+    asked = ("plain-saver", "cluster-journal")  # the runtime on LangGraph is killed and resumed, see below
     peers = [part for peer in asked for part in ("--peer", peer)]
     assert runtimes.main(["--quick", "--only", "overhead", *peers, "--out", str(tmp_path)]) == 0
     results = Results.load(tmp_path / "runtimes.json")

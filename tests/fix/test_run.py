@@ -315,19 +315,16 @@ async def test_partial_fix_lands_and_work_remains(tmp_path: Path) -> None:
     assert report.exit_code == 1
 
 
-@pytest.mark.parametrize(
-    ("path", "others"),
-    [
-        ("a.py", "agents that read code may: --agent llm:MODEL or --agent claude, for instance"),
-        ("test_a.py", "other agents may, but don't edit tests"),
-    ],
-)
-async def test_what_autofix_does_not_fix_at_all_is_told_with_who_may(tmp_path: Path, path: str, others: str) -> None:
-    repository = make_repository(tmp_path / "r", {path: "import os\n\nx: int = 'a'\n", "c.py": "print(undefined)\n"})
+async def test_what_autofix_does_not_fix_at_all_is_told_with_who_may(tmp_path: Path) -> None:
+    files = {**dict.fromkeys(("a.py", "test_a.py"), "import os\n\nx: int = 'a'\n"), "c.py": "print(undefined)\n"}
+    repository = make_repository(tmp_path / "r", files)
     report = await fix(repository, tmp_path, checks=("ruff", "mypy"), select=("F", "mypy:assignment"))
-    told = {task.path: (task.status, task.reasons) for task in report.tasks}
-    assert told[path] == ("partial", (f"autofix doesn't fix what mypy finds; {others}",))
-    assert told["c.py"] == ("unchanged", ())
+    may = "autofix doesn't fix what mypy finds; {}".format
+    assert {task.path: (task.status, task.reasons) for task in report.tasks} == {
+        "a.py": ("partial", (may("agents that read code may: --agent llm:MODEL or --agent claude, for instance"),)),
+        "test_a.py": ("partial", (may("other agents may, but don't edit tests"),)),
+        "c.py": ("unchanged", ()),
+    }
 
 
 async def test_test_that_other_agents_were_not_asked_about_says_so(tmp_path: Path) -> None:

@@ -60,11 +60,10 @@ async def killed_in_the_middle(cluster: Cluster, far: ModuleType, begin: Any, fo
         assert finished >= 1
 
 
-@pytest.mark.parametrize("after", [1, 7, 14])
 async def test_a_killed_worker_costs_only_what_ran_on_it(
-    frail: Cluster, far: ModuleType, begin: Any, tmp_path: Path, after: int
+    frail: Cluster, far: ModuleType, begin: Any, tmp_path: Path
 ) -> None:
-    await killed_in_the_middle(frail, far, begin, tmp_path, after)
+    await killed_in_the_middle(frail, far, begin, tmp_path, after=7)
 
 
 @pytest.mark.soak
@@ -186,7 +185,9 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.soak)]
+)
 async def test_nothing_outlives_the_coordinator(tmp_path: Path, number: signal.Signals) -> None:
     program = subprocess.Popen(
         [sys.executable, "-c", CRASHING, str(HERE), str(tmp_path)],
