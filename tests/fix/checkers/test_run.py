@@ -152,6 +152,19 @@ async def test_excluded_paths_are_in_no_answer(tree: Tree) -> None:
     assert [one.path for one in (await run_checkers([Scripted("x", lambda: answer)], scope)).findings] == ["a.py"]
 
 
+async def test_what_links_lead_to_is_found_where_it_stands_alone(tree: Tree, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere.py").touch()
+    scope = tree({"a.py": "", "folder/b.py": "", "gone.py": ""})
+    (scope.root / "gone.py").unlink()
+    (scope.root / "link.py").symlink_to("a.py")
+    (scope.root / "out.py").symlink_to(tmp_path / "elsewhere.py")
+    (scope.root / "linked").symlink_to("folder")
+    paths = ("a.py", "folder/b.py", "gone.py", "link.py", "linked/b.py", "out.py")
+    answer = Checked("x", tuple(map(finding, paths)))
+    found = (await run_checkers([Scripted("x", lambda: answer)], scope)).findings
+    assert [one.path for one in found] == ["a.py", "folder/b.py", "gone.py"]
+
+
 async def test_glob_that_cannot_be_read_is_the_users_mistake(tree: Tree) -> None:
     with pytest.raises(FixError, match="glob"):
         await run_checkers([Scripted("x")], dataclasses.replace(tree({}), exclude=("!",)))

@@ -7,7 +7,7 @@ import dataclasses
 import difflib
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
@@ -99,8 +99,9 @@ async def run_checkers(checkers: Sequence[Checker], scope: Scope) -> Census:
     """Run the checkers side by side over one tree; `scope.paths` narrows those that look at files one by one.
 
     Returns:
-        One Checked for each checker, in order, without what `scope.exclude` names. A checker that raises could
-        not check, whoever wrote it.
+        One Checked for each checker, in order, without what `scope.exclude` names and what symbolic links lead to:
+        that is found where it stands, if it is the project's. A checker that raises could not check, whoever
+        wrote it.
     Raises:
         FixError: a checker doesn't know a rule of `scope.select` that is its own.
     """
@@ -113,8 +114,15 @@ async def run_checkers(checkers: Sequence[Checker], scope: Scope) -> Census:
         if isinstance(answer, FixError) or (isinstance(answer, BaseException) and not isinstance(answer, Exception)):
             raise answer
     excluded = Globs(scope.exclude)
-    named = zip(checkers, answers, strict=True)
-    return Census(tuple(_without(_checked(checker.name, answer), excluded) for checker, answer in named))
+    named = [_checked(checker.name, answer) for checker, answer in zip(checkers, answers, strict=True)]
+    links = await asyncio.to_thread(_links, scope.root, {finding.path for one in named for finding in one.findings})
+    return Census(tuple(_without(one, excluded, links) for one in named))
+
+
+def _links(root: Path, paths: Iterable[str]) -> frozenset[str]:
+    """Those of the paths that are symbolic links, or below one."""
+    real = root.resolve()
+    return frozenset(path for path in paths if (real / path).resolve() != real / path)
 
 
 def _configured(root: Path, known: dict[str, EntryPoint]) -> tuple[Checker, ...]:
@@ -172,6 +180,6 @@ def _checked(name: str, answer: Checked | BaseException) -> Checked:
     return answer
 
 
-def _without(checked: Checked, excluded: Globs) -> Checked:
-    kept = tuple(finding for finding in checked.findings if not excluded.match(finding.path))
+def _without(checked: Checked, excluded: Globs, links: frozenset[str]) -> Checked:
+    kept = tuple(one for one in checked.findings if one.path not in links and not excluded.match(one.path))
     return checked if len(kept) == len(checked.findings) else dataclasses.replace(checked, findings=kept)
