@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
+LANGSMITH = ("-W", "ignore:'asyncio.iscoroutinefunction' is deprecated:DeprecationWarning")
+"""What LangGraph brings along is deprecated since Python 3.14."""
 MOST_LINES = 80
 
 SHOWN = {
@@ -48,9 +50,8 @@ SHOWN = {
 
 @pytest.mark.parametrize("command", SHOWN)
 def test_an_example_prints_what_it_is_there_to_show(command: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-W", "error", *command.split()], cwd=EXAMPLES, capture_output=True, text=True, check=False
-    )
+    python = (sys.executable, "-W", "error", *LANGSMITH)
+    done = subprocess.run([*python, *command.split()], cwd=EXAMPLES, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     for pattern in SHOWN[command]:
         assert re.search(pattern, done.stdout), done.stdout

@@ -25,6 +25,8 @@ from fanfold.engine import ContentError, Journal, JournalError, JournalInUse, cu
 from fanfold.runtimes.langgraph.blocks import ThreadJournals, isolated, journaled
 
 WORKER = Path(__file__).parent / "journaled_worker.py"
+LANGSMITH = ("-W", "ignore:'asyncio.iscoroutinefunction' is deprecated:DeprecationWarning")
+"""What LangGraph brings along is deprecated since Python 3.14."""
 BRANCHES = 12
 SQUARES = [number * number + 100 for number in range(BRANCHES)]
 
@@ -73,7 +75,7 @@ def effects(folder: Path) -> list[str]:
 
 
 def worker(folder: Path, mode: str, turns: int = 1) -> subprocess.Popen[str]:
-    command = [sys.executable, "-W", "error", str(WORKER), str(folder), mode, "a thread", str(turns)]
+    command = [sys.executable, "-W", "error", *LANGSMITH, str(WORKER), str(folder), mode, "a thread", str(turns)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
