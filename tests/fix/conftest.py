@@ -144,16 +144,7 @@ def install(root: Path, recipe: Recipe) -> Installed:
     if recipe.installer == "pip":
         command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-index", *offline]
     else:
-        command = [
-            str(Path(sys.executable).parent / "uv"),
-            "pip",
-            "install",
-            "-p",
-            str(python),
-            "--offline",
-            "--no-cache",
-            *offline,
-        ]
+        command = [str(Path(sys.executable).parent / "uv"), "pip", "install", "-p", str(python), "--offline", *offline]
     # Backends may start programs of their own.
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     done = subprocess.run(command, check=False, capture_output=True, text=True, env={**os.environ, "PATH": path})
