@@ -288,11 +288,14 @@ async def test_a_repository_without_files_can_be_leased(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("thread", "told"),
-    [("_thread.start_new_thread(time.sleep, (0.05,))", False), ("threading.Thread(target=input).start()", True)],
+    [
+        ("_thread.start_new_thread(time.sleep, (0.05,))", False),
+        ("threading.Thread(target=threading.Event().wait, daemon=True).start()", True),
+    ],
 )
 def test_a_thread_that_is_about_to_end_is_waited_for_and_no_other(thread: str, told: bool) -> None:
     # What Python's `threading` doesn't count is like a thread that it has joined and the kernel still has.
     imported = "import _thread, threading, time; from fanfold.git.overlay.namespace import enter"
     script = f"{imported}; {thread}; print(enter())"
-    done = subprocess.run([sys.executable, "-c", script], input="\n", capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert ("other threads are running already" in done.stdout) is told
