@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import base64
 import copy
+import fcntl
 import hashlib
 import json
 import os
@@ -20,6 +21,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
@@ -166,15 +168,10 @@ def environment(name: str) -> Path:
     """
     requirements = PACKAGES[name].tests
     target = CACHE / "environments" / name
-    stamp = target / "requirements.txt"
-    wanted = "\n".join(requirements)
-    if stamp.exists() and stamp.read_text() == wanted:
-        return target
-    subprocess.run([sys.executable, "-m", "venv", "--clear", target], check=True)
-    done = subprocess.run([target / "bin" / "python", "-m", "pip", "install", "-qq", *requirements], check=False)
-    if done.returncode:
-        raise UnavailableError(f"can't install {' '.join(requirements)}; the first time needs PyPI, later ones don't")
-    stamp.write_text(wanted)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the demo may want the same one at the same time
+        _make_environment(target, requirements)
     return target
 
 
@@ -211,6 +208,18 @@ def passing(python: Path, root: Path) -> set[str]:
         for case in cases
         if not any(case.find(tag) is not None for tag in bad)
     }
+
+
+def _make_environment(target: Path, requirements: Sequence[str]) -> None:
+    stamp = target / "requirements.txt"
+    wanted = "\n".join(requirements)
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    subprocess.run([sys.executable, "-m", "venv", "--clear", target], check=True)
+    done = subprocess.run([target / "bin" / "python", "-m", "pip", "install", "-qq", *requirements], check=False)
+    if done.returncode:
+        raise UnavailableError(f"can't install {' '.join(requirements)}; the first time needs PyPI, later ones don't")
+    stamp.write_text(wanted)
 
 
 def _archive(package: Package) -> Path:
