@@ -104,6 +104,12 @@ class Installed:
         """Make the package return what its tests don't expect."""
         (root / self.folder / "core.py").write_text(CORE.replace("sum(prices)", "0"))
 
+    def change_core(self, root: Path) -> None:
+        """Make the package return something else, and its tests expect that."""
+        self.break_core(root)
+        tests = root / "tests/test_shop.py"
+        tests.write_text(tests.read_text().replace("== 3", "== 0").replace('b"3', 'b"0'))
+
     def mistype_core(self, root: Path) -> None:
         """Make a caller of the package, `tests/caller.py`, wrong in its types."""
         (root / self.folder / "core.py").write_text(CORE.replace("list[int]", "str").replace("sum(prices)", "0"))
